@@ -1,0 +1,139 @@
+//! What training sees: windows of several episodes, grouped by layout.
+
+use gedanken_env::{ObservationSpace, Spec};
+
+use crate::{DataError, WindowConfig};
+
+/// Sizes of one frame, one action and one row of labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The pictures, u8 `[channels, height, width]`.
+    pub pixels: ObservationSpace,
+    /// Numbers of one action.
+    pub action: usize,
+    /// Numbers of one row of labels.
+    pub labels: usize,
+}
+
+impl Shape {
+    /// The sizes of an environment.
+    pub fn of(spec: &Spec) -> Self {
+        Self {
+            pixels: spec.observation,
+            action: spec.action.len(),
+            labels: spec.labels.iter().map(|label| label.size).sum(),
+        }
+    }
+}
+
+/// Windows of several episodes, grouped by layout: `layouts` groups of `episodes` windows each, so that window `w`
+/// belongs to layout `w / episodes` of the batch. A window has `time` consecutive frames and then `extra` further frames
+/// of the same episode at random other times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Sizes of a frame, an action, a row of labels.
+    pub shape: Shape,
+    /// Layouts.
+    pub layouts: usize,
+    /// Episodes (windows) of each layout.
+    pub episodes: usize,
+    /// Consecutive frames of each window.
+    pub time: usize,
+    /// Further frames of each window.
+    pub extra: usize,
+    /// `[windows, time + extra, channels, height, width]`.
+    pub pixels: Vec<u8>,
+    /// `[windows, time - 1, action]`: action `t` leads from frame `t` to frame `t + 1`.
+    pub actions: Vec<f32>,
+    /// `[windows, time + extra, labels]`.
+    pub labels: Vec<f32>,
+    /// `[windows, time + extra]`: the control step of the episode at which each frame was seen.
+    pub at: Vec<u32>,
+}
+
+impl Batch {
+    /// A batch of zeros.
+    pub fn zeros(shape: Shape, window: &WindowConfig) -> Self {
+        let WindowConfig { time, extra, layouts, episodes, .. } = *window;
+        let (windows, frames) = (layouts * episodes, layouts * episodes * (time + extra));
+        Self {
+            shape,
+            layouts,
+            episodes,
+            time,
+            extra,
+            pixels: vec![0; frames * shape.pixels.len()],
+            actions: vec![0.0; windows * time.saturating_sub(1) * shape.action],
+            labels: vec![0.0; frames * shape.labels],
+            at: vec![0; frames],
+        }
+    }
+
+    /// Windows: `layouts * episodes`.
+    pub fn windows(&self) -> usize {
+        self.layouts * self.episodes
+    }
+
+    /// Frames of one window: `time + extra`.
+    pub fn frames(&self) -> usize {
+        self.time + self.extra
+    }
+
+    /// The picture of a frame of a window, u8 `[channels, height, width]`.
+    pub fn frame(&self, window: usize, frame: usize) -> &[u8] {
+        row(&self.pixels, window * self.frames() + frame, self.shape.pixels.len())
+    }
+
+    /// The labels of a frame of a window, f32 `[labels]`.
+    pub fn frame_labels(&self, window: usize, frame: usize) -> &[f32] {
+        row(&self.labels, window * self.frames() + frame, self.shape.labels)
+    }
+
+    /// The action that leads from frame `step` of a window to the next, f32 `[action]`.
+    pub fn action(&self, window: usize, step: usize) -> &[f32] {
+        row(&self.actions, window * (self.time - 1) + step, self.shape.action)
+    }
+
+    /// Fills window `window` from an episode: the frames at `times` (`[time + extra]`, the first `time` consecutive)
+    /// through `frame(step, pixels, labels)`, the actions through `action(step, out)`.
+    pub(crate) fn fill(
+        &mut self,
+        window: usize,
+        times: &[u32],
+        mut frame: impl FnMut(usize, &mut [u8], &mut [f32]) -> Result<(), DataError>,
+        mut action: impl FnMut(usize, &mut [f32]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let Shape { pixels, action: numbers, labels } = self.shape;
+        let first = window * self.frames();
+        for (i, &step) in times.iter().enumerate() {
+            self.at[first + i] = step;
+            let (p, l) =
+                (row_mut(&mut self.pixels, first + i, pixels.len()), row_mut(&mut self.labels, first + i, labels));
+            frame(step as usize, p, l)?;
+        }
+        for (i, &step) in times[..self.time - 1].iter().enumerate() {
+            action(step as usize, row_mut(&mut self.actions, window * (self.time - 1) + i, numbers))?;
+        }
+        Ok(())
+    }
+}
+
+/// Row `index` of rows of `size` numbers.
+pub(crate) fn row<T>(all: &[T], index: usize, size: usize) -> &[T] {
+    &all[index * size..(index + 1) * size]
+}
+
+/// Row `index` of rows of `size` numbers, to write.
+pub(crate) fn row_mut<T>(all: &mut [T], index: usize, size: usize) -> &mut [T] {
+    &mut all[index * size..(index + 1) * size]
+}
+
+/// Something that makes batches. Batch number `index` is a function of the source's seed and of `index` alone, so that
+/// a resumed training asks for the next index and several workers may ask in any order.
+pub trait Source: Send + Sync {
+    /// Makes batch number `index`.
+    ///
+    /// # Errors
+    /// Whatever keeps the batch from being made; another index may still work.
+    fn batch(&self, index: u64) -> Result<Batch, DataError>;
+}

@@ -1,0 +1,112 @@
+//! Simulates episodes and writes them as a dataset.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gedanken_env::Env;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, Shape, Simulator, Writer, batch::row_mut};
+
+/// What `gedanken collect` records: the `[collect]` table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CollectConfig {
+    /// Layouts to record.
+    #[schemars(range(min = 1))]
+    pub layouts: usize,
+    /// Episodes of each layout; the distance head needs several.
+    #[schemars(range(min = 1))]
+    pub episodes: usize,
+    /// Control steps of an episode; it has one more frame.
+    #[schemars(range(min = 1, max = 1048576))]
+    pub episode_steps: usize,
+    /// A shard is closed when it has grown to this many MiB; one shard is held in memory.
+    #[schemars(range(min = 1, max = 65536))]
+    pub shard_mib: usize,
+    /// The environment's scripted policies by name, with weights; one is drawn for each episode. Empty: the
+    /// environment's first policy.
+    pub policies: BTreeMap<String, f64>,
+}
+
+impl Default for CollectConfig {
+    fn default() -> Self {
+        Self { layouts: 256, episodes: 8, episode_steps: 90, shard_mib: 256, policies: BTreeMap::new() }
+    }
+}
+
+/// How far [`collect`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Episodes recorded.
+    pub episodes: usize,
+    /// Episodes to record.
+    pub total: usize,
+    /// Frames recorded.
+    pub frames: usize,
+    /// Bytes recorded.
+    pub bytes: u64,
+}
+
+/// Records `layouts * episodes` episodes of `env` and writes them to the new folder `out`.
+///
+/// Everything follows from `(config, env, seed)`, whatever the number of threads: the same call writes the same bytes.
+/// `made` says how `env` was built, for whoever opens the dataset. `progress` is called after each episode.
+///
+/// # Errors
+/// An impossible value, a folder that exists, what the environment or the file system refuses. Nothing is left then.
+pub fn collect(
+    config: &CollectConfig,
+    env: &dyn Env,
+    made: EnvRecord,
+    seed: u64,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Manifest, DataError> {
+    let spec = env.spec();
+    if made.name != spec.name {
+        return Err(DataError::config("env.name", made.name, &spec.name));
+    }
+    for (key, found, most) in [
+        ("collect.layouts", config.layouts, 1 << 32),
+        ("collect.episodes", config.episodes, 1 << 20),
+        ("collect.shard_mib", config.shard_mib, 1 << 16),
+    ] {
+        if !(1..=most).contains(&found) {
+            return Err(DataError::config(key, found, format!("1 to {most}")));
+        }
+    }
+    let mix = PolicyMix::new(&config.policies, spec)?;
+    let (steps, pixels) = (config.episode_steps, Shape::of(spec).pixels.len());
+    Simulator::new(env, &mix, steps)?;
+    let manifest = Manifest::new(spec, made, &mix, Some(steps), seed);
+    let mut writer = Writer::create(out, manifest, config.shard_mib << 20)?;
+
+    let record = |number: usize| -> Result<(Episode, Vec<u8>), DataError> {
+        let (layout, index) = (number / config.episodes, number % config.episodes);
+        let mut simulator = Simulator::new(env, &mix, steps)?;
+        let mut episode = Episode::default();
+        simulator.simulate(seed, layout as u64, index as u64, &mut episode);
+        let mut pictures = vec![0; episode.frames() * pixels];
+        for step in 0..episode.frames() {
+            simulator.render(&episode, step, row_mut(&mut pictures, step, pixels))?;
+        }
+        Ok((episode, pictures))
+    };
+    let total = config.layouts * config.episodes;
+    let together = 4 * rayon::current_num_threads();
+    let mut frames = 0;
+    for start in (0..total).step_by(together) {
+        let numbers = start..total.min(start + together);
+        let recorded: Vec<_> = numbers.clone().into_par_iter().map(record).collect();
+        for (number, recorded) in numbers.zip(recorded) {
+            let (episode, pictures) = recorded?;
+            writer.push(&episode, &pictures)?;
+            frames += episode.frames();
+            progress(Progress { episodes: number + 1, total, frames, bytes: writer.bytes() });
+        }
+    }
+    writer.finish()
+}

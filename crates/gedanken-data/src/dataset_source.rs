@@ -1,0 +1,149 @@
+//! Batches from a dataset.
+
+use std::sync::Arc;
+
+use gedanken_env::{derive_seed, rng};
+use rand::seq::index::sample;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::episode::WINDOW;
+use crate::{Batch, DataError, Dataset, EpisodeEntry, Frame, Source, WindowConfig};
+
+/// Which part of the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// What the model learns from.
+    #[default]
+    Train,
+    /// What the model never sees while it learns.
+    Validation,
+}
+
+/// Cuts windows from one split of a dataset: each batch draws layouts without repetition, then episodes of each without
+/// repetition, then one window of each episode. Episodes shorter than a window are left out.
+pub struct DatasetSource {
+    dataset: Arc<Dataset>,
+    window: WindowConfig,
+    seed: u64,
+    /// The episodes of each layout of the split.
+    layouts: Vec<Vec<EpisodeEntry>>,
+}
+
+/// The split is the same whatever the seed of training, so that no run ever trains on another's validation data.
+const SPLIT: u64 = 0x0073_706c_6974;
+
+impl DatasetSource {
+    /// Windows of one split; `validation` is the share of layouts kept from training. A dataset of a single layout is
+    /// split by episodes instead. With `0 < validation < 1`, each side has at least one layout (episode).
+    ///
+    /// # Errors
+    /// An impossible window or share; [`DataError::TooFew`] when the split has fewer layouts, or a layout fewer
+    /// episodes, than a batch needs.
+    pub fn new(
+        dataset: Arc<Dataset>,
+        window: WindowConfig,
+        split: Split,
+        validation: f64,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        window.validate()?;
+        if !(0.0..=1.0).contains(&validation) {
+            return Err(DataError::config("data.validation", validation, "0 to 1"));
+        }
+        let mut layouts: Vec<(u64, Vec<usize>)> = dataset.layouts().into_iter().collect();
+        if let [(_, episodes)] = layouts.as_mut_slice() {
+            let ids = episodes.iter().map(|&episode| episode as u64);
+            let kept = choose(ids.collect(), split, validation);
+            episodes.retain(|&episode| kept.contains(&(episode as u64)));
+        } else {
+            let kept = choose(layouts.iter().map(|(id, _)| *id).collect(), split, validation);
+            layouts.retain(|(id, _)| kept.contains(id));
+        }
+
+        let few =
+            |found: String, expected: String| DataError::TooFew { path: dataset.path().to_owned(), found, expected };
+        if layouts.len() < window.layouts {
+            return Err(few(
+                format!("{} layouts in the {split:?} split (validation = {validation})", layouts.len()),
+                format!("at least data.window.layouts = {}", window.layouts),
+            ));
+        }
+        let mut groups = Vec::with_capacity(layouts.len());
+        for (id, episodes) in layouts {
+            let all = episodes.iter().map(|&episode| dataset.episodes()[episode]);
+            let group: Vec<_> = all.filter(|episode| episode.length >= window.time).collect();
+            if group.len() < window.episodes {
+                return Err(few(
+                    format!("{} episodes of at least {} frames in layout {id}", group.len(), window.time),
+                    format!("at least data.window.episodes = {} in each layout", window.episodes),
+                ));
+            }
+            groups.push(group);
+        }
+        Ok(Self { dataset, window, seed, layouts: groups })
+    }
+
+    /// The dataset.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// The episodes of this split, by layout.
+    pub fn layouts(&self) -> &[Vec<EpisodeEntry>] {
+        &self.layouts
+    }
+
+    fn frame(&self, episode: &EpisodeEntry, step: usize) -> Result<Frame<'_>, DataError> {
+        let index = episode.offset + step;
+        self.dataset.frame(index).ok_or_else(|| {
+            DataError::format(self.dataset.path(), "frame", index, format!("less than {}", self.dataset.frames()))
+        })
+    }
+}
+
+/// The ids of one split: ordered by a hash of their own, the first share is for validation.
+fn choose(mut ids: Vec<u64>, split: Split, validation: f64) -> std::collections::BTreeSet<u64> {
+    ids.sort_by_key(|&id| (derive_seed(SPLIT, &[id]), id));
+    let mut held = (ids.len() as f64 * validation).round() as usize;
+    if validation > 0.0 && validation < 1.0 && ids.len() > 1 {
+        held = held.clamp(1, ids.len() - 1);
+    }
+    let rest = ids.split_off(held.min(ids.len()));
+    if split == Split::Train { rest } else { ids }.into_iter().collect()
+}
+
+impl Source for DatasetSource {
+    fn batch(&self, index: u64) -> Result<Batch, DataError> {
+        let mut batch = Batch::zeros(self.dataset.shape(), &self.window);
+        let mut rng = rng(self.seed, &[WINDOW, index]);
+        let mut times = vec![0; self.window.frames()];
+        let groups = sample(&mut rng, self.layouts.len(), self.window.layouts);
+        for (place, group) in groups.into_iter().enumerate() {
+            let group = &self.layouts[group];
+            let chosen = sample(&mut rng, group.len(), self.window.episodes);
+            for (number, episode) in chosen.into_iter().enumerate() {
+                let episode = &group[episode];
+                let eventful = |step| self.dataset.frame(episode.offset + step).is_some_and(|frame| frame.eventful());
+                self.window.cut(episode.length, eventful, &mut rng, &mut times);
+                batch.fill(
+                    place * self.window.episodes + number,
+                    &times,
+                    |step, pixels, labels| {
+                        let frame = self.frame(episode, step)?;
+                        pixels.copy_from_slice(frame.pixels());
+                        labels.iter_mut().zip(frame.labels()).for_each(|(out, label)| *out = label);
+                        Ok(())
+                    },
+                    |step, action| {
+                        let recorded = self.frame(episode, step)?.action();
+                        action.iter_mut().zip(recorded).for_each(|(out, number)| *out = number);
+                        Ok(())
+                    },
+                )?;
+            }
+        }
+        Ok(batch)
+    }
+}

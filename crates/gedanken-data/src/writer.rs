@@ -1,0 +1,204 @@
+//! Writes a dataset whole or not at all.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::columns::{self, Column, episode_columns, frame_columns};
+use crate::manifest::{EPISODES, MANIFEST, Manifest, ShardRecord, shard_name};
+use crate::{DataError, Episode};
+
+/// Takes episodes one by one and writes a shard whenever enough have come; memory holds one shard.
+///
+/// Everything is written to a folder beside the final name, flushed to the disk, and renamed by [`Writer::finish`].
+/// Dropped before that, the writer removes what it wrote; killed before that, it leaves a folder whose name starts with
+/// a dot and ends in `.partial-…`, which nothing reads and anybody may delete.
+pub struct Writer {
+    target: PathBuf,
+    partial: PathBuf,
+    manifest: Manifest,
+    columns: Vec<Column>,
+    shard_bytes: usize,
+    shard: Vec<Vec<u8>>,
+    shard_frames: usize,
+    shard_episodes: usize,
+    /// length, offset, layout, policy
+    episodes: [Vec<u8>; 4],
+    layouts: BTreeSet<u64>,
+    finished: bool,
+}
+
+impl Writer {
+    /// Starts a dataset at `target`; shards are closed when they reach `shard_bytes`.
+    ///
+    /// # Errors
+    /// [`DataError::Exists`] when there is something at `target`; what the file system refuses; impossible sizes.
+    pub fn create(target: &Path, manifest: Manifest, shard_bytes: usize) -> Result<Self, DataError> {
+        refuse_existing(target)?;
+        manifest.check(target)?;
+        let partial = make_partial(target)?;
+        let columns = frame_columns(&manifest);
+        Ok(Self {
+            target: target.to_owned(),
+            partial,
+            shard: vec![Vec::new(); columns.len()],
+            columns,
+            manifest,
+            shard_bytes,
+            shard_frames: 0,
+            shard_episodes: 0,
+            episodes: Default::default(),
+            layouts: BTreeSet::new(),
+            finished: false,
+        })
+    }
+
+    /// Adds an episode with its pictures, u8 `[frames, channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] when a part of the episode has the wrong size; what the file system refuses.
+    pub fn push(&mut self, episode: &Episode, pixels: &[u8]) -> Result<(), DataError> {
+        let (shape, frames) = (self.manifest.shape(), episode.frames());
+        let steps = frames.saturating_sub(1);
+        for (what, found, expected) in [
+            ("pixels", pixels.len(), frames * shape.pixels.len()),
+            ("states", episode.states.len(), frames * self.manifest.state.len()),
+            ("labels", episode.labels.len(), frames * shape.labels),
+            ("actions", episode.actions.len(), steps * shape.action),
+        ] {
+            if found != expected || frames == 0 {
+                let key = format!("episode {}: {what}", self.manifest.counts.episodes);
+                return Err(DataError::config(
+                    &key,
+                    format!("{found} numbers"),
+                    format!("{expected} for {frames} frames"),
+                ));
+            }
+        }
+        if episode.policy >= self.manifest.policies.len() || i64::try_from(episode.layout).is_err() {
+            let found = format!("policy {}, layout {}", episode.policy, episode.layout);
+            let expected = format!("a policy under {}, a layout under 2^63", self.manifest.policies.len());
+            return Err(DataError::config(&format!("episode {}", self.manifest.counts.episodes), found, expected));
+        }
+
+        let offset = self.manifest.counts.frames as i64;
+        let row = [frames as i64, offset, episode.layout as i64, episode.policy as i64];
+        self.episodes.iter_mut().zip(row).for_each(|(column, value)| column.extend(value.to_le_bytes()));
+        let [state, action, label, picture, eventful, last] = self.shard.as_mut_slice() else { unreachable!() };
+        state.extend(episode.states.iter().flat_map(|value| value.to_le_bytes()));
+        action.extend(episode.actions.iter().flat_map(|value| value.to_le_bytes()));
+        action.extend(std::iter::repeat_n(0, shape.action * 4));
+        label.extend(episode.labels.iter().flat_map(|value| value.to_le_bytes()));
+        picture.extend_from_slice(pixels);
+        eventful.extend(episode.eventful.iter().map(|&eventful| u8::from(eventful)));
+        last.extend((0..frames).map(|frame| u8::from(frame == steps)));
+
+        self.layouts.insert(episode.layout);
+        self.manifest.counts.frames += frames;
+        self.manifest.counts.episodes += 1;
+        self.shard_frames += frames;
+        self.shard_episodes += 1;
+        if self.shard.iter().map(Vec::len).sum::<usize>() >= self.shard_bytes {
+            self.close_shard()?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the pictures and numbers taken so far.
+    pub fn bytes(&self) -> u64 {
+        let written: u64 = self.manifest.shards.iter().map(|shard| shard.bytes).sum();
+        written + self.shard.iter().map(|column| column.len() as u64).sum::<u64>()
+    }
+
+    fn close_shard(&mut self) -> Result<(), DataError> {
+        if self.shard_episodes == 0 {
+            return Ok(());
+        }
+        let file = shard_name(self.manifest.shards.len());
+        let record = columns::write(&self.partial.join(&file), &self.columns, &self.shard, self.shard_frames)?;
+        self.manifest.shards.push(ShardRecord {
+            file,
+            frames: self.shard_frames,
+            episodes: self.shard_episodes,
+            bytes: record.bytes,
+            crc32: record.crc32,
+        });
+        self.shard.iter_mut().for_each(Vec::clear);
+        (self.shard_frames, self.shard_episodes) = (0, 0);
+        Ok(())
+    }
+
+    /// Writes what is left and gives the dataset its name.
+    ///
+    /// # Errors
+    /// [`DataError::Exists`] when something took the name meanwhile; what the file system refuses. The partial folder is
+    /// then removed.
+    pub fn finish(mut self) -> Result<Manifest, DataError> {
+        self.close_shard()?;
+        self.manifest.counts.layouts = self.layouts.len();
+        let episodes = self.manifest.counts.episodes;
+        let path = self.partial.join(EPISODES);
+        self.manifest.episodes = columns::write(&path, &episode_columns(), &self.episodes, episodes)?;
+        let path = self.partial.join(MANIFEST);
+        let text = toml::to_string(&self.manifest)
+            .map_err(|error| DataError::format(&path, "manifest", error, "something TOML can say"))?;
+        let mut file = File::create_new(&path).map_err(DataError::io(&path, "create"))?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(DataError::io(&path, "write"))?;
+
+        sync_folder(&self.partial)?;
+        refuse_existing(&self.target)?;
+        fs::rename(&self.partial, &self.target).map_err(DataError::io(&self.target, "rename the finished dataset"))?;
+        self.finished = true;
+        sync_folder(parent(&self.target))?;
+        Ok(self.manifest.clone())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.finished {
+            // A folder that cannot be removed is no worse than one left by a killed program.
+            let _ = fs::remove_dir_all(&self.partial);
+        }
+    }
+}
+
+fn parent(target: &Path) -> &Path {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn refuse_existing(target: &Path) -> Result<(), DataError> {
+    match target.symlink_metadata() {
+        Ok(_) => Err(DataError::Exists { path: target.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes a new folder beside `target`.
+fn make_partial(target: &Path) -> Result<PathBuf, DataError> {
+    let Some(name) = target.file_name() else {
+        return Err(DataError::config("dataset", target.display(), "a path that ends in the dataset's name"));
+    };
+    let folder = parent(target);
+    fs::create_dir_all(folder).map_err(DataError::io(folder, "create"))?;
+    let (name, process) = (name.to_string_lossy(), std::process::id());
+    for number in 0u32.. {
+        let partial = folder.join(format!(".{name}.partial-{process}-{number}"));
+        match fs::create_dir(&partial) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            done => return done.map(|()| partial.clone()).map_err(DataError::io(&partial, "create")),
+        }
+    }
+    Err(DataError::Exists { path: folder.to_owned() })
+}
+
+/// Waits until the disk has a folder's names.
+fn sync_folder(folder: &Path) -> Result<(), DataError> {
+    // Elsewhere a folder cannot be opened as a file.
+    #[cfg(unix)]
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(DataError::io(folder, "write"))?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}

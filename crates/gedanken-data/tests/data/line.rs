@@ -1,0 +1,174 @@
+//! The world of these tests: a dot on a line of eight cells, with a post standing in it.
+
+use std::collections::BTreeMap;
+
+use gedanken_data::{CollectConfig, Dataset, EnvRecord, Progress, WindowConfig, collect};
+use gedanken_env::{
+    ActionSpace, Env, EnvError, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec, conformance, rng,
+};
+use rand::RngExt;
+
+pub const CELLS: usize = 8;
+
+/// State and labels: dot, post, and for the state the goal. Pictures: channel 0 the dot, channel 1 the post.
+#[derive(Clone)]
+pub struct Line {
+    spec: Spec,
+    dot: f64,
+    post: f64,
+    goal: f64,
+}
+
+impl Line {
+    pub fn new() -> Self {
+        let label = |name: &str, size| Label { name: name.into(), size, unit: "cells".into() };
+        let field = |name: &str| Field { name: name.into(), unit: "cells".into() };
+        let policy = |name: &str| PolicyInfo { name: name.into(), about: "moves".into() };
+        let spec = Spec {
+            name: "line".into(),
+            about: "A dot on a line.".into(),
+            observation: ObservationSpace { channels: 2, height: 1, width: CELLS },
+            action: ActionSpace { low: vec![-1.0], high: vec![1.0], max_norm: None, unit: "cells".into() },
+            state: vec![field("dot"), field("post"), field("goal")],
+            labels: vec![label("place", 2)],
+            factors: Vec::new(),
+            policies: vec![policy("walk"), policy("rest")],
+        };
+        Self { spec, dot: 0.0, post: 0.0, goal: 0.0 }
+    }
+
+    fn draw(&self, dot: f64, pixels: &mut [u8]) {
+        pixels.fill(0);
+        pixels[dot.round() as usize] = 200;
+        pixels[CELLS + self.post as usize] = 100;
+    }
+}
+
+/// `walk` takes random steps from where it is; `rest` goes to the last cell and stays.
+struct Scripted {
+    walks: bool,
+}
+
+impl Policy for Scripted {
+    fn begin(&mut self, env: &mut dyn Env, _rng: &mut Rng) {
+        if !self.walks {
+            let mut state = [0.0; 3];
+            env.state(&mut state);
+            state[0] = (CELLS - 1) as f64;
+            env.set_state(&state).unwrap();
+        }
+    }
+
+    fn act(&mut self, _env: &dyn Env, rng: &mut Rng, action: &mut [f32]) {
+        // Beyond the action space, so that a record of what was executed differs from what was asked for.
+        action[0] = if self.walks { rng.random_range(-1.5..1.5) } else { 0.0 };
+    }
+}
+
+impl Env for Line {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+    fn reset(&mut self, seed: u64) {
+        self.post = rng(seed, &[1]).random_range(0..CELLS) as f64;
+        self.restart(seed);
+    }
+    fn restart(&mut self, seed: u64) {
+        let mut rng = rng(seed, &[2]);
+        self.dot = rng.random_range(0.0..7.0);
+        self.goal = rng.random_range(0.0..7.0);
+    }
+    fn step(&mut self, action: &[f32]) {
+        let mut action = [action[0]];
+        self.spec.action.clip(&mut action);
+        self.dot = (self.dot + f64::from(action[0])).clamp(0.0, (CELLS - 1) as f64);
+    }
+    fn observe(&self, pixels: &mut [u8]) {
+        self.draw(self.dot, pixels);
+    }
+    fn observe_goal(&self, pixels: &mut [u8]) {
+        self.draw(self.goal, pixels);
+    }
+    fn state(&self, out: &mut [f64]) {
+        out.copy_from_slice(&[self.dot, self.post, self.goal]);
+    }
+    fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        match state {
+            &[dot, post, goal] if state.iter().all(|x| (0.0..CELLS as f64).contains(x)) => {
+                (self.dot, self.post, self.goal) = (dot, post, goal);
+                Ok(())
+            }
+            _ => Err(EnvError::State {
+                env: "line".into(),
+                found: format!("{state:?}"),
+                expected: "three numbers from 0 to 8".into(),
+            }),
+        }
+    }
+    fn labels(&self, out: &mut [f32]) {
+        out.copy_from_slice(&[self.dot as f32, self.post as f32]);
+    }
+    fn goal_labels(&self, out: &mut [f32]) {
+        out.copy_from_slice(&[self.goal as f32, self.post as f32]);
+    }
+    fn distance(&self) -> f64 {
+        (self.dot - self.goal).abs()
+    }
+    fn success_radius(&self) -> f64 {
+        0.5
+    }
+    fn cost_to_go(&self, _labels: &[f32], _goal: &[f32]) -> Option<f64> {
+        None
+    }
+    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> f64 {
+        f64::from((labels[0] - goal[0]).abs())
+    }
+    fn eventful(&self) -> bool {
+        (self.dot - self.post).abs() < 0.3
+    }
+    fn set_factor(&mut self, name: &str, _value: f64) -> Result<(), EnvError> {
+        Err(EnvError::Option { env: "line".into(), what: "factor".into(), found: name.into(), expected: "none".into() })
+    }
+    fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
+        match name {
+            "walk" | "rest" => Ok(Box::new(Scripted { walks: name == "walk" })),
+            _ => Err(EnvError::Option {
+                env: "line".into(),
+                what: "policy".into(),
+                found: name.into(),
+                expected: "walk or rest".into(),
+            }),
+        }
+    }
+    fn boxed_clone(&self) -> Box<dyn Env> {
+        Box::new(self.clone())
+    }
+}
+
+pub fn made() -> EnvRecord {
+    let options = serde_json::json!({ "cells": CELLS, "nothing": null });
+    EnvRecord { name: "line".into(), options, factors: BTreeMap::from([("light".into(), 0.5)]) }
+}
+
+pub fn both() -> BTreeMap<String, f64> {
+    BTreeMap::from([("walk".into(), 3.0), ("rest".into(), 1.0)])
+}
+
+pub fn small() -> WindowConfig {
+    WindowConfig { time: 5, extra: 3, layouts: 4, episodes: 2, eventful: 0.4 }
+}
+
+pub fn config() -> CollectConfig {
+    CollectConfig { layouts: 10, episodes: 3, episode_steps: 20, shard_mib: 1, policies: both() }
+}
+
+/// A dataset of ten layouts with three episodes each.
+pub fn write(path: &std::path::Path) -> Dataset {
+    collect(&config(), &Line::new(), made(), 7, path, &mut |_: Progress| {}).unwrap();
+    Dataset::open(path).unwrap()
+}
+
+#[test]
+fn the_line_is_an_environment() {
+    conformance::check(&mut Line::new()).unwrap();
+}

@@ -1,0 +1,10 @@
+//! One program for all tests of this crate.
+#![allow(missing_docs)]
+
+mod config;
+mod corruption;
+mod dataset;
+mod line;
+mod normalizer;
+mod prefetch;
+mod stream;

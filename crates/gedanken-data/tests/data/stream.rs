@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+
+use gedanken_data::{Batch, DataError, Episode, PolicyMix, Simulator, Source, Stream, WindowConfig};
+use gedanken_env::Env;
+
+use crate::line::{CELLS, Line, both, small};
+
+fn stream(window: WindowConfig, seed: u64) -> Stream {
+    Stream::new(&Line::new(), &both(), 30, window, seed).unwrap()
+}
+
+/// What must hold in every batch of the line, wherever it comes from.
+pub fn check(batch: &Batch, steps: u32) {
+    for window in 0..batch.windows() {
+        let at = |frame| batch.at[window * batch.frames() + frame];
+        for frame in 0..batch.frames() {
+            let labels = batch.frame_labels(window, frame);
+            let mut pixels = vec![0; 2 * CELLS];
+            pixels[labels[0].round() as usize] = 200;
+            pixels[CELLS + labels[1] as usize] = 100;
+            assert_eq!(batch.frame(window, frame), pixels, "the picture is that of the labels");
+            assert!(at(frame) <= steps);
+        }
+        for step in 0..batch.time - 1 {
+            let (now, next) = (batch.frame_labels(window, step)[0], batch.frame_labels(window, step + 1)[0]);
+            let action = batch.action(window, step)[0];
+            assert!(action.abs() <= 1.0, "the executed action is recorded");
+            assert!(((now + action).clamp(0.0, 7.0) - next).abs() < 1e-5, "actions lead from frame to frame");
+            assert_eq!(at(step) + 1, at(step + 1));
+        }
+        let inside = at(0)..=at(batch.time - 1);
+        assert!((batch.time..batch.frames()).all(|frame| !inside.contains(&at(frame))), "extra frames are others");
+        let group = window / batch.episodes * batch.episodes;
+        assert_eq!(batch.frame_labels(window, 0)[1], batch.frame_labels(group, 0)[1], "one layout in a group");
+    }
+}
+
+#[test]
+fn a_batch_is_a_function_of_seed_and_index_in_any_order() {
+    let (one, other) = (stream(small(), 1), stream(small(), 1));
+    let fifth = one.batch(5).unwrap();
+    let in_order: Vec<_> = (0..6).map(|index| other.batch(index).unwrap()).collect();
+    assert_eq!(fifth, in_order[5]);
+    assert_eq!(one.batch(5).unwrap(), fifth);
+    assert_ne!(in_order[4], in_order[5]);
+    assert_ne!(stream(small(), 2).batch(5).unwrap(), fifth);
+}
+
+#[test]
+fn windows_are_whole_and_their_parts_belong_together() {
+    let stream = stream(small(), 3);
+    let batch = stream.batch(0).unwrap();
+    assert_eq!((batch.windows(), batch.frames(), batch.shape), (8, 8, stream.shape()));
+    assert_eq!(batch.pixels.len(), 8 * 8 * 2 * CELLS);
+    assert_eq!((batch.actions.len(), batch.labels.len(), batch.at.len()), (8 * 4, 8 * 8 * 2, 64));
+    (0..50).for_each(|index| check(&stream.batch(index).unwrap(), 30));
+}
+
+#[test]
+fn a_window_as_long_as_its_episode_takes_its_extra_frames_from_within() {
+    let window = WindowConfig { time: 31, extra: 40, ..small() };
+    let batch = stream(window, 3).batch(0).unwrap();
+    assert!(batch.at.iter().all(|&at| at <= 30));
+    assert_eq!(batch.at[..31], (0..31).collect::<Vec<_>>());
+}
+
+#[test]
+fn starts_and_extra_frames_are_uniform_over_the_episode() {
+    let window = WindowConfig { time: 2, extra: 1, layouts: 64, episodes: 1, eventful: 0.0 };
+    let (mut starts, mut extra) = ([0; 31], [0; 31]);
+    let stream = stream(window, 3);
+    for index in 0..100 {
+        for at in stream.batch(index).unwrap().at.chunks(3) {
+            starts[at[0] as usize] += 1;
+            extra[at[2] as usize] += 1;
+        }
+    }
+    // 6,400 draws over 30 starts and 31 times: within six standard deviations of the mean.
+    assert_eq!(starts[30], 0);
+    assert!(starts[..30].iter().chain(&extra).all(|&count| (120..=300).contains(&count)), "{starts:?} {extra:?}");
+}
+
+#[test]
+fn the_share_of_eventful_windows_follows_the_configuration() {
+    let share = |eventful| {
+        let window = WindowConfig { time: 3, extra: 0, eventful, ..small() };
+        let (mut seen, mut all) = (0, 0);
+        let stream = Stream::new(&Line::new(), &BTreeMap::from([("walk".into(), 1.0)]), 60, window, 9).unwrap();
+        for index in 0..200 {
+            let batch = stream.batch(index).unwrap();
+            for window in 0..batch.windows() {
+                let mut labels = (0..3).map(|frame| batch.frame_labels(window, frame));
+                seen += usize::from(labels.any(|labels| (labels[0] - labels[1]).abs() < 0.3));
+                all += 1;
+            }
+        }
+        seen as f64 / all as f64
+    };
+    let (plain, raised, full) = (share(0.0), share(0.4), share(1.0));
+    assert!(plain < 0.4, "{plain}");
+    // An episode that never comes near its post has no eventful window, so the raised shares stay under 0.4 + 0.6 plain.
+    assert!(raised > plain + 0.15 && full > raised + 0.2 && full > 0.75, "{plain} {raised} {full}");
+}
+
+#[test]
+fn policies_act_by_their_weights_and_an_empty_table_means_the_first() {
+    let mix = PolicyMix::new(&both(), Line::new().spec()).unwrap();
+    assert_eq!(mix.policies(), [("rest".to_owned(), 0.25), ("walk".to_owned(), 0.75)]);
+    let mut simulator = Simulator::new(&Line::new(), &mix, 4).unwrap();
+    let mut episode = Episode::default();
+    let mut rests = 0;
+    for index in 0..1000 {
+        simulator.simulate(1, 0, index, &mut episode);
+        let rested = episode.actions.iter().all(|&action| action == 0.0) && episode.labels[0] == 7.0;
+        assert_eq!(rested, episode.policy == 0);
+        rests += usize::from(rested);
+    }
+    assert!((190..310).contains(&rests), "{rests}");
+    assert_eq!(PolicyMix::new(&BTreeMap::new(), Line::new().spec()).unwrap().policies(), [("walk".to_owned(), 1.0)]);
+}
+
+#[test]
+fn impossible_values_are_refused_with_their_key() {
+    let refused = |weights: &[(&str, f64)], steps, window| {
+        let weights = weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
+        match Stream::new(&Line::new(), &weights, steps, window, 0).err() {
+            Some(DataError::Config { key, .. }) => key,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused(&[("wlak", 1.0)], 30, small()), "data.policies.wlak");
+    assert_eq!(refused(&[("walk", -1.0)], 30, small()), "data.policies.walk");
+    assert_eq!(refused(&[("walk", f64::NAN)], 30, small()), "data.policies.walk");
+    assert_eq!(refused(&[("walk", 0.0)], 30, small()), "data.policies");
+    assert_eq!(refused(&[], 0, small()), "data.episode_steps");
+    assert_eq!(refused(&[], 3, small()), "data.window.time");
+    assert_eq!(refused(&[], 30, WindowConfig { time: 1, ..small() }), "data.window.time");
+    assert_eq!(refused(&[], 30, WindowConfig { layouts: 0, ..small() }), "data.window.layouts");
+    assert_eq!(refused(&[], 30, WindowConfig { episodes: 0, ..small() }), "data.window.episodes");
+    assert_eq!(refused(&[], 30, WindowConfig { eventful: 1.1, ..small() }), "data.window.eventful");
+    assert_eq!(refused(&[], 30, WindowConfig { extra: usize::MAX, ..small() }), "data.window.extra");
+}

@@ -1,0 +1,265 @@
+//! Does an environment keep the promises of [`Env`]? One line in the tests of every environment.
+
+use rand::RngExt;
+
+use crate::{Env, EnvError, rng};
+
+/// Plays with the environment and says the first promise it breaks. It leaves the environment in some state, with the
+/// factors at their defaults.
+///
+/// # Errors
+/// The name of the check, and what happened.
+pub fn check(env: &mut dyn Env) -> Result<(), String> {
+    let checks: [(&str, Check); 10] = [
+        ("the same seed gives the same trajectory and pictures", determinism),
+        ("different seeds differ", seeds),
+        ("the state alone decides what follows", round_trip),
+        ("a bad state is refused and changes nothing", bad_states),
+        ("numbers are finite and buffers have the lengths of the spec", spaces),
+        ("an action out of bounds does what the clipped one does", clipping),
+        ("any action is survived", wild_actions),
+        ("distances are zero at the goal and never negative", distances),
+        ("factors take the values of their range, and no other", factors),
+        ("every policy runs an episode", policies),
+    ];
+    for (name, check) in checks {
+        check(env).map_err(|what| format!("{}: {name}: {what}", env.spec().name))?;
+    }
+    Ok(())
+}
+
+type Check = fn(&mut dyn Env) -> Result<(), String>;
+
+const STEPS: usize = 60;
+const SEEDS: std::ops::Range<u64> = 0..8;
+
+fn determinism(env: &mut dyn Env) -> Result<(), String> {
+    for seed in SEEDS {
+        let mut other = env.boxed_clone();
+        env.reset(seed);
+        other.reset(seed + 1);
+        other.reset(seed);
+        same(&play(env, seed), &play_over(other.as_mut(), seed, 77), "reset twice with one seed")?;
+        env.restart(seed);
+        other.restart(seed);
+        same(&play(env, seed), &play(other.as_mut(), seed), "restarted twice with one seed")?;
+    }
+    Ok(())
+}
+
+fn seeds(env: &mut dyn Env) -> Result<(), String> {
+    let mut begin = |seed, again: bool| {
+        if again {
+            env.restart(seed)
+        } else {
+            env.reset(seed)
+        }
+        state(env)
+    };
+    for again in [false, true] {
+        let first = begin(0, again);
+        ensure((1..8).any(|seed| begin(seed, again) != first), "eight seeds began in the same state")?;
+    }
+    Ok(())
+}
+
+fn round_trip(env: &mut dyn Env) -> Result<(), String> {
+    for seed in SEEDS {
+        env.reset(seed);
+        play(env, seed);
+        let mut clone = env.boxed_clone();
+        let here = state(env);
+        let future = play(env, seed + 100);
+        same(&play(clone.as_mut(), seed + 100), &future, "a clone")?;
+        for env in [env as &mut dyn Env, clone.as_mut()] {
+            env.reset(seed + 1);
+            env.set_state(&here).map_err(|error| error.to_string())?;
+            ensure(state(env) == here, "the state read back is another than the one set")?;
+            same(&play(env, seed + 100), &future, "the state set again")?;
+        }
+    }
+    Ok(())
+}
+
+fn bad_states(env: &mut dyn Env) -> Result<(), String> {
+    env.reset(0);
+    let here = state(env);
+    let mut bad = vec![vec![], here[1..].to_vec(), [here.as_slice(), &[0.0]].concat()];
+    for at in 0..here.len() {
+        bad.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(|value| {
+            let mut state = here.clone();
+            state[at] = value;
+            state
+        }));
+    }
+    for bad in bad {
+        ensure(matches!(env.set_state(&bad), Err(EnvError::State { .. })), format!("{bad:?} was accepted"))?;
+        ensure(state(env) == here, format!("{bad:?} was refused, but it changed the state"))?;
+    }
+    Ok(())
+}
+
+fn spaces(env: &mut dyn Env) -> Result<(), String> {
+    let spec = env.spec().clone();
+    let (low, high) = (&spec.action.low, &spec.action.high);
+    ensure(low.len() == high.len() && low.iter().zip(high).all(|(l, h)| l <= h), "the action space is not a box")?;
+    ensure(!spec.observation.is_empty() && !spec.action.is_empty() && !spec.state.is_empty(), "a space is empty")?;
+    ensure(env.success_radius() > 0.0, "the success radius is not positive")?;
+    for seed in SEEDS {
+        env.reset(seed);
+        ensure(play(env, seed).numbers.iter().all(|number| number.is_finite()), "a number is not finite")?;
+        let (labels, goal) = labels(env);
+        ensure(labels.iter().chain(&goal).all(|label| label.is_finite()), "a label is not finite")?;
+    }
+    Ok(())
+}
+
+fn clipping(env: &mut dyn Env) -> Result<(), String> {
+    let space = env.spec().action.clone();
+    for raw in wild(env) {
+        let mut clipped = raw.clone();
+        space.clip(&mut clipped);
+        env.reset(1);
+        let mut other = env.boxed_clone();
+        env.step(&raw);
+        other.step(&clipped);
+        ensure(state(env) == state(other.as_ref()), format!("{raw:?} and {clipped:?} led to different states"))?;
+    }
+    Ok(())
+}
+
+fn wild_actions(env: &mut dyn Env) -> Result<(), String> {
+    env.reset(2);
+    for _ in 0..STEPS {
+        for action in wild(env) {
+            env.step(&action);
+            let here = state(env);
+            env.set_state(&here).map_err(|error| format!("{action:?} led to a state that is refused: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn distances(env: &mut dyn Env) -> Result<(), String> {
+    for seed in SEEDS {
+        env.reset(seed);
+        play(env, seed);
+        let (labels, goal) = labels(env);
+        let (plain, distance) = (env.plain_distance(&labels, &goal), env.distance());
+        ensure((plain - distance).abs() <= 1e-4 * (1.0 + distance), format!("plain {plain}, distance {distance}"))?;
+        ensure(env.plain_distance(&goal, &goal) == 0.0, "the plain distance from the goal to itself is not zero")?;
+        if let Some(cost) = env.cost_to_go(&labels, &goal) {
+            ensure(cost.is_finite() && cost >= 0.0, format!("a cost-to-go of {cost}"))?;
+            ensure(env.cost_to_go(&goal, &goal) == Some(0.0), "the cost-to-go from the goal to itself is not zero")?;
+        }
+    }
+    Ok(())
+}
+
+fn factors(env: &mut dyn Env) -> Result<(), String> {
+    let set = |env: &mut dyn Env, name: &str, value| {
+        env.set_factor(name, value).map_err(|error| format!("refused {name} = {value}: {error}"))
+    };
+    for factor in env.spec().factors.clone() {
+        let name = factor.name.as_str();
+        for value in [factor.low, factor.high, factor.default] {
+            set(env, name, value)?;
+            env.reset(3);
+            ensure(play(env, 3).numbers.iter().all(|number| number.is_finite()), format!("{name} = {value}"))?;
+            let here = state(env);
+            env.set_state(&here).map_err(|error| format!("{name} = {value}: {error}"))?;
+        }
+        for value in [factor.low - 1.0, factor.high + 1.0, f64::NAN, f64::INFINITY] {
+            ensure(env.set_factor(name, value).is_err(), format!("{name} = {value} was accepted"))?;
+        }
+    }
+    ensure(env.set_factor("no such factor", 0.0).is_err(), "a factor that does not exist was set")
+}
+
+fn policies(env: &mut dyn Env) -> Result<(), String> {
+    ensure(env.policy("no such policy").is_err(), "a policy that does not exist was found")?;
+    for name in env.spec().policies.iter().map(|policy| policy.name.clone()).collect::<Vec<_>>() {
+        let mut policy = env.policy(&name).map_err(|error| error.to_string())?;
+        let mut rng = rng(0, &[]);
+        let mut action = vec![0.0; env.spec().action.len()];
+        for seed in SEEDS {
+            env.reset(seed);
+            policy.begin(env, &mut rng);
+            for _ in 0..STEPS {
+                policy.act(env, &mut rng, &mut action);
+                ensure(action.iter().all(|a| a.is_finite()), format!("{name} wants {action:?}"))?;
+                env.step(&action);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was seen of an episode of actions drawn uniformly from the action box.
+#[derive(PartialEq)]
+struct Episode {
+    numbers: Vec<f64>,
+    pixels: Vec<u8>,
+}
+
+fn play(env: &mut dyn Env, seed: u64) -> Episode {
+    play_over(env, seed, 0)
+}
+
+/// Pictures are drawn over `rubbish`, of which nothing may be left.
+fn play_over(env: &mut dyn Env, seed: u64, rubbish: u8) -> Episode {
+    let mut rng = rng(seed, &[7]);
+    let (low, high) = (env.spec().action.low.clone(), env.spec().action.high.clone());
+    let size = env.spec().observation.len();
+    let mut episode = Episode { numbers: vec![], pixels: vec![] };
+    for step in 0..STEPS {
+        let action: Vec<f32> = low.iter().zip(&high).map(|(&l, &h)| l + (h - l) * rng.random::<f32>()).collect();
+        env.step(&action);
+        episode.numbers.extend(state(env));
+        episode.numbers.push(env.distance());
+        if step % 16 == 0 {
+            let start = episode.pixels.len();
+            episode.pixels.resize(start + 2 * size, rubbish);
+            let (now, goal) = episode.pixels[start..].split_at_mut(size);
+            env.observe(now);
+            env.observe_goal(goal);
+        }
+    }
+    episode
+}
+
+fn wild(env: &dyn Env) -> Vec<Vec<f32>> {
+    let size = env.spec().action.len();
+    let values = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::MAX, f32::MIN, 1e-40, -0.0];
+    let mut actions: Vec<Vec<f32>> = values.iter().map(|&value| vec![value; size]).collect();
+    actions.extend((0..2 * size).map(|i| {
+        let mut action = vec![0.0; size];
+        action[i / 2] = if i % 2 == 0 { 1e30 } else { -1e30 };
+        action
+    }));
+    actions.push((0..size).map(|i| values[i % values.len()]).collect());
+    actions
+}
+
+fn state(env: &dyn Env) -> Vec<f64> {
+    let mut state = vec![0.0; env.spec().state.len()];
+    env.state(&mut state);
+    state
+}
+
+fn labels(env: &dyn Env) -> (Vec<f32>, Vec<f32>) {
+    let mut labels = vec![0.0; env.spec().label_len()];
+    let mut goal = labels.clone();
+    env.labels(&mut labels);
+    env.goal_labels(&mut goal);
+    (labels, goal)
+}
+
+fn same(a: &Episode, b: &Episode, what: &str) -> Result<(), String> {
+    ensure(a.numbers == b.numbers, format!("{what}: the states differ"))?;
+    ensure(a.pixels == b.pixels, format!("{what}: the pictures differ"))
+}
+
+fn ensure(kept: bool, what: impl Into<String>) -> Result<(), String> {
+    if kept { Ok(()) } else { Err(what.into()) }
+}

@@ -1,0 +1,102 @@
+//! Many environments at once, on all cores.
+
+use rayon::prelude::*;
+
+use crate::{Env, Spec};
+
+/// The fewest environments that one task steps or draws: a step may take as little as 20 ns.
+const MIN_PER_TASK: usize = 16;
+
+/// Environments of one kind that are stepped and looked at together, in parallel.
+///
+/// What comes out does not depend on the number of cores. Rows of every buffer are in the order of the environments.
+pub struct Many {
+    envs: Vec<Box<dyn Env>>,
+}
+
+impl Many {
+    /// Takes the environments; they must have the same spaces.
+    pub fn new(envs: Vec<Box<dyn Env>>) -> Self {
+        Self { envs }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.envs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.envs.is_empty()
+    }
+
+    /// The environments.
+    pub fn envs(&self) -> &[Box<dyn Env>] {
+        &self.envs
+    }
+
+    /// The environments, to reset or set one by one.
+    pub fn envs_mut(&mut self) -> &mut [Box<dyn Env>] {
+        &mut self.envs
+    }
+
+    /// One control step of each: actions f32 `[envs, action]`.
+    ///
+    /// # Panics
+    /// When `actions` has another length.
+    pub fn step(&mut self, actions: &[f32]) {
+        let size = self.row(actions.len(), |spec| spec.action.len());
+        let rows = actions.par_chunks_exact(size);
+        self.envs.par_iter_mut().with_min_len(MIN_PER_TASK).zip(rows).for_each(|(env, action)| env.step(action));
+    }
+
+    /// Writes the observations, u8 `[envs, channels, height, width]`.
+    ///
+    /// # Panics
+    /// When `pixels` has another length.
+    pub fn observe(&self, pixels: &mut [u8]) {
+        self.write(pixels, |spec| spec.observation.len(), |env, row| env.observe(row));
+    }
+
+    /// Writes what would be observed at the goals, u8 `[envs, channels, height, width]`.
+    ///
+    /// # Panics
+    /// When `pixels` has another length.
+    pub fn observe_goal(&self, pixels: &mut [u8]) {
+        self.write(pixels, |spec| spec.observation.len(), |env, row| env.observe_goal(row));
+    }
+
+    /// Writes the labels, f32 `[envs, labels]`.
+    ///
+    /// # Panics
+    /// When `labels` has another length.
+    pub fn labels(&self, labels: &mut [f32]) {
+        self.write(labels, Spec::label_len, |env, row| env.labels(row));
+    }
+
+    /// Writes the labels that hold at the goals, f32 `[envs, labels]`.
+    ///
+    /// # Panics
+    /// When `labels` has another length.
+    pub fn goal_labels(&self, labels: &mut [f32]) {
+        self.write(labels, Spec::label_len, |env, row| env.goal_labels(row));
+    }
+
+    /// [`Env::distance`] of each, `[envs]`.
+    pub fn distances(&self) -> Vec<f64> {
+        self.envs.iter().map(|env| env.distance()).collect()
+    }
+
+    fn write<T: Send>(&self, out: &mut [T], size: fn(&Spec) -> usize, one: fn(&dyn Env, &mut [T])) {
+        let size = self.row(out.len(), size);
+        let rows = out.par_chunks_exact_mut(size);
+        self.envs.par_iter().with_min_len(MIN_PER_TASK).zip(rows).for_each(|(env, row)| one(env.as_ref(), row));
+    }
+
+    /// The length of one environment's row in a buffer of `found` numbers.
+    fn row(&self, found: usize, size: fn(&Spec) -> usize) -> usize {
+        let size = self.envs.first().map_or(0, |env| size(env.spec()));
+        assert_eq!(found, size * self.envs.len(), "a buffer of {found} for {} rows of {size}", self.envs.len());
+        size.max(1)
+    }
+}

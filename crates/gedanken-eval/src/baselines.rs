@@ -1,0 +1,158 @@
+//! The learned model under a protocol, and its floors and ceilings under the same one.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use gedanken_env::Env;
+use gedanken_model::{Blueprint, WorldModel};
+use gedanken_planner::{LatentDistance, Objective, PlannerConfig};
+
+use crate::episodes::{Driver, Tasks};
+use crate::{
+    EvalConfig, EvalError, LabelCost, Labels, LearnedDistance, LearnedWorld, Measure, ObjectiveKind, Report, Row, Simulator,
+};
+
+/// A floor or a ceiling: what it is compared with tells which of model, distance and planner is the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// A scripted policy of the environment, where it has it.
+    Policy(&'static str, &'static str),
+    /// The same planner on the true simulator.
+    Simulator(Measure),
+    /// The learned model under the true cost of the positions that its probe reads.
+    ModelTrueCost,
+}
+
+/// Floors first, then ceilings.
+pub const BASELINES: [Baseline; 6] = [
+    Baseline::Policy("uniform", "floor: random actions"),
+    Baseline::Policy("straight", "floor: straight at the goal, blind to walls"),
+    Baseline::Policy("expert", "ceiling: the scripted expert"),
+    Baseline::Simulator(Measure::Plain),
+    Baseline::Simulator(Measure::True),
+    Baseline::ModelTrueCost,
+];
+
+/// What [`evaluate`] needs.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    /// The environment, with the protocol's options.
+    pub env: &'a dyn Env,
+    /// The protocol.
+    pub config: &'a EvalConfig,
+    /// How to plan.
+    pub planner: &'a PlannerConfig,
+    /// The model, without autodiff, and what it is made of.
+    pub model: &'a WorldModel,
+    /// What the model is made of.
+    pub blueprint: &'a Blueprint,
+    /// Where the model lives.
+    pub device: &'a Device,
+}
+
+impl Setup<'_> {
+    /// The model's objective by the protocol.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] when the protocol wants a learned distance and the model has none.
+    pub fn objective(&self) -> Result<Box<dyn Objective + '_>, EvalError> {
+        Ok(match self.config.objective {
+            ObjectiveKind::Latent => Box::new(LatentDistance::default()),
+            ObjectiveKind::Learned => Box::new(LearnedDistance(self.model.distance().ok_or_else(|| {
+                EvalError::Mismatch(
+                    "eval.objective is \"learned\", but the model has no learned distance; use \"latent\"".to_owned(),
+                )
+            })?)),
+        })
+    }
+
+    /// The model as a planner sees it.
+    pub fn world(&self) -> LearnedWorld<'_> {
+        LearnedWorld { model: self.model, statistics: &self.blueprint.statistics, device: self.device }
+    }
+
+    /// The radius of success.
+    pub fn radius(&self) -> f64 {
+        self.config.radius.unwrap_or_else(|| self.env.success_radius())
+    }
+}
+
+/// Runs the first `tasks` tasks with the learned model, and with floors and ceilings if asked; `say` hears of each.
+///
+/// # Errors
+/// A model that does not go with the environment or the protocol, or no plan.
+pub fn evaluate(
+    setup: &Setup<'_>,
+    step: u64,
+    tasks: usize,
+    baselines: bool,
+    say: &mut dyn FnMut(&str),
+) -> Result<Report, EvalError> {
+    let spec = setup.env.spec();
+    let (space, spaces) = (spec.observation, setup.model.spaces());
+    if spaces.pixels != [space.channels, space.height, space.width] || spaces.action != spec.action.len() {
+        return Err(EvalError::Mismatch(format!(
+            "the model sees {:?} and acts with {} numbers, {} shows {:?} and takes {}",
+            spaces.pixels,
+            spaces.action,
+            spec.name,
+            [space.channels, space.height, space.width],
+            spec.action.len()
+        )));
+    }
+    let tasks = Tasks::of(setup.env, setup.config, tasks);
+    let mut rows = Vec::new();
+    let mut row = |name: &str, about: &str, driver: &Driver<'_>| {
+        say(name);
+        let start = Instant::now();
+        let episodes = tasks.run(driver, &mut |_, _, _| {})?;
+        rows.push(Row::of(name, about, &episodes, setup.config.rule, setup.radius(), start.elapsed().as_secs_f64()));
+        Ok::<(), EvalError>(())
+    };
+    let (world, planner, arrived) = (setup.world(), setup.planner, setup.config.arrived);
+    let objective = setup.objective()?;
+    let driver = Driver::Planner { world: &world, simulator: None, objective: objective.as_ref(), planner, arrived };
+    row("model", "the learned model and the protocol's objective", &driver)?;
+    for baseline in BASELINES.iter().filter(|_| baselines) {
+        match *baseline {
+            Baseline::Policy(name, about) => {
+                if spec.policies.iter().any(|policy| policy.name == name) {
+                    row(name, about, &Driver::Policy(name))?;
+                }
+            }
+            Baseline::Simulator(measure) => {
+                let (name, about) = match measure {
+                    Measure::Plain => ("simulator-plain", "the same planner on the true simulator, plain distance"),
+                    Measure::True => ("simulator-true", "the same planner on the true simulator, true cost-to-go"),
+                };
+                let simulator = Simulator::new();
+                let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure };
+                let simulated = Some(&simulator);
+                row(
+                    name,
+                    about,
+                    &Driver::Planner { world: &simulator, simulator: simulated, objective: &cost, planner, arrived: None },
+                )?;
+            }
+            Baseline::ModelTrueCost => {
+                let labels = Labels::Probed(setup.model, &setup.blueprint.statistics);
+                let cost = LabelCost { env: setup.env, labels, measure: Measure::True };
+                row(
+                    "model-true-cost",
+                    "the learned model under the true cost of probed positions",
+                    &Driver::Planner { world: &world, simulator: None, objective: &cost, planner, arrived: arrived.map(|_| 1.0) },
+                )?;
+            }
+        }
+    }
+    Ok(Report {
+        version: setup.blueprint.version.clone(),
+        env: spec.name.clone(),
+        step,
+        protocol: EvalConfig { tasks: tasks.count, ..setup.config.clone() },
+        radius: setup.radius(),
+        planner: planner.clone(),
+        rows,
+        checks: None,
+    })
+}

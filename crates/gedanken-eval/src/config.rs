@@ -1,0 +1,77 @@
+//! A protocol: everything that a success rate depends on, beside the model.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a model is evaluated. The tasks are functions of `seed` alone: the same for every model, every run and every floor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Tasks. Default 200.
+    #[schemars(range(min = 1))]
+    pub tasks: usize,
+    /// Seed of the tasks and of the agent's random numbers. Default 20000.
+    pub seed: u64,
+    /// Control steps of an episode. Default 200.
+    #[schemars(range(min = 1))]
+    pub budget: usize,
+    /// When a task counts as done. Both are in the report; this one is its headline. Default `final`.
+    pub rule: Rule,
+    /// Distance below which a task is done, in the environment's unit. Default: the environment's own radius.
+    #[schemars(range(min = 0.0))]
+    pub radius: Option<f64>,
+    /// What the plans minimise. Default `learned`.
+    pub objective: ObjectiveKind,
+    /// The agent stops acting when the objective says that the goal is nearer than this (learned: control steps; latent: mean
+    /// squared difference). Default: it never stops.
+    #[schemars(range(min = 0.0))]
+    pub arrived: Option<f64>,
+    /// Tasks of the evaluations during training; 0 plans only at the end. Default 32.
+    pub tasks_in_training: usize,
+    /// Films of the first tasks of an evaluation. Default 4.
+    pub films: usize,
+    /// Whether floors and ceilings run in the final evaluation. Default true.
+    pub baselines: bool,
+    /// Options and factors of the environment that are different in evaluation.
+    pub env: serde_json::Map<String, serde_json::Value>,
+}
+
+/// When a task counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// At the end of the episode.
+    #[default]
+    Final,
+    /// At any moment of it.
+    Ever,
+}
+
+/// What the plans minimise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectiveKind {
+    /// The learned goal distance.
+    #[default]
+    Learned,
+    /// The mean squared difference of latents.
+    Latent,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self {
+            tasks: 200,
+            seed: 20_000,
+            budget: 200,
+            rule: Rule::Final,
+            radius: None,
+            objective: ObjectiveKind::Learned,
+            arrived: None,
+            tasks_in_training: 32,
+            films: 4,
+            baselines: true,
+            env: serde_json::Map::new(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Films of episodes: the observation beside the goal, with the imagined path drawn through the probe.
+
+use burn::tensor::Tensor;
+use gedanken_env::{Env, Many};
+use gedanken_planner::Agent;
+use gedanken_train::film::Picture;
+
+use crate::baselines::Setup;
+use crate::episodes::{Driver, Tasks};
+use crate::{EvalError, LearnedWorld};
+
+/// Frames a second of a film.
+pub const FPS: f32 = 12.0;
+/// Screen pixels per pixel of an observation.
+const SCALE: usize = 4;
+/// Frames that the end of an episode is held.
+const HOLD: usize = 8;
+
+/// Films of the first `count` tasks, every frame one control step. A film ends a moment after the goal is reached.
+///
+/// # Errors
+/// As [`crate::evaluate`].
+pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let world = setup.world();
+    let objective = setup.objective()?;
+    let driver = Driver::Planner {
+        world: &world,
+        simulator: None,
+        objective: objective.as_ref(),
+        planner: setup.planner,
+        arrived: setup.config.arrived,
+    };
+    let radius = setup.radius();
+    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); count];
+    let mut held = vec![0; count];
+    Tasks::of(setup.env, setup.config, count).run(&driver, &mut |step, many, agent| {
+        for (task, film) in films.iter_mut().enumerate() {
+            held[task] = if many.envs()[task].distance() < radius { held[task] + 1 } else { 0 };
+            if held[task] <= HOLD {
+                film.push(frame(many, task, step, agent, &world));
+            }
+        }
+    })?;
+    Ok(films)
+}
+
+fn frame(many: &Many, task: usize, _step: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Picture {
+    let env = many.envs()[task].as_ref();
+    let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&t| t == task)?)));
+    let path = row.map(|(agent, row)| imagined_path(env, agent, row, world)).unwrap_or_default();
+    Picture::scene(&picture(env, false), &picture(env, true), &path, SCALE)
+}
+
+fn picture(env: &dyn Env, goal: bool) -> Picture {
+    let space = env.spec().observation;
+    let mut pixels = vec![0; space.len()];
+    if goal { env.observe_goal(&mut pixels) } else { env.observe(&mut pixels) };
+    Picture::from_observation(&pixels, space.channels, space.height, space.width)
+}
+
+/// Where the agent imagines itself along what is left of its plan: the first label, if it is a place.
+fn imagined_path(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<'_>) -> Vec<(f32, f32)> {
+    use gedanken_planner::{Observations, World};
+    let Some(plans) = agent.plans() else { return Vec::new() };
+    let spec = env.spec();
+    if spec.labels.first().is_none_or(|label| label.size != 2) {
+        return Vec::new();
+    }
+    let left = plans.horizon.saturating_sub(agent.executed().min(plans.horizon));
+    if left == 0 {
+        return Vec::new();
+    }
+    let mut pixels = vec![0; spec.observation.len()];
+    env.observe(&mut pixels);
+    let first = world.encode(&Observations { rows: 1, pixels, labels: Vec::new() });
+    let actions = plans.remainder(row, agent.executed(), left);
+    let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([1, left, plans.action]);
+    let future = world.rollout(first.clone(), actions).squeeze_dim::<3>(0);
+    let labels = world.statistics.labels_in_units(world.model.probe(Tensor::cat(vec![first, future], 0)));
+    let size = spec.label_len();
+    let labels = labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
+    labels.chunks(size).map(|row| (row[0] + 0.5, row[1] + 0.5)).collect()
+}

@@ -1,0 +1,50 @@
+//! Evaluation: a success rate with its protocol, its interval, its floors and its ceilings.
+
+mod baselines;
+mod checks;
+mod config;
+mod episodes;
+mod objectives;
+mod report;
+mod statistics;
+mod training;
+mod worlds;
+
+pub mod films;
+
+pub use baselines::{Baseline, evaluate};
+pub use checks::{Checks, checks};
+pub use config::{EvalConfig, ObjectiveKind, Rule};
+pub use episodes::{Driver, Episodes, Tasks};
+pub use objectives::{LabelCost, Labels, LearnedDistance, Measure};
+pub use report::{Report, Row};
+pub use statistics::{spearman, wilson};
+pub use training::{Evaluator, TrainingEvaluation};
+pub use worlds::{LearnedWorld, Simulator};
+
+/// Why an evaluation could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// The environment said no.
+    #[error(transparent)]
+    Env(#[from] gedanken_env::EnvError),
+    /// The planner found no plan.
+    #[error(transparent)]
+    Plan(#[from] gedanken_planner::PlanError),
+    /// The data ended or broke.
+    #[error(transparent)]
+    Data(#[from] gedanken_data::DataError),
+    /// Numbers or pictures could not be written.
+    #[error(transparent)]
+    Track(#[from] gedanken_train::tracker::TrackError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Folder(#[from] gedanken_train::run_folder::FolderError),
+    /// A picture could not be made or written.
+    #[error(transparent)]
+    Picture(#[from] gedanken_train::film::PictureError),
+    /// The model and the environment, or the model and the protocol, do not go together.
+    #[error("{0}")]
+    Mismatch(String),
+}

@@ -1,0 +1,170 @@
+//! A report: one row per policy or planner, all under one protocol.
+
+use std::fmt;
+
+use gedanken_planner::PlannerConfig;
+use serde::Serialize;
+
+use crate::episodes::{Episodes, Numbers};
+use crate::{Checks, EvalConfig, Rule, wilson};
+
+/// One policy's or planner's results.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Who acted.
+    pub name: String,
+    /// What this row tells.
+    pub about: String,
+    /// Success rate by the protocol's rule.
+    pub success: f64,
+    /// Its Wilson 95 % interval.
+    pub interval: [f64; 2],
+    /// Success rate at the end of the episode.
+    pub success_final: f64,
+    /// Success rate at any moment.
+    pub success_ever: f64,
+    /// Mean distance at the end.
+    pub mean_final_distance: f64,
+    /// Median number of control steps until the distance was first below the radius, over the tasks where it was.
+    pub median_steps: Option<f64>,
+    /// Milliseconds per plan for one task, and how many tasks a plan was for at once.
+    pub milliseconds_per_plan: Option<f64>,
+    /// Imagined steps per task.
+    pub evaluations_per_task: Option<f64>,
+    /// Seconds for all episodes.
+    pub seconds: f64,
+    /// Every episode.
+    pub episodes: Vec<EpisodeRow>,
+}
+
+/// One episode.
+#[derive(Clone, Debug, Serialize)]
+pub struct EpisodeRow {
+    /// The task.
+    pub task: usize,
+    /// Distance at the start.
+    pub start: f64,
+    /// Distance at the end.
+    pub end: f64,
+    /// Least distance.
+    pub least: f64,
+    /// Control steps until the distance was first below the radius.
+    pub steps: Option<usize>,
+}
+
+/// Everything about one evaluation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The program's version.
+    pub version: String,
+    /// The environment's name.
+    pub env: String,
+    /// The model's updates.
+    pub step: u64,
+    /// The protocol.
+    pub protocol: EvalConfig,
+    /// The radius it came down to.
+    pub radius: f64,
+    /// The planner.
+    pub planner: PlannerConfig,
+    /// The learned model first, then floors and ceilings.
+    pub rows: Vec<Row>,
+    /// What the model knows, without planning.
+    pub checks: Option<Checks>,
+}
+
+impl Row {
+    /// The results of some episodes.
+    pub fn of(name: &str, about: &str, episodes: &Episodes, rule: Rule, radius: f64, seconds: f64) -> Self {
+        let rows: Vec<EpisodeRow> = episodes
+            .distances
+            .iter()
+            .enumerate()
+            .map(|(task, d)| EpisodeRow {
+                task,
+                start: d.first().copied().unwrap_or(f64::NAN),
+                end: d.last().copied().unwrap_or(f64::NAN),
+                least: d.iter().copied().fold(f64::INFINITY, f64::min),
+                steps: d.iter().position(|&d| d < radius),
+            })
+            .collect();
+        let count = |done: &dyn Fn(&EpisodeRow) -> bool| rows.iter().filter(|row| done(row)).count();
+        let (at_end, ever) = (count(&|row| row.end < radius), count(&|row| row.least < radius));
+        let n = rows.len().max(1) as f64;
+        let headline = if rule == Rule::Final { at_end } else { ever };
+        let mut steps: Vec<usize> = rows.iter().filter_map(|row| row.steps).collect();
+        steps.sort_unstable();
+        let planned = (episodes.effort.plans > 0).then_some(episodes.effort);
+        Self {
+            name: name.to_owned(),
+            about: about.to_owned(),
+            success: headline as f64 / n,
+            interval: wilson(headline, rows.len()),
+            success_final: at_end as f64 / n,
+            success_ever: ever as f64 / n,
+            mean_final_distance: rows.iter().map(|row| row.end).sum::<f64>() / n,
+            median_steps: (!steps.is_empty()).then(|| steps[steps.len() / 2] as f64),
+            milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan() / n),
+            evaluations_per_task: planned.map(|effort| effort.evaluations as f64 / n),
+            seconds,
+            episodes: rows,
+        }
+    }
+}
+
+impl Report {
+    /// The learned model's own row.
+    pub fn headline(&self) -> Option<&Row> {
+        self.rows.first()
+    }
+
+    /// The numbers worth a curve.
+    pub(crate) fn numbers(&self) -> Numbers {
+        let mut numbers = Numbers::new();
+        for row in &self.rows {
+            numbers.insert(format!("eval/{}/success", row.name), row.success);
+            numbers.insert(format!("eval/{}/final_distance", row.name), row.mean_final_distance);
+        }
+        numbers
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let p = &self.protocol;
+        let rule = if p.rule == Rule::Final { "at the end" } else { "at any moment" };
+        writeln!(
+            f,
+            "{}: {} tasks (seed {}), {} control steps, success = distance below {} {rule}",
+            self.env, p.tasks, p.seed, p.budget, self.radius
+        )?;
+        let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        writeln!(
+            f,
+            "{:width$}  {:>7}  {:>13}  {:>6}  {:>6}  {:>8}  {:>5}  {:>8}  {:>10}",
+            "", "success", "95 % interval", "final", "ever", "distance", "steps", "ms/plan", "evals/task"
+        )?;
+        let percent = |x: f64| format!("{:.1} %", 100.0 * x);
+        let or_dash = |x: Option<f64>, digits: usize| x.map_or("-".to_owned(), |x| format!("{x:.digits$}"));
+        for row in &self.rows {
+            let [low, high] = row.interval;
+            writeln!(
+                f,
+                "{:width$}  {:>7}  {:>13}  {:>6}  {:>6}  {:>8.2}  {:>5}  {:>8}  {:>10}",
+                row.name,
+                percent(row.success),
+                format!("{:.1}-{:.1} %", 100.0 * low, 100.0 * high),
+                percent(row.success_final),
+                percent(row.success_ever),
+                row.mean_final_distance,
+                or_dash(row.median_steps, 0),
+                or_dash(row.milliseconds_per_plan, 2),
+                or_dash(row.evaluations_per_task, 0),
+            )?;
+        }
+        match &self.checks {
+            Some(checks) => write!(f, "{checks}"),
+            None => Ok(()),
+        }
+    }
+}

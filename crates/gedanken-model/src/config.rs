@@ -1,0 +1,146 @@
+//! What a world model is made of, as a user writes it.
+
+use gedanken_encoder::EncoderConfig;
+use gedanken_predictor::PredictorConfig;
+use gedanken_regularizer::RegularizerConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides the shape and the loss of a world model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Observation to latent.
+    pub encoder: EncoderConfig,
+    /// Latent and action to the next latent.
+    pub predictor: PredictorConfig,
+    /// What is asked of predictions.
+    pub prediction: PredictionConfig,
+    /// What keeps latents from collapsing.
+    pub regularizer: RegularizerConfig,
+    /// The head that reads the action from two latents.
+    pub inverse_dynamics: InverseDynamicsConfig,
+    /// The learned distance to a goal.
+    pub distance: DistanceConfig,
+    /// The probes that read labels from latents.
+    pub probe: ProbeConfig,
+}
+
+/// The prediction loss: mean over steps of the mean squared error of latents unrolled from the first frame of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PredictionConfig {
+    /// Its weight in the loss. Default 1.
+    #[schemars(range(min = 0.0))]
+    pub weight: f64,
+    /// Steps that are unrolled, each on the one before; at most the frames of a window less one. Default 8.
+    #[schemars(range(min = 1, max = 1024))]
+    pub unroll: usize,
+    /// One LayerNorm behind the encoder and behind every predicted step, the same for both (PLDM, EB-JEPA). Default false.
+    pub shared_norm: bool,
+}
+
+impl Default for PredictionConfig {
+    fn default() -> Self {
+        Self { weight: 1.0, unroll: 8, shared_norm: false }
+    }
+}
+
+/// Inverse dynamics: the mean squared error of the action read from two consecutive latents. It is what makes a latent see
+/// the agent when the background varies (PLDM, section 4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InverseDynamicsConfig {
+    /// Its weight in the loss; 0 leaves the head out. Default 1.
+    #[schemars(range(min = 0.0))]
+    pub weight: f64,
+    /// Width inside. Default 256, of the two hidden layers, for vectors; 32 channels for maps.
+    #[schemars(range(min = 1, max = 65536))]
+    pub hidden: Option<usize>,
+}
+
+impl Default for InverseDynamicsConfig {
+    fn default() -> Self {
+        Self { weight: 1.0, hidden: None }
+    }
+}
+
+/// The learned goal distance: control steps between two latents of one layout, by expectile regression on temporal
+/// differences (in the manner of HILP, Park et al. 2024, and IQL, Kostrikov et al. 2022). Trained on detached latents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DistanceConfig {
+    /// Whether there is one. Default true.
+    pub enabled: bool,
+    /// Widths of the hidden layers of the embedding. Default 512, 256.
+    #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65536)))]
+    pub hidden: Vec<usize>,
+    /// Numbers of the embedding. Default 64.
+    #[schemars(range(min = 1, max = 65536))]
+    pub dim: usize,
+    /// Control steps per unit of embedding distance. Default 10.
+    #[schemars(range(min = 0.001))]
+    pub scale: f64,
+    /// Control steps between a state and the later one whose distance is the target; less than the frames of a window. Default 4.
+    #[schemars(range(min = 1, max = 1024))]
+    pub steps: usize,
+    /// Weight of targets longer than the estimate; shorter ones weigh one less this. Below 0.5 the distance follows the shortest
+    /// ways seen. Default 0.1.
+    #[schemars(range(min = 0.001, max = 0.999))]
+    pub expectile: f64,
+    /// Share of the online network that the target network takes in at every update. Default 0.01.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub target_rate: f64,
+}
+
+impl Default for DistanceConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            hidden: vec![512, 256],
+            dim: 64,
+            scale: 10.0,
+            steps: 4,
+            expectile: 0.1,
+            target_rate: 0.01,
+        }
+    }
+}
+
+/// Probes: an MLP that reads every label from a detached latent. They teach the latent nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeConfig {
+    /// Width of the hidden layer. Default 256.
+    #[schemars(range(min = 1, max = 65536))]
+    pub hidden: usize,
+}
+
+impl Default for ProbeConfig {
+    fn default() -> Self {
+        Self { hidden: 256 }
+    }
+}
+
+impl ModelConfig {
+    /// What does not fit together, if anything: the key it is about and a sentence. `pixels` is `[channels, height, width]`,
+    /// `time` the frames of a window.
+    pub fn problem(&self, pixels: [usize; 3], time: usize) -> Option<(&'static str, String)> {
+        if let Some(problem) = self.encoder.problem(pixels) {
+            return Some(("encoder", problem));
+        }
+        let shape = self.encoder.latent_shape(pixels);
+        if let Some(problem) = self.predictor.problem([shape.rows, shape.columns]) {
+            return Some(("predictor.kind", problem));
+        }
+        if self.prediction.unroll >= time {
+            let found = self.prediction.unroll;
+            return Some(("prediction.unroll", format!("{found} steps need windows of {} frames, not {time}", found + 1)));
+        }
+        if self.distance.enabled && self.distance.steps >= time {
+            let found = self.distance.steps;
+            return Some(("distance.steps", format!("{found} steps need windows of {} frames, not {time}", found + 1)));
+        }
+        None
+    }
+}

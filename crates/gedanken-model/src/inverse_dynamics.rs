@@ -1,0 +1,71 @@
+//! The head that reads the action from two consecutive latents.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation::relu};
+use gedanken_encoder::LatentShape;
+use gedanken_nn::{Conv3x3, Conv3x3Config, Mlp};
+
+/// Reads actions from pairs of latents. Trained with the encoder: it is part of what shapes the latent.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub enum InverseDynamics {
+    /// For vectors (and maps too small to pool): an MLP of two hidden layers, weights normal(0, 0.02) (EB-JEPA's: 328,706 parameters at 512 and 256).
+    Vector(Mlp),
+    /// For maps: both maps stacked, two convolutions with a max-pool between.
+    Map(MapHead),
+}
+
+/// conv3x3, ReLU, 2x2 max-pool, conv3x3, ReLU, linear.
+#[derive(Module, Debug)]
+pub struct MapHead {
+    conv1: Conv3x3,
+    conv2: Conv3x3,
+    output: Linear,
+    #[module(skip)]
+    map: [usize; 2],
+}
+
+impl InverseDynamics {
+    /// A head for latents of this shape, `hidden` wide inside (left out: 256 for vectors, 32 for maps).
+    pub fn new(latent: LatentShape, hidden: Option<usize>, action: usize, device: &Device) -> Self {
+        let hidden = hidden.unwrap_or(if latent.is_vector() { 256 } else { 32 });
+        if latent.rows < 2 || latent.columns < 2 {
+            return Self::Vector(Mlp::with_normal_init(&[2 * latent.numbers(), hidden, hidden, action], 0.02, device));
+        }
+        let pooled = (latent.rows / 2) * (latent.columns / 2);
+        Self::Map(MapHead {
+            conv1: Conv3x3Config::new(2 * latent.dim, hidden).init(device),
+            conv2: Conv3x3Config::new(hidden, hidden).init(device),
+            output: LinearConfig::new(pooled * hidden, action).init(device),
+            map: [latent.rows, latent.columns],
+        })
+    }
+
+    /// Latents `[batch, tokens, dim]` and the next ones -> actions `[batch, action]`.
+    pub fn forward(&self, latents: Tensor<3>, next: Tensor<3>) -> Tensor<2> {
+        match self {
+            Self::Vector(mlp) => mlp.forward(Tensor::cat(vec![latents.flatten::<2>(1, 2), next.flatten(1, 2)], 1)),
+            Self::Map(head) => {
+                let [batch, _, dim] = latents.dims();
+                let [rows, columns] = head.map;
+                let both = Tensor::cat(vec![latents, next], 2).reshape([batch, rows, columns, 2 * dim]);
+                let x = max_pool_2x2(relu(head.conv1.forward(both)));
+                let x = relu(head.conv2.forward(x));
+                head.output.forward(x.flatten::<2>(1, 3))
+            }
+        }
+    }
+}
+
+/// Channels-last max-pool of 2 x 2 cells; an odd last row or column is left out.
+fn max_pool_2x2(x: Tensor<4>) -> Tensor<4> {
+    let [batch, rows, columns, channels] = x.dims();
+    let (rows, columns) = (rows / 2, columns / 2);
+    x.narrow(1, 0, 2 * rows)
+        .narrow(2, 0, 2 * columns)
+        .reshape([batch, rows, 2, columns, 2, channels])
+        .max_dim(4)
+        .max_dim(2)
+        .reshape([batch, rows, columns, channels])
+}

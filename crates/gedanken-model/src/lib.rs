@@ -1,0 +1,270 @@
+//! The world model: encode, predict, compare, regularise.
+//!
+//! [`WorldModel::loss`] is the whole of a joint embedding predictive architecture (LeCun, 2022) on one page, and
+//! [`WorldModel::unroll`] is the one imagination that training and planning share.
+
+mod checkpoint;
+mod config;
+mod distance;
+mod inverse_dynamics;
+mod parameters;
+mod statistics;
+
+use std::sync::Mutex;
+
+use burn::module::Module;
+use burn::nn::{LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use gedanken_encoder::{Encoder, LatentShape};
+use gedanken_nn::Mlp;
+use gedanken_predictor::Predictor;
+use gedanken_regularizer::{RegularizerConfig, covariance, time_similarity, variance};
+use serde::{Deserialize, Serialize};
+
+pub use checkpoint::{Blueprint, CheckpointError, load, save};
+pub use config::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig};
+pub use distance::{GoalDistance, LayoutFrames, expectile_loss};
+pub use inverse_dynamics::InverseDynamics;
+pub use parameters::{Named, named_parameters};
+pub use statistics::Statistics;
+
+/// The sizes of what a model sees, does and is probed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spaces {
+    /// Pictures: channels, height, width.
+    pub pixels: [usize; 3],
+    /// Numbers of an action.
+    pub action: usize,
+    /// Numbers of all labels.
+    pub labels: usize,
+}
+
+/// A joint embedding predictive world model with its heads.
+#[derive(Module, Debug)]
+pub struct WorldModel {
+    encoder: Encoder,
+    predictor: Predictor,
+    norm: Option<LayerNorm>,
+    inverse_dynamics: Option<InverseDynamics>,
+    distance: Option<GoalDistance>,
+    probe: Mlp,
+    #[module(skip)]
+    settings: Settings,
+}
+
+/// The numbers of the loss that are not weights.
+#[derive(Clone, Debug)]
+struct Settings {
+    spaces: Spaces,
+    latent: LatentShape,
+    unroll: usize,
+    prediction: f64,
+    inverse_dynamics: f64,
+    regularizer: RegularizerConfig,
+}
+
+/// A training batch on the device. Windows of one layout stand together: `windows = layouts * episodes`.
+pub struct TrainBatch {
+    /// Normalised pixels `[windows * (time + extra), channels, height, width]`.
+    pub pixels: Tensor<4>,
+    /// Actions between the consecutive frames `[windows, time - 1, action]`.
+    pub actions: Tensor<3>,
+    /// Normalised labels `[windows * (time + extra), labels]`.
+    pub labels: Tensor<2>,
+    /// Step of the episode of every frame, `[windows, time + extra]`.
+    pub at: Vec<u32>,
+    /// Layouts.
+    pub layouts: usize,
+    /// Windows of each layout.
+    pub episodes: usize,
+    /// Consecutive frames of a window.
+    pub time: usize,
+    /// Further frames of the same episode.
+    pub extra: usize,
+}
+
+/// What a batch costs.
+pub struct Loss {
+    /// The weighted sum, `[1]`: what is differentiated.
+    pub total: Tensor<1>,
+    /// Every term unweighted, `[1]`, and what else is worth a curve, by name.
+    pub terms: Vec<(&'static str, Tensor<1>)>,
+    /// The latents of all frames `[frames, tokens, dim]`, detached.
+    pub latents: Tensor<3>,
+}
+
+impl WorldModel {
+    /// A new model. Its weights are a function of `seed` alone: they are drawn on the CPU, whatever the device.
+    pub fn new(config: &ModelConfig, spaces: Spaces, seed: u64, device: &Device) -> Self {
+        // burn draws initial weights from one generator per process, when they are first looked at.
+        static DRAWING: Mutex<()> = Mutex::new(());
+        let cpu = Device::flex();
+        let latent = config.encoder.latent_shape(spaces.pixels);
+        let model = {
+            let _guard = DRAWING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            cpu.seed(seed);
+            let inverse = &config.inverse_dynamics;
+            let model = Self {
+                encoder: config.encoder.init(spaces.pixels, &cpu),
+                predictor: config.predictor.init([latent.rows, latent.columns], latent.dim, spaces.action, &cpu),
+                norm: config.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(&cpu)),
+                inverse_dynamics: (inverse.weight > 0.0)
+                    .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, &cpu)),
+                distance: config.distance.enabled.then(|| GoalDistance::new(latent.numbers(), &config.distance, &cpu)),
+                probe: Mlp::new(&[latent.numbers(), config.probe.hidden, spaces.labels], &cpu),
+                settings: Settings {
+                    spaces,
+                    latent,
+                    unroll: config.prediction.unroll,
+                    prediction: config.prediction.weight,
+                    inverse_dynamics: inverse.weight,
+                    regularizer: config.regularizer.clone(),
+                },
+            };
+            parameters::draw_and_number(model)
+        };
+        model.fork(device)
+    }
+
+    /// What the model sees, does and is probed for.
+    pub fn spaces(&self) -> Spaces {
+        self.settings.spaces
+    }
+
+    /// The shape of a latent.
+    pub fn latent_shape(&self) -> LatentShape {
+        self.settings.latent
+    }
+
+    /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
+    pub fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.normed(self.encoder.forward(pixels))
+    }
+
+    /// One imagined step: latents `[batch, tokens, dim]`, actions `[batch, action]` -> `[batch, tokens, dim]`.
+    pub fn predict(&self, latents: Tensor<3>, actions: Tensor<2>) -> Tensor<3> {
+        self.normed(self.predictor.forward(latents, actions))
+    }
+
+    /// The imagined future: first latents `[batch, tokens, dim]`, actions `[batch, steps, action]` -> the latents after every
+    /// action `[batch, steps, tokens, dim]`.
+    pub fn unroll(&self, first: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+        let steps = actions.dims()[1];
+        let mut latents = first;
+        let mut future = Vec::with_capacity(steps);
+        for step in 0..steps {
+            latents = self.predict(latents, actions.clone().narrow(1, step, 1).squeeze_dim(1));
+            future.push(latents.clone());
+        }
+        Tensor::stack(future, 1)
+    }
+
+    /// The labels that the probe reads, normalised: latents `[batch, tokens, dim]` -> `[batch, labels]`.
+    pub fn probe(&self, latents: Tensor<3>) -> Tensor<2> {
+        self.probe.forward(latents.flatten::<2>(1, 2))
+    }
+
+    /// The learned goal distance, if the model has one.
+    pub fn distance(&self) -> Option<&GoalDistance> {
+        self.distance.as_ref()
+    }
+
+    /// The loss of a batch: multi-step unrolled prediction + variance + covariance + time similarity + inverse dynamics, and
+    /// beside them, on detached latents, the goal distance and the probes. Gradients flow into the targets too: it is the
+    /// regulariser that keeps the latent from collapsing (Sobal et al., 2025; Bardes et al., 2022).
+    pub fn loss(&self, batch: TrainBatch) -> Loss {
+        let Settings { latent, unroll, regularizer, .. } = &self.settings;
+        let (windows, frames) = (batch.layouts * batch.episodes, batch.time + batch.extra);
+        let (tokens, dim) = (latent.tokens(), latent.dim);
+        let mut terms = Terms::default();
+
+        // Encode every frame.
+        let latents = self.encode(batch.pixels);
+        let sequences = latents.clone().reshape([windows, frames, tokens, dim]).narrow(1, 0, batch.time);
+        let at = |time: usize| sequences.clone().narrow(1, time, 1).squeeze_dim::<3>(1);
+
+        // Predict from the first frame, and compare.
+        let future = self.unroll(at(0), batch.actions.clone().narrow(1, 0, *unroll));
+        let seen = sequences.clone().narrow(1, 1, *unroll);
+        terms.add("prediction", self.settings.prediction, || (future - seen).powi_scalar(2).mean());
+
+        // Regularise.
+        let samples = latents.clone().flatten::<2>(1, 2);
+        terms.add("variance", regularizer.variance, || variance(samples.clone(), regularizer.margin));
+        terms.add("covariance", regularizer.covariance, || covariance(samples.clone()));
+        terms.add("time_similarity", regularizer.time_similarity, || time_similarity(sequences.clone()));
+        if let Some(head) = &self.inverse_dynamics {
+            let pairs = batch.time - 1;
+            let flat = |from: usize| sequences.clone().narrow(1, from, pairs).reshape([windows * pairs, tokens, dim]);
+            let actions = batch.actions.clone().flatten::<2>(0, 1);
+            terms.add("inverse_dynamics", self.settings.inverse_dynamics, || {
+                (head.forward(flat(0), flat(1)) - actions).powi_scalar(2).mean()
+            });
+        }
+
+        // Beside it, on latents that take no gradient from it: the distance and the probes.
+        let detached = latents.detach();
+        if let Some(distance) = &self.distance {
+            let (loss, mean) = distance.loss(LayoutFrames {
+                latents: detached.clone().flatten(1, 2),
+                layouts: batch.layouts,
+                episodes: batch.episodes,
+                time: batch.time,
+                extra: batch.extra,
+                at: batch.at,
+            });
+            terms.add("distance", 1.0, || loss);
+            terms.note("distance_mean", mean);
+        }
+        terms.add("probe", 1.0, || (self.probe(detached.clone()) - batch.labels).powi_scalar(2).mean());
+        Loss { total: terms.total(), terms: terms.named, latents: detached }
+    }
+
+    /// What follows an update of the weights: the target network of the distance moves. Call it after every one.
+    #[must_use]
+    pub fn after_update(mut self) -> Self {
+        self.distance = self.distance.map(GoalDistance::follow);
+        self
+    }
+
+    fn normed(&self, latents: Tensor<3>) -> Tensor<3> {
+        match &self.norm {
+            Some(norm) => norm.forward(latents),
+            None => latents,
+        }
+    }
+}
+
+impl TrainBatch {
+    /// A batch from host memory: actions `[windows, time - 1, action]`.
+    pub fn actions(actions: &[f32], [windows, steps, action]: [usize; 3], device: &Device) -> Tensor<3> {
+        Tensor::from_data(TensorData::new(actions.to_vec(), [windows, steps, action]), device)
+    }
+}
+
+/// The terms of a loss: unweighted by name, and their weighted sum.
+#[derive(Default)]
+struct Terms {
+    named: Vec<(&'static str, Tensor<1>)>,
+    weighted: Vec<Tensor<1>>,
+}
+
+impl Terms {
+    /// A term of weight 0 is not computed.
+    fn add(&mut self, name: &'static str, weight: f64, term: impl FnOnce() -> Tensor<1>) {
+        if weight > 0.0 {
+            let term = term();
+            self.weighted.push(term.clone() * weight);
+            self.note(name, term);
+        }
+    }
+
+    fn note(&mut self, name: &'static str, value: Tensor<1>) {
+        self.named.push((name, value.detach()));
+    }
+
+    fn total(&self) -> Tensor<1> {
+        Tensor::cat(self.weighted.clone(), 0).sum()
+    }
+}

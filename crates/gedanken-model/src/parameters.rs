@@ -1,0 +1,80 @@
+//! A model's parameters by name and by number.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::Tensor;
+
+/// One parameter on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The path of its fields, `encoder.conv1.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, row by row.
+    pub values: Vec<f32>,
+}
+
+/// All parameters, in the order of the module's fields.
+pub fn named_parameters<M: Module>(module: &M) -> Vec<Named> {
+    struct Collect {
+        path: Vec<String>,
+        found: Vec<Named>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let data = param.val().into_data().convert::<f32>();
+            let shape = data.shape().to_vec();
+            let values = data.try_to_vec().unwrap_or_default();
+            self.found.push(Named { name: self.path.join("."), shape, values });
+        }
+    }
+    let mut collect = Collect { path: Vec::new(), found: Vec::new() };
+    module.visit(&mut collect);
+    collect.found
+}
+
+/// Draws every lazily initialised parameter now, in order, and numbers the parameters in that order: the identity of a
+/// parameter, which the optimiser's state hangs on, is then the same in every process.
+pub(crate) fn draw_and_number<M: Module>(module: M) -> M {
+    struct Number(u64);
+    impl ModuleMapper for Number {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            let (_, value, mapper) = param.consume();
+            Param::from_mapped_value(ParamId::from(self.0), value, mapper)
+        }
+    }
+    module.map(&mut Number(0))
+}
+
+/// Puts values in the place of every parameter, by name.
+pub(crate) fn replace<M: Module>(module: M, value_of: &mut dyn FnMut(&str, &[usize]) -> Option<Vec<f32>>) -> M {
+    struct Replace<'a> {
+        path: Vec<String>,
+        value_of: &'a mut dyn FnMut(&str, &[usize]) -> Option<Vec<f32>>,
+    }
+    impl ModuleMapper for Replace<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.val().dims();
+            match (self.value_of)(&self.path.join("."), &shape) {
+                Some(values) => param.map(|old| {
+                    Tensor::<1>::from_data(values.as_slice(), &old.device()).reshape(shape)
+                }),
+                None => param,
+            }
+        }
+    }
+    module.map(&mut Replace { path: Vec::new(), value_of })
+}

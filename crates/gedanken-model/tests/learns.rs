@@ -1,0 +1,137 @@
+//! The model as a whole: sizes, laws, and that it learns.
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use gedanken_encoder::{EncoderConfig, ImpalaConfig, PatchConfig, PatchLatent};
+use gedanken_model::*;
+use gedanken_predictor::{GruConfig, PredictorConfig};
+
+const SPACES: Spaces = Spaces { pixels: [2, 65, 65], action: 2, labels: 4 };
+
+fn wave(shape: &[usize], frequency: f32) -> Vec<f32> {
+    (0..shape.iter().product()).map(|i: usize| (i as f32 * frequency).sin()).collect()
+}
+
+fn batch(device: &Device) -> TrainBatch {
+    let (layouts, episodes, time, extra) = (2, 2, 6, 2);
+    let frames = layouts * episodes * (time + extra);
+    let tensor = |shape: &[usize], f| Tensor::<1>::from_data(wave(shape, f).as_slice(), device);
+    TrainBatch {
+        pixels: tensor(&[frames, 2, 65, 65], 0.37).reshape([frames, 2, 65, 65]),
+        actions: tensor(&[4, 5, 2], 0.7).reshape([4, 5, 2]),
+        labels: tensor(&[frames, 4], 1.3).reshape([frames, 4]),
+        at: (0..4).flat_map(|_| [0, 1, 2, 3, 4, 5, 40, 60]).collect(),
+        layouts,
+        episodes,
+        time,
+        extra,
+    }
+}
+
+fn small() -> ModelConfig {
+    ModelConfig { prediction: PredictionConfig { unroll: 5, ..PredictionConfig::default() }, ..ModelConfig::default() }
+}
+
+fn number(x: &Tensor<1>) -> f32 {
+    x.clone().into_scalar::<f32>()
+}
+
+#[test]
+fn eb_jepa_has_2_218_672_parameters_beside_the_head() {
+    let config = ModelConfig {
+        encoder: EncoderConfig::Impala(ImpalaConfig::default()),
+        predictor: PredictorConfig::Gru(GruConfig::default()),
+        prediction: PredictionConfig { shared_norm: true, ..PredictionConfig::default() },
+        distance: DistanceConfig { enabled: false, ..DistanceConfig::default() },
+        ..ModelConfig::default()
+    };
+    let device = Device::flex();
+    let counts = |named: &[Named], part: &str| -> usize {
+        named.iter().filter(|p| p.name.starts_with(part)).map(|p| p.values.len()).sum()
+    };
+    let named = named_parameters(&WorldModel::new(&config, SPACES, 0, &device));
+    let norm = counts(&named, "norm.");
+    assert_eq!(norm, 1_024);
+    assert_eq!(counts(&named, "encoder.") + norm, 1_426_096);
+    assert_eq!(counts(&named, "predictor.") + norm, 793_600);
+    assert_eq!(counts(&named, "inverse_dynamics."), 328_706);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_and_another_seed_another() {
+    let device = Device::flex();
+    let weights = |seed| named_parameters(&WorldModel::new(&small(), SPACES, seed, &device));
+    assert_eq!(weights(1), weights(1));
+    assert_ne!(weights(1), weights(2));
+}
+
+#[test]
+fn training_lowers_the_loss_and_the_same_training_gives_the_same_numbers() {
+    let device = Device::flex();
+    let train = || {
+        let mut model = WorldModel::new(&small(), SPACES, 3, &device).train();
+        let mut optimizer: ModuleOptimizer = AdamWConfig::new().with_epsilon(1e-8).init();
+        let mut losses = Vec::new();
+        for _ in 0..12 {
+            let loss = model.loss(batch(&device));
+            losses.push(number(&loss.total.clone().inner()));
+            let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+            model = optimizer.step(2e-3, model, gradients).after_update();
+        }
+        losses
+    };
+    let losses = train();
+    assert!(losses.iter().all(|l| l.is_finite()) && losses[11] < losses[0], "{losses:?}");
+    assert_eq!(losses, train());
+}
+
+#[test]
+fn every_kind_of_latent_goes_all_the_way() {
+    let vector = EncoderConfig::Patch(PatchConfig { latent: PatchLatent::Vector, dim: 32, ..PatchConfig::default() });
+    for (encoder, predictor) in [
+        (vector.clone(), PredictorConfig::Gru(GruConfig::default())),
+        (vector, PredictorConfig::Mlp(Default::default())),
+        (EncoderConfig::default(), PredictorConfig::default()),
+    ] {
+        let config = ModelConfig { encoder, predictor, ..small() };
+        assert_eq!(config.problem(SPACES.pixels, 6), None);
+        let device = Device::flex();
+        let model = WorldModel::new(&config, SPACES, 0, &device).train();
+        let loss = model.loss(batch(&device));
+        let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+        let names: Vec<&str> = loss.terms.iter().map(|t| t.0).collect();
+        assert_eq!(names[..5], ["prediction", "variance", "covariance", "time_similarity", "inverse_dynamics"]);
+        // Every parameter but the target network's has a gradient.
+        let targets = named_parameters(&model).iter().filter(|p| p.name.starts_with("distance.target")).count();
+        assert_eq!(gradients.len(), named_parameters(&model).len() - targets);
+    }
+}
+
+#[test]
+fn a_model_survives_the_disk_bit_by_bit() {
+    let device = Device::flex();
+    let folder = std::env::temp_dir().join(format!("gedanken-model-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let model = WorldModel::new(&small(), SPACES, 5, &device);
+    let statistics = Statistics {
+        pixel_mean: vec![0.1; 2],
+        pixel_std: vec![0.3; 2],
+        stretch: false,
+        label_mean: vec![32.0; 4],
+        label_std: vec![16.0; 4],
+    };
+    let blueprint = Blueprint { version: "test".into(), model: small(), spaces: SPACES, statistics };
+    save(&folder, &model, &blueprint).unwrap();
+    let (loaded, same) = load(&folder, &device).unwrap();
+    assert_eq!(same, blueprint);
+    assert_eq!(named_parameters(&loaded), named_parameters(&model));
+
+    let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
+    for cut in [0, 7, 100, weights.len() / 2, weights.len() - 1] {
+        std::fs::write(folder.join("model.safetensors"), &weights[..cut]).unwrap();
+        let error = load(&folder, &device).unwrap_err().to_string();
+        assert!(error.contains("model.safetensors"), "{error}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -1,0 +1,307 @@
+//! A 3x3 convolution of channels-last images, stride 1, zeros around, and its gradients.
+//!
+//! Nothing is unrolled into a matrix first. In a row with a pixel of zeros at either end, the three pixels that one row of
+//! the kernel sees are consecutive numbers, and those of the next pixel begin one pixel later. So each row of the kernel is
+//! a matrix product whose left factor is the image itself, with rows that overlap.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::simd::dispatch;
+use super::tile::{add_dots, add_outers, for_pieces, load, store};
+use super::{Images, add, collect_images, for_images};
+
+/// What is convolved: `batch` images of `height * width` pixels, from `input` to `output` channels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Geometry {
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+    pub input: usize,
+    pub output: usize,
+}
+
+impl Geometry {
+    fn input_len(&self) -> usize {
+        self.height * self.width * self.input
+    }
+
+    fn output_len(&self) -> usize {
+        self.height * self.width * self.output
+    }
+
+    fn padded_row(&self) -> usize {
+        (self.width + 2) * self.input
+    }
+
+    /// Copies an image between the columns of zeros that stand left and right in `padded`.
+    fn pad(&self, image: &[f32], padded: &mut [f32]) {
+        let row = self.width * self.input;
+        for (to, from) in padded.chunks_exact_mut(self.padded_row()).zip(image.chunks_exact(row)) {
+            to[self.input..][..row].copy_from_slice(from);
+        }
+    }
+
+    /// The rows of the result for which row `kernel_row` of the kernel lies within the image: all but the first or last.
+    fn rows(&self, kernel_row: usize) -> (usize, usize) {
+        (1usize.saturating_sub(kernel_row), self.height.min(self.height + 1 - kernel_row))
+    }
+}
+
+/// The convolution: images `[batch, height, width, input]`, weights `[3 * 3 * input, output]`, bias `[output]`
+/// -> `[batch, height, width, output]`.
+pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
+    let lanes = dispatch(geometry.output, Lanes);
+    let panels = Panel::all(lanes, geometry, weights, bias);
+    let (length, out_length) = (geometry.input_len(), geometry.output_len());
+    let task = |range: Range<usize>, out: &mut Images| {
+        let images = &images[range.start * length..range.end * length];
+        dispatch(geometry.output, Forward { geometry, images, panels: &panels, out });
+    };
+    collect_images(geometry.batch, out_length, task).0
+}
+
+/// Gradient of the images `[batch, height, width, input]` from that of the result `[batch, height, width, output]`: a
+/// convolution with the kernel turned by half a turn and its channels swapped.
+pub(crate) fn input_gradient(geometry: Geometry, gradient: &[f32], weights: &[f32]) -> Vec<f32> {
+    let Geometry { input, output, .. } = geometry;
+    let mut turned = vec![0.0; weights.len()];
+    for tap in 0..9 {
+        for i in 0..input {
+            for o in 0..output {
+                turned[((8 - tap) * output + o) * input + i] = weights[(tap * input + i) * output + o];
+            }
+        }
+    }
+    forward(Geometry { input: output, output: input, ..geometry }, gradient, &turned, &vec![0.0; input])
+}
+
+/// Gradients of the weights `[3 * 3 * input, output]` and of the bias `[output]`.
+pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let (length, out_length) = (geometry.input_len(), geometry.output_len());
+    let batch = if length * out_length == 0 { 0 } else { geometry.batch };
+    let parts = for_images(batch, |range| {
+        let images = &images[range.start * length..range.end * length];
+        let gradient = &gradient[range.start * out_length..range.end * out_length];
+        dispatch(geometry.output, WeightGradient { geometry, images, gradient })
+    });
+    let mut weights = vec![0.0; 9 * geometry.input * geometry.output];
+    let mut bias = vec![0.0; geometry.output];
+    for part in parts {
+        for (to, row) in weights.chunks_exact_mut(geometry.output).zip(part.weights.chunks_exact(part.stride)) {
+            add(to, row);
+        }
+        add(&mut bias, &part.bias);
+    }
+    (weights, bias)
+}
+
+/// Asks how long a vector is.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Weights and bias of the output channels `from..from + width`, in rows of `vectors` vectors.
+struct Panel {
+    from: usize,
+    width: usize,
+    vectors: usize,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Panel {
+    fn all(lanes: usize, geometry: Geometry, weights: &[f32], bias: &[f32]) -> Vec<Self> {
+        let panel = |(from, vectors): (usize, usize)| {
+            let width = (geometry.output - from).min(vectors * lanes);
+            let mut rows = vec![0.0; 9 * geometry.input * vectors * lanes];
+            for (to, row) in rows.chunks_exact_mut(vectors * lanes).zip(weights.chunks_exact(geometry.output)) {
+                to[..width].copy_from_slice(&row[from..][..width]);
+            }
+            let mut start = vec![0.0; vectors * lanes];
+            start[..width].copy_from_slice(&bias[from..][..width]);
+            Self { from, width, vectors, weights: rows, bias: start }
+        };
+        panels(geometry.output, lanes).map(panel).collect()
+    }
+}
+
+/// Cuts channels into panels of two vectors, and one for what is left: (first channel, vectors).
+fn panels(channels: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..channels).step_by(2 * lanes).map(move |from| (from, if channels - from > lanes { 2 } else { 1 }))
+}
+
+/// Convolves one task's images.
+struct Forward<'a, 'b> {
+    geometry: Geometry,
+    images: &'a [f32],
+    panels: &'a [Panel],
+    out: &'a mut Images<'b>,
+}
+
+impl WithSimd for Forward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let geometry = self.geometry;
+        let mut padded = vec![0.0; geometry.height * geometry.padded_row()];
+        let mut out = vec![0.0; geometry.output_len()];
+        for image in self.images.chunks_exact(geometry.input_len()) {
+            geometry.pad(image, &mut padded);
+            for panel in self.panels {
+                match panel.vectors {
+                    1 => convolve::<S, 1>(simd, geometry, &padded, panel, &mut out),
+                    _ => convolve::<S, 2>(simd, geometry, &padded, panel, &mut out),
+                }
+            }
+            self.out.push(&out);
+        }
+    }
+}
+
+/// One image, one panel of the output's channels.
+#[inline(always)]
+fn convolve<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, padded: &[f32], panel: &Panel, out: &mut [f32]) {
+    let depth = 3 * g.input;
+    let (weights, _) = S::as_simd_f32s(&panel.weights);
+    let (bias, _) = S::as_simd_f32s(&panel.bias);
+    // The kernel's middle row first: it lies within the image everywhere, so it starts the sums.
+    for kernel_row in [1, 0, 2] {
+        let weights = &weights[kernel_row * depth * VECTORS..][..depth * VECTORS];
+        let bias = (kernel_row == 1).then_some(bias);
+        let (first, last) = g.rows(kernel_row);
+        for y in first..last {
+            let a = &padded[(y + kernel_row - 1) * g.padded_row()..][..g.padded_row()];
+            let out = &mut out[y * g.width * g.output..][..g.width * g.output];
+            for_pieces!((x in g.width) convolve_pixels::<S, _, VECTORS>(
+                simd, &a[x * g.input..], g.input, weights, bias,
+                &mut out[x * g.output + panel.from..], g.output, panel.width,
+            ));
+        }
+    }
+}
+
+/// `PIXELS` neighbours in a row: `out = bias + a * panel` or `out += a * panel`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn convolve_pixels<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+    simd: S,
+    a: &[f32],
+    a_stride: usize,
+    panel: &[S::f32s],
+    bias: Option<&[S::f32s]>,
+    out: &mut [f32],
+    stride: usize,
+    width: usize,
+) {
+    let mut tile = match bias {
+        None => load::<S, PIXELS, VECTORS>(simd, out, stride, width),
+        Some(bias) => {
+            let mut tile = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
+            tile.iter_mut().for_each(|registers| registers.copy_from_slice(bias));
+            tile
+        }
+    };
+    add_dots(simd, a, a_stride, panel, &mut tile);
+    store(simd, &tile, out, stride, width);
+}
+
+/// Sums what one task's images add to the gradients of weights and bias.
+struct WeightGradient<'a> {
+    geometry: Geometry,
+    images: &'a [f32],
+    gradient: &'a [f32],
+}
+
+/// The rows of `weights` are `stride` apart, a whole number of vectors.
+struct Part {
+    stride: usize,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl WithSimd for WeightGradient<'_> {
+    type Output = Part;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Part {
+        let g = self.geometry;
+        let stride = g.output.next_multiple_of(S::F32_LANES);
+        let mut part = Part { stride, weights: vec![0.0; 9 * g.input * stride], bias: vec![0.0; g.output] };
+        let mut padded = vec![0.0; g.height * g.padded_row()];
+        let mut widened = vec![0.0; g.height * g.width * stride];
+        for (image, gradient) in self.images.chunks_exact(g.input_len()).zip(self.gradient.chunks_exact(g.output_len()))
+        {
+            g.pad(image, &mut padded);
+            for (to, pixel) in widened.chunks_exact_mut(stride).zip(gradient.chunks_exact(g.output)) {
+                add(&mut part.bias, pixel);
+                to[..g.output].copy_from_slice(pixel);
+            }
+            for (from, vectors) in panels(g.output, S::F32_LANES) {
+                match vectors {
+                    1 => correlate::<S, 1>(simd, g, &padded, &widened, from, &mut part),
+                    _ => correlate::<S, 2>(simd, g, &padded, &widened, from, &mut part),
+                }
+            }
+        }
+        part
+    }
+}
+
+/// Pixels of a strip: what the inner loop of the weights' gradient sums over before it turns to other weights. With 32
+/// channels, strips of image and gradient fit into the first cache.
+const STRIP: usize = 192;
+
+/// One image, one panel of the output's channels.
+#[inline(always)]
+fn correlate<S: Simd, const VECTORS: usize>(
+    simd: S,
+    g: Geometry,
+    padded: &[f32],
+    gradient: &[f32],
+    from: usize,
+    part: &mut Part,
+) {
+    let depth = 3 * g.input;
+    let strip = (STRIP / g.width).max(1);
+    for top in (0..g.height).step_by(strip) {
+        for kernel_row in 0..3 {
+            let (first, last) = g.rows(kernel_row);
+            for_pieces!((k in depth) correlate_weights::<S, _, VECTORS>(
+                simd, g, (first.max(top), last.min(top + strip)), &padded[k..], kernel_row, &gradient[from..],
+                &mut part.weights[(kernel_row * depth + k) * part.stride + from..], part.stride,
+            ));
+        }
+    }
+}
+
+/// The gradient of `WEIGHTS` consecutive rows of the weights, summed over rows `first..last` of the result.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn correlate_weights<S: Simd, const WEIGHTS: usize, const VECTORS: usize>(
+    simd: S,
+    g: Geometry,
+    (first, last): (usize, usize),
+    padded: &[f32],
+    kernel_row: usize,
+    gradient: &[f32],
+    sum: &mut [f32],
+    stride: usize,
+) {
+    let mut tile = load::<S, WEIGHTS, VECTORS>(simd, sum, stride, VECTORS * S::F32_LANES);
+    for y in first..last {
+        let a = (&padded[(y + kernel_row - 1) * g.padded_row()..], g.input);
+        let b = (&gradient[y * g.width * stride..], stride);
+        add_outers(simd, a, b, g.width, &mut tile);
+    }
+    store(simd, &tile, sum, stride, VECTORS * S::F32_LANES);
+}

@@ -1,0 +1,127 @@
+//! The receding-horizon agent: plans, executes a few actions, looks, plans again.
+
+use std::time::Instant;
+
+use burn::prelude::*;
+
+use crate::error::expect_shape;
+use crate::{Bounds, Objective, Observations, PlanError, Planner, PlannerConfig, Plans, Problem, Warm, World};
+
+/// Acts in a batch of tasks that run in step.
+pub struct Agent {
+    planner: Box<dyn Planner>,
+    replan_every: usize,
+    warm_start: bool,
+    seeds: Vec<u64>,
+    step: u64,
+    plans: Option<Plans>,
+    executed: usize,
+    effort: Effort,
+}
+
+/// What planning has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Effort {
+    /// Plans made, each for the whole batch.
+    pub plans: u64,
+    /// Model evaluations: imagined steps, counted once per imagined future.
+    pub evaluations: u64,
+    /// Time spent encoding and planning, in milliseconds.
+    pub milliseconds: f64,
+}
+
+impl Effort {
+    /// Mean time of a plan for the whole batch, in milliseconds.
+    pub fn milliseconds_per_plan(&self) -> f64 {
+        self.milliseconds / self.plans.max(1) as f64
+    }
+}
+
+impl Agent {
+    /// An agent for as many tasks as there are `seeds`, at the beginning of their episodes. What it does in a task follows
+    /// from that task and its seed, not from the others.
+    ///
+    /// # Errors
+    /// What [`PlannerConfig::init`] says, or no seed.
+    pub fn new(config: &PlannerConfig, bounds: Bounds, seeds: Vec<u64>) -> Result<Self, PlanError> {
+        if seeds.is_empty() {
+            return Err(PlanError::NoTasks);
+        }
+        Ok(Agent {
+            planner: config.init(bounds)?,
+            replan_every: config.replan_every,
+            warm_start: config.warm_start,
+            seeds,
+            step: 0,
+            plans: None,
+            executed: 0,
+            effort: Effort::default(),
+        })
+    }
+
+    /// The next actions `[tasks, action]` towards the goals' latents `[tasks, tokens, dim]`, with `steps_left` actions to go,
+    /// this one included. Only when a new plan is due are the observations looked at.
+    ///
+    /// # Errors
+    /// What [`Planner::plan`] says, or another number of observations than of tasks.
+    pub fn act(
+        &mut self,
+        world: &dyn World,
+        objective: &dyn Objective,
+        observations: &Observations,
+        goals: &Tensor<3>,
+        steps_left: usize,
+    ) -> Result<Vec<f32>, PlanError> {
+        if steps_left == 0 {
+            return Err(PlanError::NoSteps);
+        }
+        let current = self.plans.as_ref().filter(|plans| self.executed < self.replan_every.min(plans.horizon));
+        if current.is_none() {
+            let began = Instant::now();
+            expect_shape("observations", &[observations.rows], &[self.seeds.len()])?;
+            let warm = self.plans.as_ref().filter(|_| self.warm_start);
+            let plans = self.planner.plan(&Problem {
+                world,
+                objective,
+                start: world.encode(observations),
+                goals: goals.clone(),
+                steps_left,
+                seeds: &self.seeds,
+                step: self.step,
+                warm: warm.map(|plans| Warm { plans, executed: self.executed }),
+            })?;
+            self.effort.plans += 1;
+            self.effort.evaluations += plans.evaluations;
+            self.effort.milliseconds += began.elapsed().as_secs_f64() * 1e3;
+            self.plans = Some(plans);
+            self.executed = 0;
+        }
+        let actions = self.plans.as_ref().map(|plans| plans.at(self.executed)).unwrap_or_default();
+        self.executed += 1;
+        self.step += 1;
+        Ok(actions)
+    }
+
+    /// Goes on with only the tasks for which `keep` holds, in their order; the others have ended.
+    pub fn retain(&mut self, keep: &[bool]) {
+        let kept = |task: &usize| keep.get(*task).copied().unwrap_or(false);
+        let tasks: Vec<usize> = (0..self.seeds.len()).filter(kept).collect();
+        self.seeds = tasks.iter().map(|&task| self.seeds[task]).collect();
+        self.plans = self.plans.take().map(|plans| plans.select(&tasks));
+    }
+
+    /// The plans being executed; none before the first action.
+    pub fn plans(&self) -> Option<&Plans> {
+        self.plans.as_ref()
+    }
+
+    /// How many actions of these plans have been executed.
+    pub fn executed(&self) -> usize {
+        self.executed
+    }
+
+    /// What planning has cost so far.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+}

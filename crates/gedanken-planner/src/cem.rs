@@ -1,0 +1,60 @@
+//! The cross-entropy method (Rubinstein, 1999; for model-predictive control: Chua et al., 2018).
+
+use crate::search::{Fit, checked, search};
+use crate::{Bounds, Kind, Over, PlanError, Planner, PlannerConfig, Plans, Problem, Returned};
+
+/// CEM: the next Gaussian has the mean and the unbiased standard deviation of the elites.
+#[derive(Clone, Debug)]
+pub struct Cem {
+    config: PlannerConfig,
+    bounds: Bounds,
+}
+
+impl Cem {
+    /// For actions within `bounds`; `config.kind` is not looked at.
+    ///
+    /// # Errors
+    /// What [`PlannerConfig::validate`] says, or bounds that do not go with `config.max_norm`.
+    pub fn new(config: &PlannerConfig, bounds: Bounds) -> Result<Self, PlanError> {
+        let config = PlannerConfig { kind: Kind::Cem, ..config.clone() };
+        let (config, bounds) = checked(&config, bounds)?;
+        Ok(Cem { config, bounds })
+    }
+}
+
+impl Planner for Cem {
+    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
+        search(&self.config, &self.bounds, problem, &fit())
+    }
+}
+
+/// All elites count the same.
+pub(crate) fn fit() -> Fit<impl Fn(&[f32]) -> Vec<f64>> {
+    Fit { weights: |energies: &[f32]| vec![1.0 / energies.len() as f64; energies.len()], unbiased: true }
+}
+
+impl PlannerConfig {
+    /// The CEM of EB-JEPA on Two-Rooms, exactly: 20 rounds of 200 sequences, 20 elites, standard deviation 1.5, actions
+    /// scaled to a norm of 2.45, the summed energy over 90 steps, the mean returned, nothing remembered, replanned at every
+    /// step.
+    pub fn eb_jepa_cem() -> Self {
+        PlannerConfig {
+            kind: Kind::Cem,
+            horizon: 90,
+            iterations: 20,
+            samples: 200,
+            elites: Some(20),
+            keep: 0,
+            init_std: 1.5,
+            min_std: 0.0,
+            momentum: 0.0,
+            smoothness: 0.0,
+            returns: Returned::Mean,
+            over: Over::Sum,
+            max_norm: Some(2.45),
+            replan_every: 1,
+            warm_start: false,
+            ..PlannerConfig::default()
+        }
+    }
+}

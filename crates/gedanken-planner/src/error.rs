@@ -1,0 +1,60 @@
+//! What can go wrong while planning.
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// A setting of [`PlannerConfig`](crate::PlannerConfig) that cannot work.
+    #[error("planner.{field}: {reason}")]
+    Config {
+        /// The key.
+        field: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// Action bounds that no action can keep.
+    #[error("action bounds: {0}")]
+    Bounds(String),
+    /// A batch without a task.
+    #[error("there is no task to plan for")]
+    NoTasks,
+    /// A task without a step left to act.
+    #[error("there is no step left to plan for")]
+    NoSteps,
+    /// Something of another shape than the batch asks for.
+    #[error("{what} has shape {got:?}, expected {expected:?}")]
+    Shape {
+        /// What it is.
+        what: &'static str,
+        /// The shape it should have.
+        expected: Vec<usize>,
+        /// The shape it has.
+        got: Vec<usize>,
+    },
+    /// Every candidate of a task has an energy that is NaN or infinite: the model or the objective has diverged.
+    #[error("task {task}, iteration {iteration}: not one of {samples} imagined futures has a finite energy")]
+    NotFinite {
+        /// Row of the batch.
+        task: usize,
+        /// Iteration of the search, from 0.
+        iteration: usize,
+        /// Candidates tried.
+        samples: usize,
+    },
+    /// The device did not give the energies back.
+    #[error("reading energies from the device: {0}")]
+    Device(String),
+}
+
+impl PlanError {
+    pub(crate) fn config(field: &'static str, reason: impl Into<String>) -> Self {
+        PlanError::Config { field, reason: reason.into() }
+    }
+}
+
+/// An error unless `got` is the `expected` shape.
+pub(crate) fn expect_shape(what: &'static str, got: &[usize], expected: &[usize]) -> Result<(), PlanError> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(PlanError::Shape { what, expected: expected.to_vec(), got: got.to_vec() })
+}

@@ -1,0 +1,41 @@
+//! Planning by imagination: search the action sequence whose imagined future has the lowest energy, execute a little of
+//! it, look again, replan.
+//!
+//! ```text
+//! Observations ──World::encode──> start ┐
+//!                                       ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
+//! goal image ────World::encode──> goals ┘       │  ▲
+//!                        candidate actions ─────┘  └───── energies
+//!                               └─World::rollout─> futures ─Objective::energy─┘
+//! ```
+//!
+//! A planner sees a model only through [`World`] and what it is after only through [`Objective`], so the same planner runs
+//! on a trained model, an ensemble, the true simulator or a toy. Everything is batched over tasks: one rollout imagines all
+//! candidates of all tasks. Sampling and ranking are tiny and happen on the host, with random numbers that follow from a
+//! task's own seed: a task's plan is the same whichever tasks it shares a batch with.
+//!
+//! One file holds one planner ([`Cem`], [`Mppi`]); what they share is in `search` (the sampling loop) and `evaluate` (the
+//! energies of candidates). [`PlannerConfig`] is one flat struct for all of them.
+
+mod agent;
+mod bounds;
+mod cem;
+mod config;
+mod error;
+mod evaluate;
+mod mppi;
+mod noise;
+mod objective;
+mod plan;
+mod search;
+mod world;
+
+pub use agent::{Agent, Effort};
+pub use bounds::Bounds;
+pub use cem::Cem;
+pub use config::{Kind, Over, PlannerConfig, Returned};
+pub use error::PlanError;
+pub use mppi::Mppi;
+pub use objective::{LatentDistance, Norm, Objective};
+pub use plan::{Iteration, Planner, Plans, Problem, Warm};
+pub use world::{Observations, World};

@@ -1,0 +1,61 @@
+//! Model-predictive path integral control (Williams et al., 2016).
+
+use crate::search::{Fit, checked, search};
+use crate::{Bounds, Kind, PlanError, Planner, PlannerConfig, Plans, Problem, Returned};
+
+/// MPPI: a sequence of energy c has the weight `exp(-(c - c_min) / temperature)` in the next Gaussian's mean and (biased)
+/// standard deviation.
+///
+/// Where energies differ by much more than the temperature, one sequence has all the weight and the deviation falls to
+/// `min_std` at once: a small temperature needs a floor of noise (a fifth of `init_std`, say) to go on searching.
+#[derive(Clone, Debug)]
+pub struct Mppi {
+    config: PlannerConfig,
+    bounds: Bounds,
+}
+
+impl Mppi {
+    /// For actions within `bounds`; `config.kind` is not looked at.
+    ///
+    /// # Errors
+    /// What [`PlannerConfig::validate`] says, or bounds that do not go with `config.max_norm`.
+    pub fn new(config: &PlannerConfig, bounds: Bounds) -> Result<Self, PlanError> {
+        let config = PlannerConfig { kind: Kind::Mppi, ..config.clone() };
+        let (config, bounds) = checked(&config, bounds)?;
+        Ok(Mppi { config, bounds })
+    }
+}
+
+impl Planner for Mppi {
+    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
+        search(&self.config, &self.bounds, problem, &fit(self.config.temperature))
+    }
+}
+
+/// The lower its energy, the more an elite counts.
+pub(crate) fn fit(temperature: f32) -> Fit<impl Fn(&[f32]) -> Vec<f64>> {
+    let weights = move |energies: &[f32]| {
+        let least = energies.iter().copied().fold(f32::INFINITY, f32::min);
+        let weight = |&c: &f32| (-f64::from(c - least) / f64::from(temperature)).exp();
+        let weights: Vec<f64> = energies.iter().map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
+    };
+    Fit { weights, unbiased: false }
+}
+
+impl PlannerConfig {
+    /// The MPPI of EB-JEPA on Two-Rooms as its code has it: as [`PlannerConfig::eb_jepa_cem`], but a first standard deviation
+    /// of 2, no greatest norm, the 20 elites weighted by `exp(0.005 (c_min - c))`, a temperature of 200 at which they hardly
+    /// differ, and one of them, drawn by these weights, returned.
+    pub fn eb_jepa_mppi() -> Self {
+        PlannerConfig {
+            kind: Kind::Mppi,
+            init_std: 2.0,
+            temperature: 200.0,
+            returns: Returned::Elite,
+            max_norm: None,
+            ..PlannerConfig::eb_jepa_cem()
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What a planner sees of a world.
+
+use burn::prelude::*;
+
+/// A world that can be imagined: a trained model, an ensemble, the true simulator, a toy.
+///
+/// Rows are independent: what a row becomes does not depend on the rows beside it.
+pub trait World {
+    /// What planning starts from, one row per observation: latents `[rows, tokens, dim]`.
+    fn encode(&self, observations: &Observations) -> Tensor<3>;
+
+    /// The imagined future: latents `[rows, tokens, dim]` and actions `[rows, horizon, action]` in the environment's units
+    /// give the latents after each action, `[rows, horizon, tokens, dim]`.
+    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4>;
+}
+
+/// What the agent perceives, one row per task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observations {
+    /// Rows.
+    pub rows: usize,
+    /// Pictures `[rows, channels, height, width]`.
+    pub pixels: Vec<u8>,
+    /// Labels `[rows, labels]`. Only a simulator in the model's place looks at them; a model never does.
+    pub labels: Vec<f32>,
+}

@@ -1,0 +1,124 @@
+//! The agent in closed loop on the plane.
+
+mod toy;
+
+use std::cell::RefCell;
+
+use burn::prelude::*;
+use gedanken_planner::{Agent, LatentDistance, Observations, PlanError, PlannerConfig, World};
+use toy::{Plane, plane_bounds, points};
+
+/// The plane, noting what is asked of it.
+#[derive(Default)]
+struct Watched {
+    encoded: RefCell<Vec<Vec<f32>>>,
+    horizons: RefCell<Vec<usize>>,
+}
+
+impl World for Watched {
+    fn encode(&self, observations: &Observations) -> Tensor<3> {
+        self.encoded.borrow_mut().push(observations.labels.clone());
+        Plane.encode(observations)
+    }
+
+    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+        self.horizons.borrow_mut().push(actions.dims()[1]);
+        Plane.rollout(latents, actions)
+    }
+}
+
+/// Runs `steps` steps from the positions `at`; the agent, and where it ended.
+fn run(
+    config: &PlannerConfig,
+    seeds: &[u64],
+    at: &[f32],
+    goals: &[f32],
+    steps: usize,
+    world: &dyn World,
+) -> (Agent, Vec<f32>) {
+    let mut agent = Agent::new(config, plane_bounds(), seeds.to_vec()).unwrap();
+    let mut at = at.to_vec();
+    for step in 0..steps {
+        let seen = Observations { rows: seeds.len(), pixels: Vec::new(), labels: at.clone() };
+        let actions = agent.act(world, &LatentDistance::default(), &seen, &points(goals), steps - step).unwrap();
+        at.iter_mut().zip(actions).for_each(|(x, a)| *x += a);
+    }
+    (agent, at)
+}
+
+#[test]
+fn the_agent_arrives_at_every_goal() {
+    let (agent, end) =
+        run(&PlannerConfig::default(), &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 20, &Plane);
+    assert!(end.iter().zip([6.0, 8.0, 0.0, 1.0]).all(|(x, goal)| (x - goal).abs() < 0.3), "{end:?}");
+    assert_eq!(agent.effort().plans, 5);
+    assert!(agent.effort().milliseconds_per_plan() > 0.0);
+    assert_eq!(agent.executed(), 4);
+}
+
+#[test]
+fn what_it_does_in_a_task_does_not_depend_on_the_others() {
+    let config = PlannerConfig { horizon: 6, replan_every: 2, ..PlannerConfig::default() };
+    let (_, together) = run(&config, &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 7, &Plane);
+    let (_, alone) = run(&config, &[2], &[5.0, 5.0], &[0.0, 1.0], 7, &Plane);
+    assert_eq!(alone, together[2..]);
+}
+
+#[test]
+fn a_task_goes_on_as_before_when_others_have_ended() {
+    let (config, goals) = (PlannerConfig { replan_every: 2, ..PlannerConfig::default() }, [6.0, 8.0, 0.0, 1.0]);
+    let act = |agent: &mut Agent, goals: &[f32], step: usize| {
+        let seen = Observations { rows: goals.len() / 2, pixels: Vec::new(), labels: vec![5.0; goals.len()] };
+        agent.act(&Plane, &LatentDistance::default(), &seen, &points(goals), 9 - step).unwrap()
+    };
+    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(&config, plane_bounds(), vec![1, 2]).unwrap());
+    assert_eq!(act(&mut both, &goals, 0), act(&mut fewer, &goals, 0));
+    fewer.retain(&[false, true]);
+    for step in 1..6 {
+        assert_eq!(act(&mut both, &goals, step)[2..], act(&mut fewer, &goals[2..], step));
+    }
+}
+
+#[test]
+fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
+    let config = PlannerConfig { horizon: 4, replan_every: 2, iterations: 1, ..PlannerConfig::default() };
+    let world = Watched::default();
+    let (agent, _) = run(&config, &[1], &[0.0, 0.0], &[3.0, 0.0], 7, &world);
+    assert_eq!(world.encoded.borrow().len(), 4);
+    // Each plan imagines its candidates, then its mean.
+    assert_eq!(*world.horizons.borrow(), [4, 4, 4, 4, 3, 3, 1, 1]);
+    assert_eq!(agent.effort().evaluations, (64 + 1) * (4 + 4 + 3 + 1));
+    assert_eq!(agent.plans().map(|plans| plans.horizon), Some(1));
+}
+
+#[test]
+fn a_warm_start_goes_on_with_the_plan_and_a_cold_one_forgets_it() {
+    // A single round of a few small samples cannot find the way in one plan: it has to be improved from plan to plan.
+    let config = PlannerConfig {
+        horizon: 8,
+        replan_every: 1,
+        iterations: 1,
+        samples: 16,
+        init_std: 0.3,
+        smoothness: 0.8,
+        ..PlannerConfig::default()
+    };
+    let distance = |warm_start| {
+        let config = PlannerConfig { warm_start, ..config.clone() };
+        let (_, end) = run(&config, &[1], &[0.0, 0.0], &[30.0, 0.0], 30, &Plane);
+        (end[0] - 30.0).hypot(end[1])
+    };
+    assert!(distance(true) + 3.0 < distance(false), "{} {}", distance(true), distance(false));
+}
+
+#[test]
+fn no_task_no_step_and_a_wrong_number_of_observations_are_errors() {
+    let config = PlannerConfig::default();
+    assert_eq!(Agent::new(&config, plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
+    let mut agent = Agent::new(&config, plane_bounds(), vec![1]).unwrap();
+    let goals = points(&[0.0, 0.0]);
+    let seen = Observations { rows: 2, pixels: Vec::new(), labels: vec![0.0; 4] };
+    let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &seen, &goals, steps);
+    assert_eq!(act(0), Err(PlanError::NoSteps));
+    assert!(matches!(act(5), Err(PlanError::Shape { what: "observations", .. })));
+}

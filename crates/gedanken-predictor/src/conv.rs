@@ -1,0 +1,74 @@
+//! Residual convolutions over a map: "something stands beside me" is the same everywhere.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Mlp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Configuration of [`Conv`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConvConfig {
+    /// Channels inside. Default 32.
+    #[schemars(range(min = 1, max = 4096))]
+    pub width: usize,
+    /// Groups of the group norms; must divide `width`. Default 4.
+    #[schemars(range(min = 1, max = 4096))]
+    pub groups: usize,
+}
+
+impl Default for ConvConfig {
+    fn default() -> Self {
+        Self { width: 32, groups: 4 }
+    }
+}
+
+/// `z + conv(act(conv(act(conv(z) + embed(a)))))` with `act` = GroupNorm and ReLU; the last convolution starts at zero, so that an
+/// untrained predictor predicts that nothing changes. After PLDM's maze predictor, with the action added instead of stacked.
+#[derive(Module, Debug)]
+pub struct Conv {
+    action: Mlp,
+    conv1: Conv3x3,
+    norm1: GroupNorm,
+    conv2: Conv3x3,
+    norm2: GroupNorm,
+    conv3: Conv3x3,
+    #[module(skip)]
+    map: [usize; 2],
+}
+
+impl ConvConfig {
+    /// What is impossible about it, if anything.
+    pub fn problem(&self) -> Option<String> {
+        (!self.width.is_multiple_of(self.groups))
+            .then(|| format!("groups {} does not divide width {}", self.groups, self.width))
+    }
+
+    /// A new predictor of maps of `rows x columns` tokens of `dim` numbers under actions of `action` numbers.
+    pub fn init(&self, map: [usize; 2], dim: usize, action: usize, device: &Device) -> Conv {
+        let norm = || GroupNormConfig::new(self.groups, self.width).init(device);
+        Conv {
+            action: Mlp::new(&[action, self.width, self.width], device),
+            conv1: Conv3x3Config::new(dim, self.width).init(device),
+            norm1: norm(),
+            conv2: Conv3x3Config::new(self.width, self.width).init(device),
+            norm2: norm(),
+            conv3: Conv3x3Config::new(self.width, dim).with_zero_init(true).init(device),
+            map,
+        }
+    }
+}
+
+impl Conv {
+    /// Latents `[batch, rows * columns, dim]`, actions `[batch, action]` -> `[batch, rows * columns, dim]`.
+    pub fn forward(&self, latents: Tensor<3>, actions: Tensor<2>) -> Tensor<3> {
+        let [batch, tokens, dim] = latents.dims();
+        let [rows, columns] = self.map;
+        let action = self.action.forward(actions).unsqueeze_dims::<4>(&[1, 2]);
+        let x = self.conv1.forward(latents.clone().reshape([batch, rows, columns, dim])) + action;
+        let x = self.conv2.forward(self.norm1.forward_relu(x));
+        let x = self.conv3.forward(self.norm2.forward_relu(x));
+        latents + x.reshape([batch, tokens, dim])
+    }
+}

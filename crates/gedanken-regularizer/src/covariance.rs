@@ -1,0 +1,40 @@
+//! The covariance term: no two features may say the same.
+
+use burn::prelude::*;
+
+use crate::variance::degrees;
+
+/// Mean of the squared off-diagonal entries of the features' covariance matrix `C` (unbiased, `D (D - 1)` entries).
+///
+/// `x`: `[samples, features]`, batch and time pooled by the caller. Returns a scalar `[1]`; 0 for a single feature.
+///
+/// The sum over the off-diagonal is `||C||_F^2 - sum_j C_jj^2`, and with centred samples `X` the norm is the same for
+/// `C = X^T X / (N - 1)` (`D x D`) and for the Gram matrix `X X^T / (N - 1)` (`N x N`), because both have the same non-zero
+/// eigenvalues. The smaller of the two is computed: a map latent of 1,352 features needs no 1,352 x 1,352 matrix when
+/// the batch has fewer samples.
+///
+/// Source: VICReg (arXiv:2105.04906), eq. 3 and 4; VICReg divides by `D`, here by `D (D - 1)` as EB-JEPA's and PLDM's code
+/// do: a mean, so that the coefficient does not depend on the width.
+pub fn covariance(x: Tensor<2>) -> Tensor<1> {
+    let [samples, features] = x.dims();
+    mean_squared_off_diagonal(x, if samples < features { gram } else { direct })
+}
+
+/// `X^T X`: `[features, features]`.
+fn direct(x: Tensor<2>) -> Tensor<2> {
+    x.clone().transpose().matmul(x)
+}
+
+/// `X X^T`: `[samples, samples]`.
+fn gram(x: Tensor<2>) -> Tensor<2> {
+    x.clone().matmul(x.transpose())
+}
+
+fn mean_squared_off_diagonal(x: Tensor<2>, product: fn(Tensor<2>) -> Tensor<2>) -> Tensor<1> {
+    let [samples, features] = x.dims();
+    // Scaled before the product, so that its entries stay in range in half precision too.
+    let scaled = (x.clone() - x.mean_dim(0)) / degrees(samples).sqrt();
+    let diagonal = scaled.clone().square().sum_dim(0).square().sum();
+    let entries = (features * features.saturating_sub(1)).max(1);
+    (product(scaled).square().sum() - diagonal) / entries as f64
+}

@@ -1,0 +1,108 @@
+//! The terms against the numbers that `reference/make.py` made with PyTorch.
+
+mod common;
+
+use burn::prelude::*;
+use burn::tensor::DType;
+use common::{assert_close, scalar, tensor, value_and_gradient, wave};
+use gedanken_regularizer::{Collapse, Regularizer, RegularizerConfig, covariance, time_similarity, variance};
+use serde_json::Value;
+
+fn reference() -> Value {
+    serde_json::from_str(include_str!("../reference/terms.json")).unwrap()
+}
+
+fn number(case: &Value, key: &str) -> f64 {
+    case[key].as_f64().unwrap()
+}
+
+fn array(case: &Value, key: &str) -> Vec<f64> {
+    case[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+fn cases(key: &str) -> Vec<Value> {
+    reference()[key].as_array().unwrap().clone()
+}
+
+/// `[samples, features]` of a statistics case.
+fn samples(case: &Value, dtype: DType) -> Tensor<2> {
+    let shape = [number(case, "samples") as usize, number(case, "features") as usize];
+    let x = wave(shape[0] * shape[1], number(case, "scale"), number(case, "phase"), number(case, "offset"));
+    tensor(&x, shape, dtype)
+}
+
+/// `[batch, time, tokens, dim]` of a sequence case.
+fn sequence(case: &Value, dtype: DType) -> Tensor<4> {
+    let shape: [usize; 4] = std::array::from_fn(|i| case["shape"][i].as_u64().unwrap() as usize);
+    tensor(&wave(shape.iter().product(), number(case, "scale"), number(case, "phase"), 0.0), shape, dtype)
+}
+
+/// f64 pins the formula (to 1e-7: the backward pass of a mean rounds 1 / n to f32); f32 is what runs.
+const PRECISIONS: [(DType, f64); 2] = [(DType::F64, 1e-7), (DType::F32, 2e-5)];
+/// A latent far from the origin but hardly spread loses digits to its own rounding to f32.
+const ROUNDED_AWAY: f64 = 2e-3;
+
+#[test]
+fn variance_and_its_gradient_are_pytorchs() {
+    for case in cases("statistics") {
+        let name = case["name"].as_str().unwrap();
+        for (dtype, tolerance) in PRECISIONS {
+            let margin = number(&case, "margin");
+            let tolerance = if dtype == DType::F32 && number(&case, "scale") < 0.01 { ROUNDED_AWAY } else { tolerance };
+            let (value, gradient) = value_and_gradient(samples(&case, dtype), |x| variance(x, margin));
+            assert_close(&[value], &[number(&case, "variance")], tolerance, name);
+            assert_close(&gradient, &array(&case, "variance_gradient"), tolerance, name);
+        }
+    }
+}
+
+#[test]
+fn covariance_and_its_gradient_are_pytorchs() {
+    for case in cases("statistics") {
+        let name = case["name"].as_str().unwrap();
+        for (dtype, tolerance) in PRECISIONS {
+            let tolerance = if dtype == DType::F32 && number(&case, "scale") < 0.01 { ROUNDED_AWAY } else { tolerance };
+            let (value, gradient) = value_and_gradient(samples(&case, dtype), covariance);
+            assert_close(&[value], &[number(&case, "covariance")], tolerance, name);
+            assert_close(&gradient, &array(&case, "covariance_gradient"), tolerance, name);
+        }
+    }
+}
+
+#[test]
+fn time_similarity_and_its_gradient_are_pytorchs() {
+    for case in cases("time_similarity") {
+        for (dtype, tolerance) in PRECISIONS {
+            let (value, gradient) = value_and_gradient(sequence(&case, dtype), time_similarity);
+            assert_close(&[value], &[number(&case, "value")], tolerance, "value");
+            assert_close(&gradient, &array(&case, "gradient"), tolerance, "gradient");
+        }
+    }
+}
+
+#[test]
+fn the_weighted_sum_with_the_default_coefficients_is_pytorchs() {
+    let regularizer = Regularizer::new(RegularizerConfig::default());
+    for case in cases("total") {
+        for (dtype, tolerance) in PRECISIONS {
+            for (name, term) in regularizer.forward(sequence(&case, dtype)).named() {
+                assert_close(&[scalar(term.clone())], &[number(&case, name)], tolerance, name);
+            }
+            let total = |z| regularizer.total(&regularizer.forward(z)).unwrap();
+            let (value, gradient) = value_and_gradient(sequence(&case, dtype), total);
+            assert_close(&[value], &[number(&case, "total")], tolerance, "total");
+            assert_close(&gradient, &array(&case, "gradient"), tolerance, "gradient");
+        }
+    }
+}
+
+#[test]
+fn the_diagnostics_agree_with_pytorchs_statistics_and_eigenvalues() {
+    for case in cases("statistics") {
+        let name = case["name"].as_str().unwrap();
+        let collapse = Collapse::measure(samples(&case, DType::F32));
+        let tolerance = if number(&case, "scale") < 0.01 { ROUNDED_AWAY } else { 1e-5 };
+        assert_close(&[collapse.mean_std], &[number(&case, "mean_std")], tolerance, name);
+        assert_close(&[collapse.effective_rank], &[number(&case, "effective_rank")], tolerance, name);
+    }
+}

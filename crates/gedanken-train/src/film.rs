@@ -1,0 +1,357 @@
+//! Pictures and films: observations made fit to be looked at, with paths drawn over them.
+//!
+//! Coordinates are in pixels of the picture drawn on, x to the right, y down; pixel (0, 0) covers the square from (0,
+//! 0) to (1, 1), its centre is (0.5, 0.5). So a point of an observation is, after [`Picture::upscale`], `factor` times
+//! itself.
+
+use std::io::Cursor;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::codecs::png::PngEncoder;
+use image::{Delay, ExtendedColorType, Frame, ImageEncoder, ImageError, Rgba, RgbaImage};
+
+use crate::run_folder::{FolderError, write_atomic};
+
+/// Red, green, blue.
+pub type Colour = [u8; 3];
+
+/// The ground of two-channel observations, and the gap between pictures.
+pub const GROUND: Colour = [250, 248, 243];
+/// Walls, text, frames.
+pub const INK: Colour = [47, 55, 72];
+/// The agent.
+pub const WARM: Colour = [226, 84, 44];
+/// The way it went.
+pub const COOL: Colour = [38, 110, 182];
+/// What was imagined, and goals.
+pub const GREEN: Colour = [34, 146, 106];
+
+/// What can go wrong with a picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureError {
+    /// It could not be encoded.
+    #[error("cannot encode a picture of {width} x {height}: {source}")]
+    Encode {
+        /// Pixels across.
+        width: usize,
+        /// Pixels down.
+        height: usize,
+        /// What the encoder said.
+        source: ImageError,
+    },
+    /// A film has at least one frame, and all of one size.
+    #[error("a film of {0}; expected one or more frames of one size")]
+    Frames(String),
+    /// It could not be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// A picture in colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+    /// Red, green and blue of each pixel, row after row: `[height, width, 3]`.
+    pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of one colour.
+    pub fn new(width: usize, height: usize, colour: Colour) -> Self {
+        Self { width, height, rgb: colour.repeat(width * height) }
+    }
+
+    /// An observation, u8 `[channels, height, width]`, as a picture of `width` x `height`.
+    ///
+    /// One channel is shown as grey; two as dot and walls: the first warm, over the second dark, on light ground; of
+    /// three and more, the first three are red, green and blue.
+    ///
+    /// # Panics
+    /// Where `pixels` is not of that shape, or there is no channel.
+    pub fn from_observation(pixels: &[u8], channels: usize, height: usize, width: usize) -> Self {
+        let size = height * width;
+        assert!(
+            channels > 0 && pixels.len() == channels * size,
+            "{} pixels; expected [{channels}, {height}, {width}]",
+            pixels.len()
+        );
+        let at = |channel: usize, i: usize| pixels[channel * size + i];
+        let colour = |i: usize| match channels {
+            1 => [at(0, i); 3],
+            2 => blend(blend(GROUND, INK, at(1, i) as f32 / 255.0), WARM, at(0, i) as f32 / 255.0),
+            _ => [at(0, i), at(1, i), at(2, i)],
+        };
+        Self { width, height, rgb: (0..size).flat_map(colour).collect() }
+    }
+
+    /// The colour of the pixel in column `x` and row `y`.
+    ///
+    /// # Panics
+    /// Outside the picture.
+    pub fn get(&self, x: usize, y: usize) -> Colour {
+        assert!(x < self.width && y < self.height, "pixel ({x}, {y}) of a picture of {} x {}", self.width, self.height);
+        let at = 3 * (y * self.width + x);
+        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
+    }
+
+    /// Every pixel as a square of `factor` x `factor`.
+    pub fn upscale(&self, factor: usize) -> Self {
+        let mut rgb = Vec::with_capacity(self.rgb.len() * factor * factor);
+        for y in 0..self.height {
+            let row: Vec<u8> = (0..self.width).flat_map(|x| self.get(x, y).repeat(factor)).collect();
+            (0..factor).for_each(|_| rgb.extend_from_slice(&row));
+        }
+        Self { width: self.width * factor, height: self.height * factor, rgb }
+    }
+
+    /// Pictures from left to right with `gap` pixels of `colour` between them; lower ones are centred.
+    pub fn beside(pictures: &[Self], gap: usize, colour: Colour) -> Self {
+        let width = pictures.iter().map(|p| p.width).sum::<usize>() + gap * pictures.len().saturating_sub(1);
+        let mut whole = Self::new(width, pictures.iter().map(|p| p.height).max().unwrap_or(0), colour);
+        let mut left = 0;
+        for picture in pictures {
+            whole.paste(picture, left, (whole.height - picture.height) / 2);
+            left += picture.width + gap;
+        }
+        whole
+    }
+
+    /// The picture in a frame of `thickness` pixels, which makes it that much larger on every side.
+    pub fn border(&self, thickness: usize, colour: Colour) -> Self {
+        let mut framed = Self::new(self.width + 2 * thickness, self.height + 2 * thickness, colour);
+        framed.paste(self, thickness, thickness);
+        framed
+    }
+
+    /// A line through `points`, `thickness` pixels wide, with round ends; `alpha` from 0, unseen, to 1, opaque.
+    pub fn polyline(&mut self, points: &[(f32, f32)], thickness: f32, colour: Colour, alpha: f32) {
+        let mut mask = vec![0.0; self.width * self.height];
+        for pair in points.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            self.cover(&mut mask, &[from, to], thickness / 2.0, |p| distance_to_segment(p, from, to) - thickness / 2.0);
+        }
+        self.tint(&mask, colour, alpha);
+    }
+
+    /// A disc at each of `points`.
+    pub fn points(&mut self, points: &[(f32, f32)], radius: f32, colour: Colour, alpha: f32) {
+        let mut mask = vec![0.0; self.width * self.height];
+        for &at in points {
+            self.cover(&mut mask, &[at], radius, |p| (p.0 - at.0).hypot(p.1 - at.1) - radius);
+        }
+        self.tint(&mask, colour, alpha);
+    }
+
+    /// A circle of a line `thickness` pixels wide around `at`.
+    pub fn ring(&mut self, at: (f32, f32), radius: f32, thickness: f32, colour: Colour, alpha: f32) {
+        let mut mask = vec![0.0; self.width * self.height];
+        self.cover(&mut mask, &[at], radius + thickness / 2.0, |p| {
+            ((p.0 - at.0).hypot(p.1 - at.1) - radius).abs() - thickness / 2.0
+        });
+        self.tint(&mask, colour, alpha);
+    }
+
+    /// One frame of an episode's film: what is seen, with the way so far, beside the goal; both enlarged and framed.
+    ///
+    /// `path` is in pixels of the observation.
+    pub fn scene(seen: &Self, goal: &Self, path: &[(f32, f32)], factor: usize) -> Self {
+        let scale = factor as f32;
+        let path: Vec<_> = path.iter().map(|&(x, y)| (x * scale, y * scale)).collect();
+        let mut left = seen.upscale(factor);
+        left.polyline(&path, (0.5 * scale).max(1.5), COOL, 0.75);
+        left.points(path.get(..1).unwrap_or_default(), (0.6 * scale).max(2.0), COOL, 0.9);
+        let line = (factor / 2).max(2);
+        let both = [left.border(line, INK), goal.upscale(factor).border(line, GREEN)];
+        Self::beside(&both, 2 * factor, GROUND).border(factor, GROUND)
+    }
+
+    /// Encoded as PNG.
+    pub fn png(&self) -> Result<Vec<u8>, PictureError> {
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.rgb, self.width as u32, self.height as u32, ExtendedColorType::Rgb8)
+            .map_err(self.encode_error())?;
+        Ok(bytes)
+    }
+
+    /// Written as PNG, whole or not at all.
+    pub fn save_png(&self, path: &Path) -> Result<(), PictureError> {
+        Ok(write_atomic(path, &self.png()?)?)
+    }
+
+    fn paste(&mut self, picture: &Self, left: usize, top: usize) {
+        for y in 0..picture.height {
+            let (from, to) = (3 * y * picture.width, 3 * ((top + y) * self.width + left));
+            self.rgb[to..to + 3 * picture.width].copy_from_slice(&picture.rgb[from..from + 3 * picture.width]);
+        }
+    }
+
+    /// Raises `mask` to how much of each pixel a shape covers, given its signed distance, within `reach` of `points`.
+    fn cover(&self, mask: &mut [f32], points: &[(f32, f32)], reach: f32, distance: impl Fn((f32, f32)) -> f32) {
+        if points.iter().any(|p| !p.0.is_finite() || !p.1.is_finite()) {
+            return;
+        }
+        for y in span(points.iter().map(|p| p.1), reach, self.height) {
+            for x in span(points.iter().map(|p| p.0), reach, self.width) {
+                let covered = (0.5 - distance((x as f32 + 0.5, y as f32 + 0.5))).clamp(0.0, 1.0);
+                let pixel = &mut mask[y * self.width + x];
+                *pixel = pixel.max(covered);
+            }
+        }
+    }
+
+    fn tint(&mut self, mask: &[f32], colour: Colour, alpha: f32) {
+        for (pixel, &covered) in self.rgb.chunks_exact_mut(3).zip(mask) {
+            if covered > 0.0 {
+                pixel.copy_from_slice(&blend([pixel[0], pixel[1], pixel[2]], colour, covered * alpha.clamp(0.0, 1.0)));
+            }
+        }
+    }
+
+    fn encode_error(&self) -> impl Fn(ImageError) -> PictureError {
+        let (width, height) = (self.width, self.height);
+        move |source| PictureError::Encode { width, height, source }
+    }
+}
+
+/// Frames as an animated GIF that repeats for ever.
+///
+/// GIF counts time in hundredths of a second, and what is shorter than two of them browsers show slowly: `fps` above 50
+/// is 50. A frame of 256 colours or fewer keeps them exactly.
+pub fn gif(frames: &[Picture], fps: f32) -> Result<Vec<u8>, PictureError> {
+    let first = frames.first().ok_or_else(|| PictureError::Frames("no frame".to_string()))?;
+    if let Some(other) = frames.iter().find(|f| (f.width, f.height) != (first.width, first.height)) {
+        let sizes = format!("{} x {} and {} x {}", first.width, first.height, other.width, other.height);
+        return Err(PictureError::Frames(sizes));
+    }
+    let hundredths = if fps > 0.0 { (100.0 / fps).round().clamp(2.0, 60_000.0) as u32 } else { 100 };
+    let mut bytes = Cursor::new(Vec::new());
+    {
+        let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
+        encoder.set_repeat(Repeat::Infinite).map_err(first.encode_error())?;
+        for frame in frames {
+            let pixel = |x: u32, y: u32| {
+                let [r, g, b] = frame.get(x as usize, y as usize);
+                Rgba([r, g, b, 255])
+            };
+            let picture = RgbaImage::from_fn(frame.width as u32, frame.height as u32, pixel);
+            let frame = Frame::from_parts(picture, 0, 0, Delay::from_numer_denom_ms(10 * hundredths, 1));
+            encoder.encode_frame(frame).map_err(first.encode_error())?;
+        }
+    }
+    Ok(bytes.into_inner())
+}
+
+/// [`gif`], written whole or not at all.
+pub fn save_gif(frames: &[Picture], path: &Path, fps: f32) -> Result<(), PictureError> {
+    Ok(write_atomic(path, &gif(frames, fps)?)?)
+}
+
+/// From `under` with `alpha` 0 to `over` with 1.
+fn blend(under: Colour, over: Colour, alpha: f32) -> Colour {
+    std::array::from_fn(|i| (under[i] as f32 + (over[i] as f32 - under[i] as f32) * alpha).round() as u8)
+}
+
+/// The pixels, of `size`, that something within `reach` of the coordinates can touch.
+fn span(coordinates: impl Iterator<Item = f32> + Clone, reach: f32, size: usize) -> RangeInclusive<usize> {
+    let low = coordinates.clone().fold(f32::INFINITY, f32::min) - reach - 1.0;
+    let high = coordinates.fold(f32::NEG_INFINITY, f32::max) + reach + 1.0;
+    if high < 0.0 || low >= size as f32 || size == 0 {
+        return RangeInclusive::new(1, 0);
+    }
+    low.max(0.0) as usize..=(high as usize).min(size - 1)
+}
+
+fn distance_to_segment(p: (f32, f32), from: (f32, f32), to: (f32, f32)) -> f32 {
+    let (along, off) = ((to.0 - from.0, to.1 - from.1), (p.0 - from.0, p.1 - from.1));
+    let length = along.0 * along.0 + along.1 * along.1;
+    let t = if length > 0.0 { ((off.0 * along.0 + off.1 * along.1) / length).clamp(0.0, 1.0) } else { 0.0 };
+    (off.0 - t * along.0).hypot(off.1 - t * along.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::AnimationDecoder;
+    use image::codecs::gif::GifDecoder;
+
+    use super::*;
+
+    #[test]
+    fn observations_of_any_number_of_channels_become_pictures() {
+        let grey = Picture::from_observation(&[0, 100, 200, 255, 7, 8], 1, 2, 3);
+        assert_eq!((grey.width, grey.height, grey.get(1, 0), grey.get(2, 1)), (3, 2, [100; 3], [8; 3]));
+        let rooms = Picture::from_observation(&[0, 0, 255, 255, 0, 255, 0, 255], 2, 1, 4);
+        assert_eq!([0, 1, 2, 3].map(|x| rooms.get(x, 0)), [GROUND, INK, WARM, WARM]);
+        let rgb = Picture::from_observation(&[1, 2, 3, 4, 5, 6], 3, 1, 2);
+        assert_eq!((rgb.get(0, 0), rgb.get(1, 0)), ([1, 3, 5], [2, 4, 6]));
+    }
+
+    #[test]
+    fn pictures_are_enlarged_framed_and_put_beside_each_other() {
+        let mut picture = Picture::new(3, 2, GROUND);
+        picture.points(&[(2.5, 0.5)], 0.4, WARM, 1.0);
+        let large = picture.upscale(4);
+        assert_eq!((large.width, large.height), (12, 8));
+        assert!(
+            (0..4).all(|i| large.get(8 + i, i) == picture.get(2, 0))
+                && large.get(7, 0) == GROUND
+                && large.get(8, 4) == GROUND
+        );
+        let both = Picture::beside(&[large.clone(), Picture::new(2, 2, INK)], 5, COOL);
+        assert_eq!((both.width, both.height), (19, 8));
+        assert_eq!(
+            [(0, 0), (12, 3), (17, 2), (17, 3), (18, 4), (18, 5)].map(|(x, y)| both.get(x, y)),
+            [GROUND, COOL, COOL, INK, INK, COOL]
+        );
+        let framed = picture.border(2, INK);
+        assert_eq!((framed.width, framed.height, framed.get(1, 1), framed.get(2, 2)), (7, 6, INK, GROUND));
+    }
+
+    #[test]
+    fn a_line_is_where_it_should_be_and_no_darker_at_its_joints() {
+        let mut picture = Picture::new(20, 10, [0; 3]);
+        picture.polyline(&[(-50.0, 5.0), (10.0, 5.0), (10.0, 5.0), (10.0, 90.0)], 2.0, [200; 3], 0.5);
+        assert_eq!([(0, 4), (5, 5), (9, 4), (10, 9)].map(|(x, y)| picture.get(x, y)), [[100; 3]; 4]);
+        assert_eq!([(0, 2), (5, 7), (15, 5), (12, 9)].map(|(x, y)| picture.get(x, y)), [[0; 3]; 4]);
+        let before = picture.clone();
+        picture.polyline(&[(f32::NAN, 1.0), (3.0, 3.0)], 2.0, WARM, 1.0);
+        picture.points(&[(1e9, 3.0), (f32::INFINITY, 0.0), (-9.0, -9.0)], 2.0, WARM, 1.0);
+        assert_eq!(picture, before, "what is elsewhere or nowhere is not drawn");
+        picture.ring((5.0, 5.0), 4.0, 1.0, WARM, 1.0);
+        assert!(picture.get(8, 4) != before.get(8, 4) && picture.get(5, 5) == before.get(5, 5));
+    }
+
+    #[test]
+    fn a_film_decodes_to_its_frames() {
+        let folder = tempfile::tempdir().unwrap();
+        let (seen, goal) = (Picture::new(9, 7, GROUND), Picture::new(9, 7, INK));
+        let frames: Vec<_> = (0..5).map(|i| Picture::scene(&seen, &goal, &[(1.0, 1.0), (i as f32, 5.0)], 4)).collect();
+        let path = folder.path().join("new/film.gif");
+        save_gif(&frames, &path, 20.0).unwrap();
+        let decoder = GifDecoder::new(Cursor::new(std::fs::read(&path).unwrap())).unwrap();
+        let read = decoder.into_frames().collect_frames().unwrap();
+        assert_eq!(read.len(), 5);
+        for (read, frame) in read.iter().zip(&frames) {
+            assert_eq!(read.delay().numer_denom_ms(), (50, 1));
+            let rgb: Vec<u8> = read.buffer().pixels().flat_map(|p| [p[0], p[1], p[2]]).collect();
+            assert!(rgb == frame.rgb, "256 colours or fewer are exact");
+        }
+        assert!(gif(&[], 10.0).is_err() && gif(&[seen.clone(), seen.upscale(2)], 10.0).is_err());
+        assert!(gif(&[seen], f32::NAN).is_ok());
+    }
+
+    #[test]
+    fn a_png_decodes_to_its_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = Picture::from_observation(&(0..60).collect::<Vec<u8>>(), 3, 4, 5);
+        let path = folder.path().join("picture.png");
+        picture.save_png(&path).unwrap();
+        let read = image::open(&path).unwrap().into_rgb8();
+        assert_eq!((read.width(), read.height(), read.as_raw()), (5, 4, &picture.rgb));
+    }
+}

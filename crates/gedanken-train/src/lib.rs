@@ -1,0 +1,21 @@
+//! Training: the loop, its schedule, what it writes down, and how it goes on after it was stopped.
+
+pub mod film;
+pub mod progress;
+pub mod run_folder;
+pub mod tensorboard;
+pub mod tracker;
+
+mod checkpoint;
+mod config;
+mod gradients;
+mod measure;
+mod trainer;
+
+pub use checkpoint::{TrainState, load_model};
+pub use config::TrainConfig;
+pub use gradients::{PartNorm, clip_parts};
+pub use measure::{host_batch, measure};
+pub use run_folder::RunFolder;
+pub use tracker::Tracker;
+pub use trainer::{End, Evaluate, TrainError, Trainer};

@@ -1,0 +1,362 @@
+//! The folder of a run: where things are, and writing them so that a kill at any moment leaves nothing half done.
+//!
+//! ```text
+//! runs/two_rooms/2026-11-22T13-05-12-seed1/
+//!   config.toml
+//!   events.out.tfevents…     metrics.jsonl
+//!   checkpoints/step-001000/
+//!   eval/step-001000/
+//! ```
+//!
+//! Everything in it is written whole or not at all; opening it removes what killed writers left behind.
+
+mod atomic;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(crate) use atomic::create_temporary_dir;
+use atomic::remove_leftovers;
+pub use atomic::{remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
+
+/// What can go wrong with a run's folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The file system said no.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried: "write", "read", "remove".
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is nothing of this name.
+    #[error("no such run or checkpoint: {}", .0.display())]
+    Missing(PathBuf),
+    /// Something is there, but it is not a run.
+    #[error("{} is not a run: {why}", path.display())]
+    NotARun {
+        /// What was given.
+        path: PathBuf,
+        /// What it lacks.
+        why: String,
+    },
+    /// A run that was stopped before its first checkpoint.
+    #[error("{} has no checkpoint yet: nothing matches checkpoints/step-*", .0.display())]
+    NoCheckpoint(PathBuf),
+    /// An experiment's name that would not do as a folder's.
+    #[error("experiment name `{0}`; expected letters, digits, `-`, `_` and `.`, the first one a letter or digit")]
+    Name(String),
+}
+
+impl FolderError {
+    /// For `map_err`: names what was being done, and to which path.
+    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_path_buf(), source }
+    }
+}
+
+/// One whole checkpoint: they appear by renaming, so one that is there is complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Training steps done when it was written.
+    pub step: u64,
+    /// Its folder.
+    pub path: PathBuf,
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes `root/experiment/<UTC time>-seed<seed>/`, with `-2`, `-3`, … behind it where that is taken.
+    ///
+    /// Writes nothing into it: the run is one, for [`RunFolder::open`], as soon as `config.toml` is there.
+    pub fn create(root: &Path, experiment: &str, seed: u64) -> Result<Self, FolderError> {
+        let plain = experiment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !plain || !experiment.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return Err(FolderError::Name(experiment.to_string()));
+        }
+        let parent = root.join(experiment);
+        fs::create_dir_all(&parent).map_err(FolderError::io("create", &parent))?;
+        let name = format!("{}-seed{seed}", timestamp(SystemTime::now()));
+        let mut path = parent.join(&name);
+        let mut copy = 1;
+        loop {
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => copy += 1,
+                Err(e) => return Err(FolderError::io("create", &path)(e)),
+            }
+            path = parent.join(format!("{name}-{copy}"));
+        }
+    }
+
+    /// The run at `path`, or the one that the checkpoint at `path` belongs to; removes what killed writers left in it.
+    ///
+    /// Errors name what is missing: the path itself, `config.toml`, or which run is meant where `path` holds several.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let (run, _) = find_run(path)?;
+        for folder in [run.path.clone(), run.checkpoints_path(), run.path.join("eval")] {
+            remove_leftovers(&folder)?;
+        }
+        Ok(run)
+    }
+
+    /// The run at `path` with its latest checkpoint; or, where `path` is a checkpoint, that one with its run.
+    pub fn open_checkpoint(path: &Path) -> Result<(Self, Checkpoint), FolderError> {
+        let run = Self::open(path)?;
+        let checkpoint = match find_run(path)?.1 {
+            Some(given) => given,
+            None => run.latest_checkpoint()?.ok_or_else(|| FolderError::NoCheckpoint(path.to_path_buf()))?,
+        };
+        Ok((run, checkpoint))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `config.toml`.
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// `checkpoints/step-000123`.
+    pub fn checkpoint(&self, step: u64) -> PathBuf {
+        self.checkpoints_path().join(step_name(step))
+    }
+
+    /// `eval/step-000123`.
+    pub fn eval(&self, step: u64) -> PathBuf {
+        self.path.join("eval").join(step_name(step))
+    }
+
+    /// All checkpoints, by step.
+    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>, FolderError> {
+        let mut found: Vec<_> = entries(&self.checkpoints_path())?
+            .into_iter()
+            .filter(|path| path.is_dir())
+            .filter_map(|path| Some(Checkpoint { step: step_of(&path)?, path }))
+            .collect();
+        found.sort_by_key(|checkpoint| checkpoint.step);
+        Ok(found)
+    }
+
+    /// The checkpoint of the most steps.
+    pub fn latest_checkpoint(&self) -> Result<Option<Checkpoint>, FolderError> {
+        Ok(self.checkpoints()?.pop())
+    }
+
+    /// Removes all checkpoints but the last `keep_last`, of which there is always one.
+    pub fn prune(&self, keep_last: usize) -> Result<(), FolderError> {
+        let found = self.checkpoints()?;
+        let old = found.len().saturating_sub(keep_last.max(1));
+        found[..old].iter().try_for_each(|checkpoint| remove_dir_atomic(&checkpoint.path))
+    }
+
+    /// Removes the checkpoints of more than `step` steps: for a run that goes on from an earlier one, and will write
+    /// them anew.
+    pub fn discard_after(&self, step: u64) -> Result<(), FolderError> {
+        self.checkpoints()?.iter().filter(|c| c.step > step).try_for_each(|c| remove_dir_atomic(&c.path))
+    }
+
+    fn checkpoints_path(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+}
+
+/// `2026-11-22T13-05-12`: the second in UTC, without colons, for names of folders.
+pub fn timestamp(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, by the proleptic Gregorian calendar.
+///
+/// Years are counted from March, which puts the leap day at their end: Fliegel and Van Flandern, 1968, in the form of
+/// H. Hinnant, "chrono-compatible low-level date algorithms".
+fn civil(day: u64) -> (u64, u64, u64) {
+    let day = day + 719_468; // since 0000-03-01
+    let (era, of_era) = (day / 146_097, day % 146_097); // 400 years each
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year + era * 400 + u64::from(month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1)
+}
+
+fn step_name(step: u64) -> String {
+    format!("step-{step:06}")
+}
+
+fn step_of(path: &Path) -> Option<u64> {
+    path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
+}
+
+/// A checkpoint may hold a `config.toml` of its own, and is no run.
+fn is_run(path: &Path) -> bool {
+    path.join("config.toml").is_file() && step_of(path).is_none()
+}
+
+/// The run at `path`; or the one above it, and the checkpoint it is.
+fn find_run(path: &Path) -> Result<(RunFolder, Option<Checkpoint>), FolderError> {
+    if !path.exists() {
+        return Err(FolderError::Missing(path.to_path_buf()));
+    }
+    let not_a_run = |why: String| Err(FolderError::NotARun { path: path.to_path_buf(), why });
+    // `.` and links do not tell what they stand for.
+    let whole = path.canonicalize().map_err(FolderError::io("read", path))?;
+    if is_run(&whole) {
+        return Ok((RunFolder { path: path.to_path_buf() }, None));
+    }
+    if whole.is_file() {
+        return not_a_run(
+            "it is a file; expected the folder that holds config.toml, or a checkpoint inside it".to_string(),
+        );
+    }
+    if let (Some(step), Some(run)) = (step_of(&whole), whole.parent().and_then(Path::parent)) {
+        if is_run(run) {
+            return Ok((RunFolder { path: run.to_path_buf() }, Some(Checkpoint { step, path: path.to_path_buf() })));
+        }
+        return not_a_run(format!(
+            "a checkpoint needs the config.toml of its run, and there is none in {}",
+            run.display()
+        ));
+    }
+    // Names begin with the time, so the greatest is the latest.
+    match entries(path)?.iter().filter(|inner| is_run(inner)).max() {
+        Some(latest) => not_a_run(format!("it holds runs; name one of them, such as the latest, {}", latest.display())),
+        None => not_a_run("there is no config.toml in it".to_string()),
+    }
+}
+
+/// What a folder holds; nothing where there is no such folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(FolderError::io("read", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn run() -> (tempfile::TempDir, RunFolder) {
+        let root = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(root.path(), "two_rooms", 1).unwrap();
+        write_atomic(&run.config(), b"seed = 1").unwrap();
+        (root, run)
+    }
+
+    fn save(run: &RunFolder, step: u64) {
+        write_dir_atomic(&run.checkpoint(step), |folder| write_atomic(&folder.join("model"), &step.to_le_bytes()))
+            .unwrap();
+    }
+
+    fn saved(run: &RunFolder) -> Vec<u64> {
+        run.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.step).collect()
+    }
+
+    #[test]
+    fn runs_of_one_second_have_folders_of_their_own() {
+        let (root, first) = run();
+        let more: std::collections::BTreeSet<_> =
+            (0..20).map(|_| RunFolder::create(root.path(), "two_rooms", 1).unwrap().path).collect();
+        assert!(more.len() == 20 && !more.contains(&first.path));
+        assert!(first.path.to_string_lossy().ends_with("-seed1"));
+        for name in ["", "..", "a/b", "-x", "a b"] {
+            assert!(matches!(RunFolder::create(root.path(), name, 1), Err(FolderError::Name(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn timestamps_are_utc_in_the_gregorian_calendar() {
+        let at = |seconds| timestamp(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01T00-00-00");
+        assert_eq!(at(951_827_696), "2000-02-29T12-34-56");
+        assert_eq!(at(1_795_352_712), "2026-11-22T13-05-12");
+        assert_eq!(at(4_107_542_399), "2100-02-28T23-59-59");
+        assert_eq!(at(4_107_542_400), "2100-03-01T00-00-00");
+    }
+
+    #[test]
+    fn a_run_opens_by_its_folder_or_a_checkpoint_inside() {
+        let (_root, run) = run();
+        let error = RunFolder::open_checkpoint(run.path()).unwrap_err();
+        assert!(matches!(error, FolderError::NoCheckpoint(_)), "{error}");
+        save(&run, 5);
+        save(&run, 12);
+        // A checkpoint may have a config of its own.
+        write_atomic(&run.checkpoint(5).join("config.toml"), b"").unwrap();
+        let (opened, latest) = RunFolder::open_checkpoint(run.path()).unwrap();
+        assert_eq!((opened, latest.step, latest.path), (run.clone(), 12, run.checkpoint(12)));
+        let (opened, given) = RunFolder::open_checkpoint(&run.checkpoint(5)).unwrap();
+        assert_eq!(opened.path.canonicalize().unwrap(), run.path.canonicalize().unwrap());
+        assert_eq!((given.step, given.path), (5, run.checkpoint(5)));
+    }
+
+    #[test]
+    fn what_is_no_run_is_told_what_it_lacks() {
+        let (root, run) = run();
+        save(&run, 5);
+        let why = |path: &Path| RunFolder::open(path).unwrap_err().to_string();
+        assert!(why(&root.path().join("nowhere")).contains("no such run"));
+        assert!(why(root.path()).contains("no config.toml"));
+        assert!(why(&root.path().join("two_rooms")).contains(&format!("the latest, {}", run.path.display())));
+        assert!(why(&run.config()).contains("it is a file"));
+        fs::remove_file(run.config()).unwrap();
+        assert!(why(&run.checkpoint(5)).contains("needs the config.toml of its run"));
+    }
+
+    #[test]
+    fn checkpoints_are_sorted_by_number_and_pruned_from_the_oldest() {
+        let (_root, run) = run();
+        assert!(saved(&run).is_empty());
+        [900, 1_000_000, 5, 99_999].iter().for_each(|&step| save(&run, step));
+        fs::create_dir(run.checkpoints_path().join("step-last")).unwrap();
+        assert_eq!(saved(&run), [5, 900, 99_999, 1_000_000]);
+        run.discard_after(99_999).unwrap();
+        assert_eq!(saved(&run), [5, 900, 99_999]);
+        run.prune(2).unwrap();
+        assert_eq!(saved(&run), [900, 99_999]);
+        run.prune(0).unwrap();
+        assert_eq!(saved(&run), [99_999]);
+        assert!(run.checkpoint(123).ends_with("checkpoints/step-000123") && run.eval(7).ends_with("eval/step-000007"));
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays() {
+        let (_root, run) = run();
+        save(&run, 1);
+        let left = run.checkpoints_path().join(".step-000002.1-1-1.tmp");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("model"), b"half").unwrap();
+        fs::write(run.path.join(".metrics.jsonl.1-1-1.tmp"), b"half").unwrap();
+        let mut living = PathBuf::new();
+        write_dir_atomic(&run.checkpoint(3), |folder| {
+            living = folder.to_path_buf();
+            RunFolder::open(&run.path)?;
+            write_atomic(&folder.join("model"), b"whole")
+        })
+        .unwrap();
+        assert!(!left.exists() && !living.exists());
+        assert_eq!(entries(&run.path).unwrap().len(), 2, "config.toml and checkpoints");
+        assert_eq!(saved(&run), [1, 3]);
+    }
+}

@@ -1,0 +1,322 @@
+//! Events for TensorBoard, written through `tensorboard-rs`.
+//!
+//! Its `FileWriter` hands events to a thread of its own, which panics when it cannot write, upon which every call
+//! panics too; and it names its file by the second, truncating one that is there. [`Events`] turns the former into one
+//! error, and gives each file a name that no other has.
+
+use std::fs::{self, File};
+use std::io;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use protobuf::RepeatedField;
+use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
+use tensorboard_proto::summary::{
+    HistogramProto, Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
+};
+use tensorboard_proto::tensor::TensorProto;
+use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
+use tensorboard_proto::types::DataType;
+use tensorboard_rs::summary_writer::FileWriter;
+
+use crate::run_folder::create_temporary_dir;
+
+/// Bins of a histogram.
+pub const BINS: usize = 32;
+
+/// One events file, new and open.
+pub struct Events {
+    writer: Option<FileWriter>,
+}
+
+impl Events {
+    /// Opens a new file in `folder`. TensorBoard forgets what earlier files say of `first_step` and later ones.
+    pub fn create(folder: &Path, first_step: u64) -> io::Result<Self> {
+        let (private, _lock) = create_temporary_dir(&folder.join("events"))?;
+        let opened = Self::create_in(&private).and_then(|(events, file)| rename_unique(&file, folder).map(|()| events));
+        let removed = fs::remove_dir_all(&private);
+        let mut events = opened?;
+        removed?;
+        // TensorBoard takes the first such mark for the run's beginning, and each later one for a restart.
+        let mut log = SessionLog::new();
+        log.set_status(SessionLog_SessionStatus::START);
+        let mut mark = Event::new();
+        mark.set_session_log(log);
+        events.with(|writer| writer.add_event(&mark, first_step as usize))?;
+        Ok(events)
+    }
+
+    /// A writer in a folder of its own, and its file, which its thread makes in its own time.
+    fn create_in(folder: &Path) -> io::Result<(Self, PathBuf)> {
+        let writer =
+            catch_unwind(|| FileWriter::new(folder)).map_err(|_| io::Error::other("tensorboard-rs cannot start"))?;
+        let events = Self { writer: Some(writer) };
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            if let Some(entry) = fs::read_dir(folder)?.next() {
+                return Ok((events, entry?.path()));
+            }
+            sleep(Duration::from_millis(1));
+        }
+        Err(io::Error::other("tensorboard-rs made no file"))
+    }
+
+    /// Adds values to a step.
+    pub fn add(&mut self, step: u64, values: Vec<Summary_Value>) -> io::Result<()> {
+        let mut summary = Summary::new();
+        summary.set_value(RepeatedField::from_vec(values));
+        self.with(|writer| writer.add_summary(summary, step as usize))
+    }
+
+    /// Calls the writer; once that has panicked, there is none, and every call an error.
+    fn with(&mut self, call: impl FnOnce(&mut FileWriter)) -> io::Result<()> {
+        let stopped = || io::Error::other("the writer of events stopped; is the disk full?");
+        let writer = self.writer.as_mut().ok_or_else(stopped)?;
+        catch_unwind(AssertUnwindSafe(|| call(writer))).map_err(|_| {
+            // Dropping it would panic once more, and its thread is gone already.
+            mem::forget(self.writer.take());
+            stopped()
+        })
+    }
+
+    /// As if its thread had died.
+    #[cfg(test)]
+    pub(crate) fn kill(&mut self) {
+        self.close();
+    }
+
+    /// Waits until all is written. A thread that died since the last call still makes the drop panic.
+    fn close(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(writer)));
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Moves `events.out.tfevents.<second>.<host>.<process>.0` into `folder` with the first free number instead of 0.
+fn rename_unique(file: &Path, folder: &Path) -> io::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".0").unwrap_or(&name);
+    let mut number = 0;
+    loop {
+        let free = folder.join(format!("{stem}.{number}"));
+        match File::create_new(&free) {
+            Ok(_) => return fs::rename(file, &free),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// A point of a curve.
+pub fn scalar(tag: &str, value: f64) -> Summary_Value {
+    let mut summary = tagged(tag);
+    summary.set_simple_value(value as f32);
+    summary
+}
+
+/// How `values` are distributed: [`BINS`] bins of one width from the least to the greatest. What is not finite is left
+/// out; `None` where nothing is left.
+pub fn histogram(tag: &str, values: &[f32]) -> Option<Summary_Value> {
+    let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
+    let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if low > high {
+        return None;
+    }
+    let bins = if low < high { BINS } else { 1 };
+    let width = (high - low) / bins as f64;
+    let mut counts = vec![0.0; bins];
+    for value in finite() {
+        let bin = if width > 0.0 { ((value - low) / width) as usize } else { 0 };
+        counts[bin.min(bins - 1)] += 1.0;
+    }
+    let mut histogram = HistogramProto::new();
+    histogram.set_min(low);
+    histogram.set_max(high);
+    histogram.set_num(counts.iter().sum());
+    histogram.set_sum(finite().sum());
+    histogram.set_sum_squares(finite().map(|v| v * v).sum());
+    // The right-hand edges; the last is exact, whatever rounding makes of the sum.
+    histogram.set_bucket_limit((1..=bins).map(|i| if i == bins { high } else { low + width * i as f64 }).collect());
+    histogram.set_bucket(counts);
+    let mut summary = tagged(tag);
+    summary.set_histo(histogram);
+    Some(summary)
+}
+
+/// A picture, or an animated GIF, which TensorBoard plays; `encoded` as PNG or GIF of `width` x `height` pixels.
+pub fn image(tag: &str, encoded: Vec<u8>, width: usize, height: usize) -> Summary_Value {
+    let mut image = Summary_Image::new();
+    image.set_width(width as i32);
+    image.set_height(height as i32);
+    image.set_colorspace(3); // rgb
+    image.set_encoded_image_string(encoded);
+    let mut summary = tagged(tag);
+    summary.set_image(image);
+    summary
+}
+
+/// A text in Markdown; TensorBoard looks for it as `<tag>/text_summary`.
+pub fn text(tag: &str, markdown: &str) -> Summary_Value {
+    let mut one = TensorShapeProto_Dim::new();
+    one.set_size(1);
+    let mut shape = TensorShapeProto::new();
+    shape.set_dim(RepeatedField::from_vec(vec![one]));
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(DataType::DT_STRING);
+    tensor.set_tensor_shape(shape);
+    tensor.set_string_val(RepeatedField::from_vec(vec![markdown.as_bytes().to_vec()]));
+    let mut plugin = SummaryMetadata_PluginData::new();
+    plugin.set_plugin_name("text".to_string());
+    let mut metadata = SummaryMetadata::new();
+    metadata.set_plugin_data(plugin);
+    let mut summary = tagged(&format!("{tag}/text_summary"));
+    summary.set_metadata(metadata);
+    summary.set_tensor(tensor);
+    summary
+}
+
+fn tagged(tag: &str) -> Summary_Value {
+    let mut summary = Summary_Value::new();
+    summary.set_tag(tag.to_string());
+    summary
+}
+
+#[cfg(test)]
+mod tests {
+    use protobuf::Message;
+
+    use super::*;
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    /// The payloads of a file of TFRecords, their checksums checked.
+    fn records(path: &Path) -> Vec<Event> {
+        let bytes = fs::read(path).unwrap();
+        let mut rest = bytes.as_slice();
+        let mut take = |count: usize| {
+            let (taken, after) = rest.split_at(count);
+            rest = after;
+            taken
+        };
+        let mut events = Vec::new();
+        while events.iter().map(|(_, size)| size).sum::<usize>() < bytes.len() {
+            let head = take(8);
+            assert_eq!(take(4), masked_crc32c(head).to_le_bytes());
+            let length = u64::from_le_bytes(head.try_into().unwrap()) as usize;
+            let payload = take(length);
+            assert_eq!(take(4), masked_crc32c(payload).to_le_bytes());
+            events.push((Event::parse_from_bytes(payload).unwrap(), length + 16));
+        }
+        events.into_iter().map(|(event, _)| event).collect()
+    }
+
+    /// CRC-32C bit by bit (Castagnoli, reflected), masked as TFRecord has it: not the table that wrote the file.
+    fn masked_crc32c(bytes: &[u8]) -> u32 {
+        let crc = !bytes.iter().fold(!0u32, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))
+        });
+        crc.rotate_right(15).wrapping_add(0xa282_ead8)
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        assert_eq!(masked_crc32c(b"123456789"), 0xe306_9283u32.rotate_right(15).wrapping_add(0xa282_ead8));
+        let folder = tempfile::tempdir().unwrap();
+        let mut events = Events::create(folder.path(), 0).unwrap();
+        events.add(7, vec![scalar("loss", 0.25), scalar("bad", f64::NAN)]).unwrap();
+        events.add(8, vec![image("seen", vec![1, 2, 3], 20, 10), text("config", "**bold**")]).unwrap();
+        drop(events);
+
+        let read = records(&files(folder.path())[0]);
+        assert_eq!(read.len(), 4);
+        assert_eq!(read[0].get_file_version(), "brain.Event:2");
+        assert_eq!((read[1].get_step(), read[2].get_step(), read[3].get_step()), (0, 7, 8));
+        let scalars = read[2].get_summary().get_value();
+        assert_eq!((scalars[0].get_tag(), scalars[0].get_simple_value()), ("loss", 0.25));
+        assert!(scalars[1].get_simple_value().is_nan());
+        let [seen, config] = read[3].get_summary().get_value() else { panic!("two values") };
+        assert_eq!((seen.get_image().get_width(), seen.get_image().get_height()), (20, 10));
+        assert_eq!(seen.get_image().get_encoded_image_string(), [1, 2, 3]);
+        assert_eq!(config.get_tag(), "config/text_summary");
+        assert_eq!(config.get_metadata().get_plugin_data().get_plugin_name(), "text");
+        assert_eq!(config.get_tensor().get_string_val()[0], b"**bold**");
+    }
+
+    #[test]
+    fn a_histogram_counts_every_finite_value_once() {
+        let values: Vec<f32> = (0..=320).map(|i| i as f32 / 10.0).chain([f32::NAN, f32::INFINITY]).collect();
+        let summary = histogram("weights", &values).unwrap();
+        let found = summary.get_histo();
+        assert_eq!((found.get_min(), found.get_max(), found.get_num()), (0.0, 32.0, 321.0));
+        assert!((found.get_sum() - 5136.0).abs() < 1e-3 && (found.get_sum_squares() - 109_739.2).abs() < 0.1);
+        assert_eq!(found.get_bucket_limit().len(), BINS);
+        assert_eq!(found.get_bucket_limit()[BINS - 1], 32.0);
+        assert_eq!(found.get_bucket().iter().sum::<f64>(), 321.0);
+        assert!(found.get_bucket().iter().all(|count| (9.0..=11.0).contains(count)));
+
+        let constant = histogram("constant", &[0.5; 4]).unwrap();
+        assert_eq!(
+            (constant.get_histo().get_bucket(), constant.get_histo().get_bucket_limit()),
+            (&[4.0][..], &[0.5][..])
+        );
+        assert!(histogram("nothing", &[f32::NAN]).is_none());
+    }
+
+    #[test]
+    fn files_of_the_same_second_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut all: Vec<_> = (0..4).map(|_| Events::create(folder.path(), 0).unwrap()).collect();
+        for (i, events) in all.iter_mut().enumerate() {
+            events.add(i as u64, vec![scalar("i", i as f64)]).unwrap();
+        }
+        drop(all);
+        let files = files(folder.path());
+        assert_eq!(files.len(), 4, "{files:?}: and nothing else is left");
+        let mut steps: Vec<_> = files.iter().map(|file| records(file)[2].get_step()).collect();
+        steps.sort();
+        assert_eq!(steps, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_resumed_file_tells_tensorboard_what_to_forget() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Events::create(folder.path(), 101).unwrap());
+        let read = records(&files(folder.path())[0]);
+        assert_eq!(
+            (read[1].get_step(), read[1].get_session_log().get_status()),
+            (101, SessionLog_SessionStatus::START)
+        );
+    }
+
+    #[test]
+    fn a_writer_whose_thread_died_is_an_error_and_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Events::create(folder.path(), 0).unwrap());
+        // Folders where the next seconds' files would be, so that the thread cannot make its file and dies.
+        let name = files(folder.path())[0].file_name().unwrap().to_string_lossy().into_owned();
+        let (head, tail) = ("events.out.tfevents.", &name["events.out.tfevents.".len() + 10..]);
+        let second: u64 = name[head.len()..head.len() + 10].parse().unwrap();
+        let blocked = folder.path().join("blocked");
+        (0..30).for_each(|i| fs::create_dir_all(blocked.join(format!("{head}{:010}{tail}", second + i))).unwrap());
+        let mut events = Events { writer: catch_unwind(|| FileWriter::new(&blocked)).ok() };
+        let failed = (0..2000).any(|step| {
+            sleep(Duration::from_millis(1));
+            events.add(step, vec![scalar("loss", 0.0)]).is_err()
+        });
+        assert!(failed && events.add(0, vec![scalar("loss", 0.0)]).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! `gedanken envs`, `render` and `rollout`: environments seen from outside.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use gedanken_env::{Env, Registry, Spec};
+use gedanken_train::film::Picture;
+use gedanken_train::run_folder::{FolderError, write_atomic};
+
+use super::{Failure, print};
+
+#[derive(Args)]
+pub struct EnvsArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An environment and a state of it.
+#[derive(Args)]
+struct StateArgs {
+    /// The environment's name
+    env: String,
+    /// The state's numbers in the order of `gedanken envs`; those left out at the end are those of the reset with --seed
+    #[arg(long, value_name = "[…]")]
+    state: Option<String>,
+    /// Seed of the reset
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Options of the environment as JSON: --options '{"rule": "bounce"}'
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    options: String,
+    /// A factor of variation, as often as you like: --factor dot_std=2
+    #[arg(long = "factor", value_name = "NAME=VALUE")]
+    factors: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct RenderArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    /// Height of the picture in pixels, a multiple of the observation's; default: the observation's
+    #[arg(long)]
+    size: Option<usize>,
+    /// Where the PNG goes
+    #[arg(long, value_name = "X.png")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
+pub struct RolloutArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    /// A CSV file, one action per row, with or without a header
+    #[arg(long, value_name = "A.csv")]
+    actions: PathBuf,
+    /// Where the states go: a header, the start, and one row per action
+    #[arg(long, value_name = "S.csv")]
+    out: PathBuf,
+}
+
+pub fn envs(args: &EnvsArgs, registry: &Registry) -> Result<(), Failure> {
+    let mut specs = Vec::new();
+    for entry in registry.entries() {
+        specs.push((entry, (entry.make)(&(entry.defaults)())?.spec().clone()));
+    }
+    if args.json {
+        let described: Vec<serde_json::Value> = specs
+            .iter()
+            .map(|(entry, spec)| {
+                let mut value = serde_json::to_value(spec).unwrap_or_default();
+                value["options"] = (entry.defaults)();
+                value
+            })
+            .collect();
+        return print(&serde_json::to_string_pretty(&described)?);
+    }
+    let texts: Vec<String> = specs.iter().map(|(_, spec)| describe(spec)).collect();
+    print(texts.join("\n").trim_end())
+}
+
+fn describe(spec: &Spec) -> String {
+    let space = spec.observation;
+    let mut text = format!("{}: {}\n", spec.name, spec.about);
+    text += &format!("  observation  u8 {} x {} x {}\n", space.channels, space.height, space.width);
+    let action = &spec.action;
+    let norm = action.max_norm.map_or(String::new(), |norm| format!(", norm at most {norm}"));
+    text += &format!("  action       {:?} to {:?} {}{norm}\n", action.low, action.high, action.unit);
+    let state: Vec<&str> = spec.state.iter().map(|field| field.name.as_str()).collect();
+    text += &format!("  state        {}\n", state.join(", "));
+    let labels: Vec<String> = spec.labels.iter().map(|l| format!("{} ({}, {})", l.name, l.size, l.unit)).collect();
+    text += &format!("  labels       {}\n", labels.join(", "));
+    for factor in &spec.factors {
+        let kind = format!("{:?}", factor.kind).to_lowercase();
+        text += &format!("  factor       {} = {} in {}..{} ({kind}): {}\n", factor.name, factor.default, factor.low, factor.high, factor.about);
+    }
+    for policy in &spec.policies {
+        text += &format!("  policy       {}: {}\n", policy.name, policy.about);
+    }
+    text
+}
+
+pub fn render(args: &RenderArgs, registry: &Registry) -> Result<(), Failure> {
+    let env = args.state.make(registry)?;
+    let space = env.spec().observation;
+    let size = args.size.unwrap_or(space.height);
+    if size == 0 || !size.is_multiple_of(space.height) || size > 64 * space.height {
+        return Err(format!("--size {size}; expected a multiple of {} up to {}", space.height, 64 * space.height).into());
+    }
+    let mut pixels = vec![0; space.len()];
+    env.observe(&mut pixels);
+    let picture = Picture::from_observation(&pixels, space.channels, space.height, space.width);
+    picture.upscale(size / space.height).save_png(&args.out)?;
+    print(&args.out.display().to_string())
+}
+
+pub fn rollout(args: &RolloutArgs, registry: &Registry) -> Result<(), Failure> {
+    let mut env = args.state.make(registry)?;
+    let actions = read_actions(&args.actions, env.spec().action.len())?;
+    let fields: Vec<&str> = env.spec().state.iter().map(|field| field.name.as_str()).collect();
+    let mut csv = fields.join(",") + "\n";
+    let mut state = vec![0.0; fields.len()];
+    let mut row = |env: &dyn Env| {
+        env.state(&mut state);
+        let numbers: Vec<String> = state.iter().map(f64::to_string).collect();
+        csv += &(numbers.join(",") + "\n");
+    };
+    row(env.as_ref());
+    for action in &actions {
+        env.step(action);
+        row(env.as_ref());
+    }
+    write_atomic(&args.out, csv.as_bytes())?;
+    print(&args.out.display().to_string())
+}
+
+impl StateArgs {
+    fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, Failure> {
+        let options: serde_json::Value =
+            serde_json::from_str(&self.options).map_err(|e| format!("--options {}: {e}; expected a JSON object", self.options))?;
+        let mut factors = BTreeMap::new();
+        for factor in &self.factors {
+            let parsed = factor.split_once('=').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
+            let (name, value) = parsed.ok_or_else(|| format!("--factor {factor}; expected NAME=NUMBER"))?;
+            factors.insert(name, value);
+        }
+        let mut env = registry.make(&self.env, &options, &factors)?;
+        env.reset(self.seed);
+        if let Some(text) = &self.state {
+            let given: Vec<f64> = serde_json::from_str(text)
+                .map_err(|e| format!("--state {text}: {e}; expected numbers like [1, 2.5]"))?;
+            let mut state = vec![0.0; env.spec().state.len()];
+            env.state(&mut state);
+            if given.len() > state.len() {
+                return Err(format!("--state has {} numbers; {} has {}", given.len(), self.env, state.len()).into());
+            }
+            state[..given.len()].copy_from_slice(&given);
+            env.set_state(&state)?;
+        }
+        Ok(env)
+    }
+}
+
+/// Rows of numbers; a first row that is not numbers is a header.
+fn read_actions(path: &Path, size: usize) -> Result<Vec<Vec<f32>>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(FolderError::io("read", path))?;
+    let mut actions = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let row: Result<Vec<f32>, _> = line.split(',').map(|x| x.trim().parse::<f32>()).collect();
+        match row {
+            Ok(row) if row.len() == size => actions.push(row),
+            Err(_) if number == 0 => {}
+            _ => {
+                let at = format!("{}:{}", path.display(), number + 1);
+                return Err(format!("{at}: found `{line}`; expected {size} numbers with commas between them").into());
+            }
+        }
+    }
+    Ok(actions)
+}

@@ -1,0 +1,155 @@
+//! The command line: one file per family of commands.
+
+mod data;
+mod environments;
+mod evaluate;
+mod train;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use gedanken_env::{Env, Registry};
+use gedanken_eval::Evaluator;
+use gedanken_model::Blueprint;
+
+use crate::Experiment;
+use crate::config::{EnvOverrides, load_with_env, schema, splice_env, to_toml};
+use crate::device::{self, Chosen};
+use crate::experiment::check;
+
+/// Joint embedding predictive world models: collect, train, plan, evaluate.
+#[derive(Parser)]
+#[command(name = "gedanken", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a world model, evaluate it, and print the run's folder last.
+    #[command(after_help = "Example: gedanken train experiments/quickstart.toml --set train.steps=500")]
+    Train(train::TrainArgs),
+    /// Evaluate a run or a checkpoint under its protocol, with floors and ceilings.
+    #[command(after_help = "Example: gedanken eval runs/quickstart/2026-11-22T13-05-12-seed1 --set eval.tasks=50 --json report.json")]
+    Eval(evaluate::EvalArgs),
+    /// Plan one task with a run's model and film it.
+    #[command(after_help = "Example: gedanken plan runs/quickstart/2026-11-22T13-05-12-seed1 --task 3 --film task-3.gif")]
+    Plan(evaluate::PlanArgs),
+    /// Collect a dataset with the environment's scripted policies.
+    #[command(after_help = "Example: gedanken collect experiments/two_rooms_cpu.toml --out data/two_rooms --set collect.layouts=64")]
+    Collect(data::CollectArgs),
+    /// Look into a dataset.
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// List the environments: spaces, labels, factors, policies.
+    #[command(after_help = "Example: gedanken envs --json")]
+    Envs(environments::EnvsArgs),
+    /// Draw one state of an environment.
+    #[command(after_help = "Example: gedanken render two-rooms --state \"[20, 30, 32, 18]\" --size 260 --out state.png")]
+    Render(environments::RenderArgs),
+    /// Step an environment through the actions of a CSV file and write its states.
+    #[command(
+        after_help = "Example: gedanken rollout two-rooms --state \"[20, 30, 32, 18]\" --actions actions.csv --out states.csv"
+    )]
+    Rollout(environments::RolloutArgs),
+    /// Print an experiment with every default in place.
+    #[command(after_help = "Example: gedanken config experiments/quickstart.toml --set planner.horizon=20")]
+    Config(ConfigArgs),
+    /// Print the JSON Schema of experiments, for editors.
+    #[command(after_help = "Example: gedanken schema > experiment.schema.json")]
+    Schema,
+}
+
+/// Changes of single values.
+#[derive(Args)]
+struct Overrides {
+    /// Set one value of the experiment, as often as you like: --set predictor.width=48
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Where tensors live.
+#[derive(Args)]
+struct DeviceArg {
+    /// auto, cpu, wgpu, vulkan, metal, dx12, webgpu; wgpu:1 is the second GPU. Default: the experiment's
+    #[arg(long)]
+    device: Option<String>,
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// The experiment's TOML file
+    file: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// What any command may say when it fails.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The program, with the environments it knows. Reads the command line; errors go to standard error.
+pub fn main(registry: Registry) -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Train(args) => train::train(&args, &registry),
+        Command::Eval(args) => evaluate::eval(&args, &registry),
+        Command::Plan(args) => evaluate::plan(&args, &registry),
+        Command::Collect(args) => data::collect(&args, &registry),
+        Command::Data(command) => data::data(&command),
+        Command::Envs(args) => environments::envs(&args, &registry),
+        Command::Render(args) => environments::render(&args, &registry),
+        Command::Rollout(args) => environments::rollout(&args, &registry),
+        Command::Config(args) => print_config(&args, &registry),
+        Command::Schema => print(&serde_json::to_string_pretty(&splice_env(schema::<Experiment>(), &registry, None)).unwrap_or_default()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints to standard output; a reader that went away is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn print_config(args: &ConfigArgs, registry: &Registry) -> Result<(), Failure> {
+    let (experiment, _) = read(&args.file, &args.overrides.set, registry)?;
+    print(to_toml(&experiment)?.trim_end())
+}
+
+/// Reads an experiment with every default in place, and its environment.
+fn read(file: &Path, overrides: &[String], registry: &Registry) -> Result<(Experiment, Box<dyn Env>), Failure> {
+    let mut loaded = load_with_env::<Experiment>(file, overrides, registry)?;
+    let env = loaded.value.env.make(registry)?;
+    check(&loaded, env.as_ref())?;
+    loaded.value.env = loaded.value.env.resolved(registry)?;
+    Ok((loaded.value, env))
+}
+
+/// The device of the command line, else of the experiment.
+fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, Failure> {
+    let name = argument.device.as_deref().unwrap_or(&experiment.device);
+    Ok(device::choose(name)?)
+}
+
+/// The evaluator of an experiment for a model that is made by a blueprint.
+fn evaluator(experiment: &Experiment, blueprint: &Blueprint, chosen: &Chosen, registry: &Registry) -> Result<Evaluator, Failure> {
+    let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
+    Ok(Evaluator {
+        env: experiment.env.with(&overrides).make(registry)?,
+        config: experiment.eval.clone(),
+        planner: experiment.planner.clone(),
+        blueprint: blueprint.clone(),
+        device: chosen.device.clone(),
+    })
+}

@@ -1,0 +1,95 @@
+//! The strict TOML layer: files and `--set` in, a checked `T` out.
+//!
+//! Four layers lie on top of each other, each over the one before: `T::default()`, the file that is named by
+//! `extends = "other.toml"` (and what that one extends), the file itself, and the `--set KEY=VALUE` of the command
+//! line.
+//! Tables are merged key by key; arrays and single values are replaced. A table that changes its `kind` (or the
+//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another.
+//!
+//! The result is checked against the JSON Schema of `T` before serde sees it, so that an error can say where it stands
+//! and what would be right, and so that all errors are found at once.
+
+mod env;
+mod error;
+mod layers;
+mod schema;
+mod tree;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use gedanken_env::Registry;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use env::{ENV, ENV_OVERRIDES, EnvConfig, EnvOverrides, splice_env};
+pub use error::{ConfigError, Place, Problem};
+pub use schema::unknown_keywords;
+
+use layers::Draft;
+
+/// A checked config, and where each of its keys was set.
+#[derive(Clone, Debug)]
+pub struct Loaded<T> {
+    /// The config.
+    pub value: T,
+    draft: Draft,
+}
+
+impl<T> Loaded<T> {
+    /// Where `key` (a dotted path) was set; the nearest table around it where nobody set it.
+    pub fn place(&self, key: &str) -> Place {
+        self.draft.place(key)
+    }
+
+    /// An error of what a schema cannot say (two keys that contradict each other), at the place where `key` was set.
+    pub fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
+        ConfigError::Invalid(vec![Problem { place: self.place(key), key: key.to_owned(), message: message.into() }])
+    }
+}
+
+/// The JSON Schema of `T`.
+pub fn schema<T: JsonSchema>() -> Value {
+    schemars::schema_for!(T).to_value()
+}
+
+/// Reads `path`, what it extends and the overrides (`a.b=c`, each), and checks them against `schema`.
+///
+/// # Errors
+/// Every problem that there is, with its place: see [`ConfigError`].
+pub fn load<T>(path: &Path, overrides: &[String], schema: &Value) -> Result<Loaded<T>, ConfigError>
+where
+    T: Serialize + DeserializeOwned + JsonSchema + Default,
+{
+    Draft::read::<T>(path, overrides)?.check(schema)
+}
+
+/// Like [`load`] with the schema of `T`, whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked against the options of
+/// the environment that `env.name` names. The environments are built once, so that what only they know (factors,
+/// options that exclude each other) is found here too.
+///
+/// # Errors
+/// Every problem that there is, with its place: see [`ConfigError`].
+pub fn load_with_env<T>(path: &Path, overrides: &[String], registry: &Registry) -> Result<Loaded<T>, ConfigError>
+where
+    T: Serialize + DeserializeOwned + JsonSchema + Default,
+{
+    let draft = Draft::read::<T>(path, overrides)?;
+    let schema = splice_env(schema::<T>(), registry, Some(draft.env_name()));
+    let loaded = draft.check(&schema)?;
+    let problems = env::problems(&loaded.draft, registry);
+    if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::invalid(problems)) }
+}
+
+/// A config as TOML, in the order of the struct's fields, plain values before tables. [`load`]ing it gives the same
+/// value.
+///
+/// # Errors
+/// [`ConfigError::Print`] for what TOML cannot hold, such as a null in a free table.
+pub fn to_toml<T: Serialize>(config: &T) -> Result<String, ConfigError> {
+    Ok(toml::to_string(config)?)
+}

@@ -1,0 +1,148 @@
+//! An experiment: one TOML file, the parts' own configs side by side.
+
+use std::path::PathBuf;
+
+use gedanken_data::{CollectConfig, DataConfig};
+use gedanken_encoder::EncoderConfig;
+use gedanken_eval::EvalConfig;
+use gedanken_model::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces};
+use gedanken_planner::PlannerConfig;
+use gedanken_predictor::PredictorConfig;
+use gedanken_regularizer::RegularizerConfig;
+use gedanken_train::TrainConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{EnvConfig, Loaded};
+
+/// Everything that a run depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Experiment {
+    /// The experiment's name: runs stand in `<runs>/<name>/`.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// Seed of weights, data and shuffling. The tasks of the evaluation have their own.
+    pub seed: u64,
+    /// Folder of all runs. Default `runs`.
+    pub runs: PathBuf,
+    /// Where tensors live: `auto`, `cpu`, `wgpu`, `vulkan`, … Default `auto`.
+    pub device: String,
+    /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms.
+    pub pixels: PixelStatistics,
+    /// The environment.
+    pub env: EnvConfig,
+    /// What the model sees of it in training.
+    pub data: DataConfig,
+    /// Observation to latent.
+    pub encoder: EncoderConfig,
+    /// Latent and action to the next latent.
+    pub predictor: PredictorConfig,
+    /// What is asked of predictions.
+    pub prediction: PredictionConfig,
+    /// What keeps latents from collapsing.
+    pub regularizer: RegularizerConfig,
+    /// The head that reads the action from two latents.
+    pub inverse_dynamics: InverseDynamicsConfig,
+    /// The learned distance to a goal.
+    pub distance: DistanceConfig,
+    /// The probes that read labels from latents.
+    pub probe: ProbeConfig,
+    /// How long and how fast to learn.
+    pub train: TrainConfig,
+    /// How to plan.
+    pub planner: PlannerConfig,
+    /// The protocol of the evaluation.
+    pub eval: EvalConfig,
+    /// What `gedanken collect` writes.
+    pub collect: CollectConfig,
+}
+
+/// Where the pixels' mean and standard deviation come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PixelStatistics {
+    /// Measured on the first batches.
+    #[default]
+    Measured,
+    /// EB-JEPA's constants for Two-Rooms, behind a stretch of every channel of every frame.
+    EbJepa,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        let model = ModelConfig::default();
+        Self {
+            name: "experiment".to_owned(),
+            seed: 1,
+            runs: PathBuf::from("runs"),
+            device: "auto".to_owned(),
+            pixels: PixelStatistics::default(),
+            env: EnvConfig { name: "two-rooms".to_owned(), ..EnvConfig::default() },
+            data: DataConfig::default(),
+            encoder: model.encoder,
+            predictor: model.predictor,
+            prediction: model.prediction,
+            regularizer: model.regularizer,
+            inverse_dynamics: model.inverse_dynamics,
+            distance: model.distance,
+            probe: model.probe,
+            train: TrainConfig::default(),
+            planner: PlannerConfig::default(),
+            eval: EvalConfig::default(),
+            collect: CollectConfig::default(),
+        }
+    }
+}
+
+impl Experiment {
+    /// The parts of the world model.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            encoder: self.encoder.clone(),
+            predictor: self.predictor.clone(),
+            prediction: self.prediction.clone(),
+            regularizer: self.regularizer.clone(),
+            inverse_dynamics: self.inverse_dynamics.clone(),
+            distance: self.distance.clone(),
+            probe: self.probe.clone(),
+        }
+    }
+
+    /// What an environment shows to a model.
+    pub fn spaces(env: &dyn gedanken_env::Env) -> Spaces {
+        let spec = env.spec();
+        let space = spec.observation;
+        Spaces {
+            pixels: [space.channels, space.height, space.width],
+            action: spec.action.len(),
+            labels: spec.label_len(),
+        }
+    }
+}
+
+/// What no schema can say: keys that do not go together.
+///
+/// # Errors
+/// The first problem, at the place of its key.
+pub(crate) fn check(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env) -> Result<(), crate::config::ConfigError> {
+    let experiment = &loaded.value;
+    let name = &experiment.name;
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with('.') {
+        return Err(loaded.error("name", format!("\"{name}\"; expected letters, digits and - _ .: it names a folder")));
+    }
+    if let Some((key, problem)) = experiment.model().problem(Experiment::spaces(env).pixels, experiment.data.window.time) {
+        return Err(loaded.error(key, problem));
+    }
+    if let Err(error) = experiment.data.window.validate() {
+        return Err(loaded.error("data.window", error.to_string()));
+    }
+    if let Err(error) = experiment.planner.validate() {
+        return Err(loaded.error("planner", error.to_string()));
+    }
+    let learned = experiment.eval.objective == gedanken_eval::ObjectiveKind::Learned;
+    if learned && !experiment.distance.enabled {
+        return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));
+    }
+    Ok(())
+}
