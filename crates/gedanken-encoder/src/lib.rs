@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use impala::{Impala, ImpalaConfig};
-pub use patch::{Patch, PatchConfig};
+pub use patch::{Patch, PatchConfig, PatchLatent};
 
 /// Which encoder, and how large.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

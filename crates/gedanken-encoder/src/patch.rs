@@ -71,9 +71,7 @@ impl PatchConfig {
     pub fn latent_shape(&self, [_, height, width]: [usize; 3]) -> LatentShape {
         match self.latent {
             PatchLatent::Vector => LatentShape::vector(self.dim),
-            PatchLatent::Map => {
-                LatentShape { rows: height / self.patch, columns: width / self.patch, dim: self.dim }
-            }
+            PatchLatent::Map => LatentShape { rows: height / self.patch, columns: width / self.patch, dim: self.dim },
         }
     }
 

@@ -105,7 +105,13 @@ fn probe_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<ProbeError> {
     errors
 }
 
-fn rank_correlation(env: &dyn Env, objective: &dyn Objective, latents: &Tensor<3>, labels: &[f32], size: usize) -> Option<f64> {
+fn rank_correlation(
+    env: &dyn Env,
+    objective: &dyn Objective,
+    latents: &Tensor<3>,
+    labels: &[f32],
+    size: usize,
+) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0);
     for layout in 0..LAYOUTS {
         let states = latents.clone().narrow(0, layout * STATES, STATES);
@@ -138,8 +144,7 @@ fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f3
         action[axis / 2] = limit / 2.0;
         let free = f64::from(limit / 2.0).abs();
         let sequence = action.repeat(many.len() * longest);
-        let sequence =
-            Tensor::from_data(TensorData::new(sequence, [many.len(), longest, actions]), &latents.device());
+        let sequence = Tensor::from_data(TensorData::new(sequence, [many.len(), longest, actions]), &latents.device());
         let future = world.rollout(latents.clone(), sequence);
         let imagined: Vec<Vec<f32>> = PUSH_STEPS
             .iter()
@@ -228,7 +233,14 @@ impl fmt::Display for Checks {
         for push in &self.pushes {
             let pairs: Vec<String> =
                 (0..push.steps.len()).map(|i| format!("{:.1} / {:.1}", push.model[i], push.truth[i])).collect();
-            writeln!(f, "pushes {}: {} (imagined / true after {:?} steps, n = {})", push.kind, pairs.join(", "), push.steps, push.count)?;
+            writeln!(
+                f,
+                "pushes {}: {} (imagined / true after {:?} steps, n = {})",
+                push.kind,
+                pairs.join(", "),
+                push.steps,
+                push.count
+            )?;
         }
         Ok(())
     }

@@ -93,7 +93,8 @@ impl<'a> Tasks<'a> {
         }
         let size = self.env.spec().action.len();
         let mut actions = vec![0.0; self.count * size];
-        let mut episodes = Episodes { distances: many.distances().into_iter().map(|d| vec![d]).collect(), ..Episodes::default() };
+        let mut episodes =
+            Episodes { distances: many.distances().into_iter().map(|d| vec![d]).collect(), ..Episodes::default() };
         for step in 0..self.budget {
             watch(step, &many, None);
             for (i, action) in actions.chunks_mut(size).enumerate() {
@@ -118,7 +119,8 @@ impl<'a> Tasks<'a> {
         let mut active: Vec<usize> = (0..self.count).collect();
         let mut goals = world.encode(&observe(&many, &active, true));
         let size = spec.action.len();
-        let mut episodes = Episodes { distances: many.distances().into_iter().map(|d| vec![d]).collect(), ..Episodes::default() };
+        let mut episodes =
+            Episodes { distances: many.distances().into_iter().map(|d| vec![d]).collect(), ..Episodes::default() };
         for step in 0..self.budget {
             watch(step, &many, Some((&agent, &active)));
             let mut actions = vec![0.0; self.count * size];
@@ -166,7 +168,11 @@ impl Episodes {
 pub(crate) fn observe(many: &Many, tasks: &[usize], goal: bool) -> Observations {
     let spec = many.envs()[0].spec();
     let (picture, row) = (spec.observation.len(), spec.label_len());
-    let mut seen = Observations { rows: tasks.len(), pixels: vec![0; tasks.len() * picture], labels: vec![0.0; tasks.len() * row] };
+    let mut seen = Observations {
+        rows: tasks.len(),
+        pixels: vec![0; tasks.len() * picture],
+        labels: vec![0.0; tasks.len() * row],
+    };
     for (i, &task) in tasks.iter().enumerate() {
         let env = &many.envs()[task];
         let (pixels, labels) = (&mut seen.pixels[i * picture..][..picture], &mut seen.labels[i * row..][..row]);

@@ -47,7 +47,13 @@ pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalE
     Ok(films)
 }
 
-fn frame(many: &Many, task: usize, _step: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Picture {
+fn frame(
+    many: &Many,
+    task: usize,
+    _step: usize,
+    agent: Option<(&Agent, &[usize])>,
+    world: &LearnedWorld<'_>,
+) -> Picture {
     let env = many.envs()[task].as_ref();
     let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&t| t == task)?)));
     let path = row.map(|(agent, row)| imagined_path(env, agent, row, world)).unwrap_or_default();
@@ -57,7 +63,11 @@ fn frame(many: &Many, task: usize, _step: usize, agent: Option<(&Agent, &[usize]
 fn picture(env: &dyn Env, goal: bool) -> Picture {
     let space = env.spec().observation;
     let mut pixels = vec![0; space.len()];
-    if goal { env.observe_goal(&mut pixels) } else { env.observe(&mut pixels) };
+    if goal {
+        env.observe_goal(&mut pixels)
+    } else {
+        env.observe(&mut pixels)
+    };
     Picture::from_observation(&pixels, space.channels, space.height, space.width)
 }
 

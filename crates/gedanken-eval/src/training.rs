@@ -43,7 +43,13 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`EvalError`].
-    pub fn full(&self, model: &WorldModel, step: u64, folder: &Path, say: &mut dyn FnMut(&str)) -> Result<Report, EvalError> {
+    pub fn full(
+        &self,
+        model: &WorldModel,
+        step: u64,
+        folder: &Path,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Report, EvalError> {
         let setup = self.setup(model);
         let mut report = evaluate(&setup, step, self.config.tasks, self.config.baselines, say)?;
         report.checks = Some(self.checks(model));
@@ -126,7 +132,8 @@ impl Evaluate for TrainingEvaluation<'_> {
                 tracker.film(step, "eval/task-000", film, films::FPS)?;
             }
         }
-        let probes: Vec<String> = checks.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
+        let probes: Vec<String> =
+            checks.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
         line += &format!("probes {}", probes.join(", "));
         if let Some(correlation) = checks.learned_rank_correlation.or(checks.latent_rank_correlation) {
             line += &format!(", rank correlation {correlation:.3}");

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::parameters::{named_parameters, replace};
-use crate::{ModelConfig, Spaces, Statistics, WorldModel};
+use crate::{ModelConfig, Spaces, Statistics, WorldModel, sizes};
 
 /// All that is needed to build a model again, apart from its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,10 +61,8 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError + '_ {
 /// [`CheckpointError::Io`].
 pub fn save(folder: &Path, model: &WorldModel, blueprint: &Blueprint) -> Result<(), CheckpointError> {
     let named = named_parameters(model);
-    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = named
-        .into_iter()
-        .map(|p| (p.name, p.shape, p.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
-        .collect();
+    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> =
+        named.into_iter().map(|p| (p.name, p.shape, p.values.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
     let path = folder.join(WEIGHTS);
     let invalid = |e: safetensors::SafeTensorError| std::io::Error::other(e.to_string());
     let views = bytes
@@ -99,8 +97,13 @@ pub fn load(folder: &Path, device: &Device) -> Result<(WorldModel, Blueprint), C
     check(&blueprint).map_err(|found| content(found, "a model that can be built"))?;
 
     let path = folder.join(WEIGHTS);
-    let content = |found: String, expected: String| CheckpointError::Content { path: path.clone(), found, expected };
     let bytes = std::fs::read(&path).map_err(io(&path))?;
+    let least = sizes::least_weights(&blueprint.model, &blueprint.spaces).saturating_mul(4);
+    if least > bytes.len() as u128 {
+        let expected = format!("a model that fits into the {} bytes of {WEIGHTS}", bytes.len());
+        return Err(content(format!("a model of at least {least} bytes"), &expected));
+    }
+    let content = |found: String, expected: String| CheckpointError::Content { path: path.clone(), found, expected };
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| content(error.to_string(), "a whole safetensors file".to_owned()))?;
     let mut stored: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
@@ -144,6 +147,9 @@ fn check(blueprint: &Blueprint) -> Result<(), String> {
     }
     if statistics.label_mean.len() != spaces.labels || statistics.label_std.len() != spaces.labels {
         return Err(format!("statistics of {} labels for {}", statistics.label_mean.len(), spaces.labels));
+    }
+    if let Some(problem) = sizes::unreasonable(model) {
+        return Err(problem);
     }
     match model.problem(spaces.pixels, usize::MAX) {
         Some((key, problem)) => Err(format!("{key}: {problem}")),

@@ -135,7 +135,10 @@ impl ModelConfig {
         }
         if self.prediction.unroll >= time {
             let found = self.prediction.unroll;
-            return Some(("prediction.unroll", format!("{found} steps need windows of {} frames, not {time}", found + 1)));
+            return Some((
+                "prediction.unroll",
+                format!("{found} steps need windows of {} frames, not {time}", found + 1),
+            ));
         }
         if self.distance.enabled && self.distance.steps >= time {
             let found = self.distance.steps;

@@ -1,9 +1,12 @@
 //! The learned goal distance: a trainable cost without rewards.
 //!
 //! `d(z, g) = scale |phi(z) - phi(g)|` estimates the least number of control steps from `z` to `g`. From the frames of one layout
-//! it learns, for every frame `z_t` with a later frame `z_{t+k}` in its window and every frame `g` of the layout, the target
-//! `min(k + d'(z_{t+k}, g), |t_g - t| if g is of the same episode)`, with `d'` from a slowly following target network, by an
-//! expectile that follows the short targets. What is between two rooms and never seen crossed stays far.
+//! it learns, for every frame `z_t` of a window and every frame `g` of the layout, the target
+//! `min(k + d'(z_{t+k}, g), k + d'(z_{t-k}, g), |t_g - t| if g is of the same episode)`, with `d'` from a slowly following
+//! target network, by an expectile that follows the short targets. Two rooms that nobody was seen to cross between stay far.
+//!
+//! A norm is symmetric, so this is a distance for worlds whose moves can be undone; that is why a frame learns from the one
+//! before it as well as from the one after it.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -43,7 +46,8 @@ const FAR: f32 = 1e6;
 impl GoalDistance {
     /// A new head on latents of `numbers` numbers; target network equal to the online one.
     pub fn new(numbers: usize, config: &DistanceConfig, device: &Device) -> Self {
-        let widths: Vec<usize> = [numbers].into_iter().chain(config.hidden.iter().copied()).chain([config.dim]).collect();
+        let widths: Vec<usize> =
+            [numbers].into_iter().chain(config.hidden.iter().copied()).chain([config.dim]).collect();
         let online = Mlp::new(&widths, device);
         let mut copy = Weights::of(&online);
         let target = Mlp::new(&widths, device).map(&mut copy).no_grad();
@@ -59,22 +63,28 @@ impl GoalDistance {
     pub fn loss(&self, frames: LayoutFrames) -> (Tensor<1>, Tensor<1>) {
         let LayoutFrames { latents, layouts, episodes, time, extra, ref at } = frames;
         let (per_window, steps) = (time + extra, self.config.steps);
-        let (sources, all) = (episodes * (time - steps), episodes * per_window);
+        let all = episodes * per_window;
         let device = latents.device();
         let embed = |network: &Mlp| {
             let x = network.forward(latents.clone()) * self.config.scale;
             let dim = x.dims()[1];
             x.reshape([layouts, episodes, per_window, dim])
         };
-        let layout = |x: Tensor<4>| x.flatten::<3>(1, 2);
+        // Distances of the frames of windows to all frames of their layout, `[layouts, episodes, time, all]`.
+        let pairs = |x: Tensor<4>| {
+            let windows = x.clone().narrow(2, 0, time).flatten::<3>(1, 2);
+            distances(windows, x.flatten::<3>(1, 2)).reshape([layouts, episodes, time, all])
+        };
 
-        let online = embed(&self.online);
-        let estimate = distances(layout(online.clone().narrow(2, 0, time - steps)), layout(online));
-        let slow = embed(&self.target).detach();
-        let later = distances(layout(slow.clone().narrow(2, steps, time - steps)), layout(slow));
-        let caps = Tensor::<1>::from_data(caps(at, layouts, episodes, per_window, time - steps).as_slice(), &device)
-            .reshape([layouts, sources, all]);
-        let target = (later + steps as f64).min_pair(caps);
+        let estimate = pairs(embed(&self.online));
+        let slow = pairs(embed(&self.target).detach());
+        let none = Tensor::<4>::full([layouts, episodes, steps, all], FAR, &device);
+        let (after, before) = (slow.clone().narrow(2, steps, time - steps), slow.narrow(2, 0, time - steps));
+        let after = Tensor::cat(vec![after, none.clone()], 2);
+        let before = Tensor::cat(vec![none, before], 2);
+        let caps = caps(at, layouts, episodes, per_window, time);
+        let caps = Tensor::<1>::from_data(caps.as_slice(), &device).reshape([layouts, episodes, time, all]);
+        let target = (after.min_pair(before) + steps as f64).min_pair(caps);
         (expectile_loss(estimate.clone(), target, self.config.expectile), estimate.mean())
     }
 
@@ -90,7 +100,7 @@ impl GoalDistance {
 /// Mean of `w (target - estimate)^2` with `w = expectile` where the target is longer than the estimate, else `1 - expectile`.
 pub fn expectile_loss<const D: usize>(estimate: Tensor<D>, target: Tensor<D>, expectile: f64) -> Tensor<1> {
     let difference = target.detach() - estimate;
-    let longer = difference.clone().detach().greater_elem(0.0).float();
+    let longer = difference.clone().detach().greater_elem(0.0).float().cast(difference.dtype());
     let weight = longer * (2.0 * expectile - 1.0) + (1.0 - expectile);
     (weight * difference.powi_scalar(2)).mean()
 }
@@ -103,7 +113,8 @@ fn distances(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     (squared.clamp_min(0.0) + 1e-4).sqrt()
 }
 
-/// Steps between every source and every frame of its layout where they share the episode, [`FAR`] elsewhere.
+/// Steps between the first `sources` frames of every window and every frame of its layout where they share the episode,
+/// [`FAR`] elsewhere.
 fn caps(at: &[u32], layouts: usize, episodes: usize, per_window: usize, sources: usize) -> Vec<f32> {
     let mut caps = vec![FAR; layouts * episodes * sources * episodes * per_window];
     for (window, rows) in caps.chunks_mut(sources * episodes * per_window).enumerate() {

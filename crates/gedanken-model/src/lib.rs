@@ -8,6 +8,7 @@ mod config;
 mod distance;
 mod inverse_dynamics;
 mod parameters;
+mod sizes;
 mod statistics;
 
 use std::sync::Mutex;
@@ -38,6 +39,17 @@ pub struct Spaces {
     pub action: usize,
     /// Numbers of all labels.
     pub labels: usize,
+}
+
+impl std::fmt::Display for Spaces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [channels, height, width] = self.pixels;
+        write!(
+            f,
+            "pictures of {channels} x {height} x {width}, actions of {} numbers, {} labels",
+            self.action, self.labels
+        )
+    }
 }
 
 /// A joint embedding predictive world model with its heads.
@@ -111,7 +123,7 @@ impl WorldModel {
                 norm: config.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(&cpu)),
                 inverse_dynamics: (inverse.weight > 0.0)
                     .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, &cpu)),
-                distance: config.distance.enabled.then(|| GoalDistance::new(latent.numbers(), &config.distance, &cpu)),
+                distance: None,
                 probe: Mlp::new(&[latent.numbers(), config.probe.hidden, spaces.labels], &cpu),
                 settings: Settings {
                     spaces,
@@ -122,6 +134,10 @@ impl WorldModel {
                     regularizer: config.regularizer.clone(),
                 },
             };
+            // The distance last: whether there is one changes no other part's weights.
+            let mut model = parameters::draw_and_number(model);
+            let head = &config.distance;
+            model.distance = head.enabled.then(|| GoalDistance::new(latent.numbers(), head, &cpu));
             parameters::draw_and_number(model)
         };
         model.fork(device)

@@ -53,13 +53,16 @@ pub(crate) fn draw_and_number<M: Module>(module: M) -> M {
     module.map(&mut Number(0))
 }
 
+/// The numbers that a parameter gets, by its name and shape; `None` leaves it as it is.
+type ValueOf<'a> = dyn FnMut(&str, &[usize]) -> Option<Vec<f32>> + 'a;
+
 /// Puts values in the place of every parameter, by name.
-pub(crate) fn replace<M: Module>(module: M, value_of: &mut dyn FnMut(&str, &[usize]) -> Option<Vec<f32>>) -> M {
-    struct Replace<'a> {
+pub(crate) fn replace<M: Module>(module: M, value_of: &mut ValueOf) -> M {
+    struct Replace<'a, 'b> {
         path: Vec<String>,
-        value_of: &'a mut dyn FnMut(&str, &[usize]) -> Option<Vec<f32>>,
+        value_of: &'a mut ValueOf<'b>,
     }
-    impl ModuleMapper for Replace<'_> {
+    impl ModuleMapper for Replace<'_, '_> {
         fn enter_module(&mut self, name: &str, _: &str) {
             self.path.push(name.to_owned());
         }
@@ -69,9 +72,9 @@ pub(crate) fn replace<M: Module>(module: M, value_of: &mut dyn FnMut(&str, &[usi
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let shape = param.val().dims();
             match (self.value_of)(&self.path.join("."), &shape) {
-                Some(values) => param.map(|old| {
-                    Tensor::<1>::from_data(values.as_slice(), &old.device()).reshape(shape)
-                }),
+                Some(values) => {
+                    param.map(|old| Tensor::<1>::from_data(values.as_slice(), &old.device()).reshape(shape))
+                }
                 None => param,
             }
         }

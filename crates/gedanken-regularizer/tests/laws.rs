@@ -5,9 +5,7 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType::F64;
 use common::{assert_close, numbers, scalar, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{
-    EPSILON, Regularizer, RegularizerConfig, as_samples, covariance, time_similarity, variance,
-};
+use gedanken_regularizer::{EPSILON, RegularizerConfig, covariance, time_similarity, variance};
 
 fn shapeless(samples: usize, features: usize) -> Tensor<2> {
     tensor(&wave(samples * features, 0.6, 0.8, 0.1), [samples, features], F64)
@@ -168,37 +166,8 @@ fn a_single_frame_and_a_single_sample_are_not_an_error() {
 }
 
 #[test]
-fn a_coefficient_of_zero_leaves_its_term_out() {
-    let z = sequence([2, 3, 1, 4]);
-    let only = RegularizerConfig { variance: 0.0, time_similarity: 0.0, covariance: 2.0, ..Default::default() };
-    let regularizer = Regularizer::new(only);
-    let terms = regularizer.forward(z.clone());
-    assert!(terms.variance.is_none() && terms.time_similarity.is_none());
-    let names: Vec<_> = terms.named().map(|(name, _)| name).collect();
-    assert_eq!(names, ["covariance"]);
-    let expected = 2.0 * scalar(covariance(as_samples(z.clone())));
-    assert_close(&[scalar(regularizer.total(&terms).unwrap())], &[expected], 1e-12, "total");
-
-    let none = RegularizerConfig { variance: 0.0, covariance: 0.0, time_similarity: 0.0, margin: 1.0 };
-    let regularizer = Regularizer::new(none);
-    assert!(regularizer.total(&regularizer.forward(z)).is_none());
-}
-
-#[test]
-fn a_maps_places_are_features_of_their_own() {
-    let z = sequence([2, 3, 4, 5]);
-    let samples = as_samples(z.clone());
-    assert_eq!(samples.dims(), [6, 20]);
-    assert_eq!(numbers(samples), numbers(z));
-}
-
-#[test]
-fn a_config_refuses_unknown_keys_and_negative_or_infinite_coefficients() {
+fn a_config_refuses_unknown_keys() {
     let config: RegularizerConfig = toml::from_str("covariance = 4.0").unwrap();
     assert_eq!(config, RegularizerConfig { covariance: 4.0, ..Default::default() });
     assert!(toml::from_str::<RegularizerConfig>("covarience = 4.0").is_err());
-    assert_eq!(config.check(), Ok(()));
-    let error = RegularizerConfig { time_similarity: -1.0, ..Default::default() }.check().unwrap_err();
-    assert!(error.contains("time_similarity") && error.contains("-1"), "{error}");
-    assert!(RegularizerConfig { margin: f64::NAN, ..Default::default() }.check().is_err());
 }

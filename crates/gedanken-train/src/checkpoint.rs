@@ -1,5 +1,6 @@
 //! A training checkpoint: the model's files, the optimiser's state, and the step. Written whole or not at all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -8,36 +9,40 @@ use burn::tensor::Device;
 use gedanken_model::{Blueprint, CheckpointError, WorldModel};
 use serde::{Deserialize, Serialize};
 
-use crate::run_folder::{FolderError, RunFolder, write_dir_atomic};
+use crate::run_folder::{FolderError, RunFolder, step_of, write_dir_atomic};
 use crate::trainer::TrainError;
 
 /// Where training stands. With the model and the optimiser it is all that the next update depends on: batches are
 /// functions of the seed and the step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrainState {
+struct State {
     /// Updates done.
-    pub step: u64,
+    step: u64,
+    /// CRC-32 (IEEE) of the other files, by name.
+    crc32: BTreeMap<String, u32>,
 }
 
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 
-/// Writes the checkpoint of `state.step` into the run's folder.
+/// Writes the checkpoint of `step` into the run's folder.
 pub(crate) fn save(
     folder: &RunFolder,
     model: &WorldModel,
     blueprint: &Blueprint,
     optimizer: &ModuleOptimizer,
-    state: &TrainState,
+    step: u64,
 ) -> Result<PathBuf, TrainError> {
-    let path = folder.checkpoint(state.step);
+    let path = folder.checkpoint(step);
     write_dir_atomic::<TrainError>(&path, |inside| {
         gedanken_model::save(inside, &model.valid(), blueprint)?;
         let file = inside.join(OPTIMIZER);
         optimizer.save(&file).map_err(|e| FolderError::io("write", &file)(std::io::Error::other(e.to_string())))?;
+        let state = State { step, crc32: checksums(inside)? };
         let file = inside.join(STATE);
-        let text = serde_json::to_string(state).map_err(std::io::Error::other).map_err(FolderError::io("write", &file))?;
+        let text =
+            serde_json::to_string(&state).map_err(std::io::Error::other).map_err(FolderError::io("write", &file))?;
         std::fs::write(&file, text).map_err(FolderError::io("write", &file))?;
         Ok(())
     })?;
@@ -52,17 +57,49 @@ pub fn load_model(checkpoint: &Path, device: &Device) -> Result<(WorldModel, Blu
     gedanken_model::load(checkpoint, device)
 }
 
-/// Reads what training needs beside the model.
-pub(crate) fn load_rest(checkpoint: &Path, optimizer: ModuleOptimizer) -> Result<(ModuleOptimizer, TrainState), TrainError> {
-    let content = |path: PathBuf, found: String, expected: &str| {
-        TrainError::Checkpoint(CheckpointError::Content { path, found, expected: expected.to_owned() })
+/// Reads what training needs beside the model: the optimiser's state, and the updates done.
+///
+/// Every file must be the one that was written: an optimiser whose state is damaged, or another model's, would train on
+/// without a word.
+pub(crate) fn load_rest(checkpoint: &Path, optimizer: ModuleOptimizer) -> Result<(ModuleOptimizer, u64), TrainError> {
+    let content = |path: PathBuf, found: String, expected: String| {
+        TrainError::Checkpoint(CheckpointError::Content { path, found, expected })
     };
     let file = checkpoint.join(STATE);
     let text = std::fs::read_to_string(&file).map_err(FolderError::io("read", &file))?;
-    let state = serde_json::from_str(&text)
-        .map_err(|error| content(file, error.to_string(), "the state of a training run, {\"step\": …}"))?;
+    let state: State = serde_json::from_str(&text)
+        .map_err(|error| content(file.clone(), error.to_string(), "the state of a training run".to_owned()))?;
+    if let Some(named) = step_of(checkpoint).filter(|&named| named != state.step) {
+        return Err(content(file, format!("step {}", state.step), format!("{named}, as in the folder's name")));
+    }
+    if !state.crc32.contains_key(OPTIMIZER) {
+        return Err(content(file, format!("no checksum of {OPTIMIZER}"), "one of every file".to_owned()));
+    }
+    for (name, &expected) in &state.crc32 {
+        let file = checkpoint.join(name);
+        let found = checksum(&file)?;
+        if found != expected {
+            let expected = format!("{expected:08x}, as in {STATE}: its content was changed");
+            return Err(content(file, format!("checksum {found:08x}"), expected));
+        }
+    }
     let file = checkpoint.join(OPTIMIZER);
-    let record = OptimizerRecord::load(&file)
-        .map_err(|error| content(file, error.to_string(), "the optimiser's state that was saved with the model"))?;
-    Ok((optimizer.load_record(record), state))
+    let record = OptimizerRecord::load(&file).map_err(|error| {
+        content(file, error.to_string(), "the optimiser's state that was saved with the model".to_owned())
+    })?;
+    Ok((optimizer.load_record(record), state.step))
+}
+
+fn checksums(folder: &Path) -> Result<BTreeMap<String, u32>, FolderError> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(FolderError::io("read", folder))? {
+        let path = entry.map_err(FolderError::io("read", folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        found.insert(name, checksum(&path)?);
+    }
+    Ok(found)
+}
+
+fn checksum(file: &Path) -> Result<u32, FolderError> {
+    Ok(crc32fast::hash(&std::fs::read(file).map_err(FolderError::io("read", file))?))
 }

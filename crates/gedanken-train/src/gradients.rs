@@ -126,7 +126,7 @@ mod tests {
         assert_eq!((norms[0].name.as_str(), norms[1].name.as_str()), ("small", "large"));
         assert!((norm(0) - 0.5).abs() < 1e-6 && (norm(1) - 50.0).abs() < 1e-4);
         let gradient = |linear: &Linear| {
-            gradients.get::<2>(linear.weight.id).map(|g| g.into_data().to_vec::<f32>().unwrap()).unwrap()
+            gradients.get::<2>(linear.weight.id).map(|g| g.into_data().try_to_vec::<f32>().unwrap()).unwrap()
         };
         assert_eq!(gradient(&model.small), [0.3, 0.4]);
         let large = gradient(&model.large);

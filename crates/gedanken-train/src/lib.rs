@@ -10,12 +10,14 @@ mod checkpoint;
 mod config;
 mod gradients;
 mod measure;
+mod optimizer;
 mod trainer;
 
-pub use checkpoint::{TrainState, load_model};
+pub use checkpoint::load_model;
 pub use config::TrainConfig;
 pub use gradients::{PartNorm, clip_parts};
 pub use measure::{host_batch, measure};
+pub use optimizer::adamw;
 pub use run_folder::RunFolder;
 pub use tracker::Tracker;
 pub use trainer::{End, Evaluate, TrainError, Trainer};

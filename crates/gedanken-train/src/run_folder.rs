@@ -200,7 +200,8 @@ fn step_name(step: u64) -> String {
     format!("step-{step:06}")
 }
 
-fn step_of(path: &Path) -> Option<u64> {
+/// The step of a checkpoint's folder, by its name.
+pub(crate) fn step_of(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
 }
 

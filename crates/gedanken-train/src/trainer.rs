@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use gedanken_data::{DataError, Prefetch};
 use gedanken_model::{Blueprint, CheckpointError, WorldModel};
 use gedanken_regularizer::Collapse;
 
-use crate::checkpoint::{self, TrainState};
+use crate::checkpoint;
 use crate::config::TrainConfig;
 use crate::gradients::clip_parts;
 use crate::measure::host_batch;
+use crate::optimizer::adamw;
 use crate::progress::Progress;
 use crate::run_folder::{FolderError, RunFolder};
 use crate::tracker::{TrackError, Tracker};
@@ -25,7 +26,10 @@ use crate::tracker::{TrackError, Tracker};
 #[non_exhaustive]
 pub enum TrainError {
     /// The loss is not a number any more.
-    #[error("update {step}: the loss is {loss} ({terms}); the last good checkpoint is {}. A lower train.lr or train.clip may help", last_good(kept))]
+    #[error(
+        "update {step}: the loss is {loss} ({terms}); the last good checkpoint is {}. A lower train.lr or train.clip may help",
+        last_good(kept)
+    )]
     NotFinite {
         /// The update.
         step: u64,
@@ -95,7 +99,7 @@ pub trait Evaluate {
 pub struct Trainer {
     model: WorldModel,
     optimizer: ModuleOptimizer,
-    state: TrainState,
+    step: u64,
     config: TrainConfig,
     blueprint: Blueprint,
     folder: RunFolder,
@@ -107,26 +111,30 @@ impl Trainer {
     /// A new model, at update 0. Its weights follow from `seed`.
     pub fn new(config: TrainConfig, blueprint: Blueprint, folder: RunFolder, seed: u64, device: &Device) -> Self {
         let model = WorldModel::new(&blueprint.model, blueprint.spaces, seed, device).train();
-        let optimizer = optimizer(&config);
-        let state = TrainState { step: 0 };
-        Self { model, optimizer, state, config, blueprint, folder, device: device.clone(), kept: None }
+        let optimizer = adamw(config.weight_decay);
+        Self { model, optimizer, step: 0, config, blueprint, folder, device: device.clone(), kept: None }
     }
 
     /// Goes on from the latest whole checkpoint of a run.
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] when it cannot be read.
-    pub fn resume(config: TrainConfig, folder: RunFolder, checkpoint: &Path, device: &Device) -> Result<Self, TrainError> {
+    pub fn resume(
+        config: TrainConfig,
+        folder: RunFolder,
+        checkpoint: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let (model, blueprint) = checkpoint::load_model(checkpoint, device)?;
-        let (optimizer, state) = checkpoint::load_rest(checkpoint, optimizer(&config))?;
+        let (optimizer, step) = checkpoint::load_rest(checkpoint, adamw(config.weight_decay))?;
         let kept = Some(checkpoint.to_owned());
         let model = model.train();
-        Ok(Self { model, optimizer, state, config, blueprint, folder, device: device.clone(), kept })
+        Ok(Self { model, optimizer, step, config, blueprint, folder, device: device.clone(), kept })
     }
 
     /// Updates done.
     pub fn step(&self) -> u64 {
-        self.state.step
+        self.step
     }
 
     /// What the model is made of.
@@ -152,13 +160,13 @@ impl Trainer {
         stop: &Arc<AtomicBool>,
     ) -> Result<End, TrainError> {
         let mut clock = Clock::default();
-        while self.state.step < self.config.steps {
+        while self.step < self.config.steps {
             if stop.load(Ordering::Relaxed) {
                 self.checkpoint(tracker)?;
                 return Ok(End::Stopped);
             }
             let logged = self.update(data, &mut clock)?;
-            let step = self.state.step;
+            let step = self.step;
             let last = step == self.config.steps;
             let due = |every: u64| last || step.is_multiple_of(every);
             // Read numbers back from the device only when they are needed.
@@ -193,19 +201,19 @@ impl Trainer {
     fn update(&mut self, data: &mut Prefetch, clock: &mut Clock) -> Result<Logged, TrainError> {
         let host = clock.time(Part::Data, || data.next())?;
         clock.frames += host.windows() * host.frames();
-        let loss = clock.time(Part::Forward, || {
-            self.model.loss(host_batch(&host, &self.blueprint.statistics, &self.device))
-        });
+        let loss =
+            clock.time(Part::Forward, || self.model.loss(host_batch(&host, &self.blueprint.statistics, &self.device)));
         let total = loss.total.clone().detach();
-        let mut gradients = clock.time(Part::Backward, || GradientsParams::from_grads(loss.total.backward(), &self.model));
-        let rate = self.config.learning_rate(self.state.step);
+        let mut gradients =
+            clock.time(Part::Backward, || GradientsParams::from_grads(loss.total.backward(), &self.model));
+        let rate = self.config.learning_rate(self.step);
         let norms = clock.time(Part::Update, || {
             let norms = clip_parts(&self.model, &mut gradients, self.config.clip);
             let model = self.optimizer.step(rate, self.model.clone(), gradients);
             self.model = model.after_update();
             norms
         });
-        self.state.step += 1;
+        self.step += 1;
         let mut scalars = vec![("loss/total".to_owned(), total)];
         scalars.extend(loss.terms.into_iter().map(|(name, value)| (format!("loss/{name}"), value)));
         scalars.extend(norms.into_iter().map(|part| (format!("gradient/{}", part.name), part.norm)));
@@ -221,7 +229,7 @@ impl Trainer {
         if let Some(loss) = values.first().filter(|_| values.iter().any(|v| !v.is_finite())) {
             let terms: Vec<String> = numbers[1..].iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
             return Err(TrainError::NotFinite {
-                step: self.state.step,
+                step: self.step,
                 loss: *loss,
                 terms: terms.join(", "),
                 kept: self.kept.clone(),
@@ -235,7 +243,7 @@ impl Trainer {
     fn check_collapse(&self, latents: &Tensor<3>, tracker: &mut Tracker) -> Result<(), TrainError> {
         let flat = plain(latents.clone()).flatten::<2>(1, 2);
         let collapse = Collapse::measure(flat.clone());
-        let step = self.state.step;
+        let step = self.step;
         tracker.scalars(
             step,
             &[
@@ -256,16 +264,11 @@ impl Trainer {
 
     fn checkpoint(&mut self, tracker: &mut Tracker) -> Result<(), TrainError> {
         tracker.flush()?;
-        let path = checkpoint::save(&self.folder, &self.model, &self.blueprint, &self.optimizer, &self.state)?;
+        let path = checkpoint::save(&self.folder, &self.model, &self.blueprint, &self.optimizer, self.step)?;
         self.folder.prune(self.config.keep)?;
         self.kept = Some(path);
         Ok(())
     }
-}
-
-/// AdamW with PyTorch's epsilon.
-fn optimizer(config: &TrainConfig) -> ModuleOptimizer {
-    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init()
 }
 
 /// Off the autodiff graph, if it is on one.

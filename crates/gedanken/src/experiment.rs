@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gedanken_data::{CollectConfig, DataConfig};
+use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
 use gedanken_encoder::EncoderConfig;
 use gedanken_eval::EvalConfig;
 use gedanken_model::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces};
@@ -125,17 +125,33 @@ impl Experiment {
 ///
 /// # Errors
 /// The first problem, at the place of its key.
-pub(crate) fn check(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env) -> Result<(), crate::config::ConfigError> {
+pub(crate) fn check(
+    loaded: &Loaded<Experiment>,
+    env: &dyn gedanken_env::Env,
+) -> Result<(), crate::config::ConfigError> {
     let experiment = &loaded.value;
     let name = &experiment.name;
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with('.') {
         return Err(loaded.error("name", format!("\"{name}\"; expected letters, digits and - _ .: it names a folder")));
     }
-    if let Some((key, problem)) = experiment.model().problem(Experiment::spaces(env).pixels, experiment.data.window.time) {
+    if let Some((key, problem)) =
+        experiment.model().problem(Experiment::spaces(env).pixels, experiment.data.window.time)
+    {
         return Err(loaded.error(key, problem));
     }
     if let Err(error) = experiment.data.window.validate() {
         return Err(loaded.error("data.window", error.to_string()));
+    }
+    if experiment.data.source == SourceKind::Stream
+        && let Err(error) = experiment.data.open(env, Split::Train, experiment.seed)
+    {
+        return Err(at_its_key(loaded, error));
+    }
+    if let Err(DataError::Config { key, found, expected }) =
+        PolicyMix::new(&experiment.collect.policies, env.spec())
+    {
+        let key = key.replacen("data.", "collect.", 1);
+        return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
     if let Err(error) = experiment.planner.validate() {
         return Err(loaded.error("planner", error.to_string()));
@@ -145,4 +161,12 @@ pub(crate) fn check(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env) ->
         return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));
     }
     Ok(())
+}
+
+/// The data's own error at the place of the key that it names.
+fn at_its_key(loaded: &Loaded<Experiment>, error: DataError) -> crate::config::ConfigError {
+    match error {
+        DataError::Config { key, found, expected } => loaded.error(&key, format!("{found}; expected {expected}")),
+        other => loaded.error("data", other.to_string()),
+    }
 }

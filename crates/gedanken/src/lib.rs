@@ -20,7 +20,7 @@ mod experiment;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-pub use commands::main;
+pub use commands::{main, run};
 pub use experiment::{Experiment, PixelStatistics};
 
 pub use gedanken_data as data;

@@ -93,7 +93,10 @@ fn describe(spec: &Spec) -> String {
     text += &format!("  labels       {}\n", labels.join(", "));
     for factor in &spec.factors {
         let kind = format!("{:?}", factor.kind).to_lowercase();
-        text += &format!("  factor       {} = {} in {}..{} ({kind}): {}\n", factor.name, factor.default, factor.low, factor.high, factor.about);
+        text += &format!(
+            "  factor       {} = {} in {}..{} ({kind}): {}\n",
+            factor.name, factor.default, factor.low, factor.high, factor.about
+        );
     }
     for policy in &spec.policies {
         text += &format!("  policy       {}: {}\n", policy.name, policy.about);
@@ -106,7 +109,9 @@ pub fn render(args: &RenderArgs, registry: &Registry) -> Result<(), Failure> {
     let space = env.spec().observation;
     let size = args.size.unwrap_or(space.height);
     if size == 0 || !size.is_multiple_of(space.height) || size > 64 * space.height {
-        return Err(format!("--size {size}; expected a multiple of {} up to {}", space.height, 64 * space.height).into());
+        return Err(
+            format!("--size {size}; expected a multiple of {} up to {}", space.height, 64 * space.height).into()
+        );
     }
     let mut pixels = vec![0; space.len()];
     env.observe(&mut pixels);
@@ -137,8 +142,8 @@ pub fn rollout(args: &RolloutArgs, registry: &Registry) -> Result<(), Failure> {
 
 impl StateArgs {
     fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, Failure> {
-        let options: serde_json::Value =
-            serde_json::from_str(&self.options).map_err(|e| format!("--options {}: {e}; expected a JSON object", self.options))?;
+        let options: serde_json::Value = serde_json::from_str(&self.options)
+            .map_err(|e| format!("--options {}: {e}; expected a JSON object", self.options))?;
         let mut factors = BTreeMap::new();
         for factor in &self.factors {
             let parsed = factor.split_once('=').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));

@@ -53,7 +53,7 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, registry: &Regist
     let (experiment, _) = read(&folder.config(), &overrides.set, registry)?;
     let chosen = pick_device(device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
-    let evaluator = evaluator(&experiment, &blueprint, &chosen, registry)?;
+    let evaluator = evaluator(&experiment, &folder.config(), &blueprint, &chosen, registry)?;
     Ok(Opened { evaluator, model, folder, step: checkpoint.step })
 }
 

@@ -32,13 +32,19 @@ enum Command {
     #[command(after_help = "Example: gedanken train experiments/quickstart.toml --set train.steps=500")]
     Train(train::TrainArgs),
     /// Evaluate a run or a checkpoint under its protocol, with floors and ceilings.
-    #[command(after_help = "Example: gedanken eval runs/quickstart/2026-11-22T13-05-12-seed1 --set eval.tasks=50 --json report.json")]
+    #[command(
+        after_help = "Example: gedanken eval runs/quickstart/2026-11-22T13-05-12-seed1 --set eval.tasks=50 --json report.json"
+    )]
     Eval(evaluate::EvalArgs),
     /// Plan one task with a run's model and film it.
-    #[command(after_help = "Example: gedanken plan runs/quickstart/2026-11-22T13-05-12-seed1 --task 3 --film task-3.gif")]
+    #[command(
+        after_help = "Example: gedanken plan runs/quickstart/2026-11-22T13-05-12-seed1 --task 3 --film task-3.gif"
+    )]
     Plan(evaluate::PlanArgs),
     /// Collect a dataset with the environment's scripted policies.
-    #[command(after_help = "Example: gedanken collect experiments/two_rooms_cpu.toml --out data/two_rooms --set collect.layouts=64")]
+    #[command(
+        after_help = "Example: gedanken collect experiments/two_rooms_cpu.toml --out data/two_rooms --set collect.layouts=64"
+    )]
     Collect(data::CollectArgs),
     /// Look into a dataset.
     #[command(subcommand)]
@@ -47,7 +53,9 @@ enum Command {
     #[command(after_help = "Example: gedanken envs --json")]
     Envs(environments::EnvsArgs),
     /// Draw one state of an environment.
-    #[command(after_help = "Example: gedanken render two-rooms --state \"[20, 30, 32, 18]\" --size 260 --out state.png")]
+    #[command(
+        after_help = "Example: gedanken render two-rooms --state \"[20, 30, 32, 18]\" --size 260 --out state.png"
+    )]
     Render(environments::RenderArgs),
     /// Step an environment through the actions of a CSV file and write its states.
     #[command(
@@ -91,7 +99,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The program, with the environments it knows. Reads the command line; errors go to standard error.
 pub fn main(registry: Registry) -> ExitCode {
-    let cli = Cli::parse();
+    run(registry, std::env::args_os())
+}
+
+/// The program on other arguments than the command line's, the first of which is its name.
+pub fn run<I>(registry: Registry, arguments: I) -> ExitCode
+where
+    I: IntoIterator,
+    I::Item: Into<std::ffi::OsString> + Clone,
+{
+    let cli = Cli::parse_from(arguments);
     let done = match cli.command {
         Command::Train(args) => train::train(&args, &registry),
         Command::Eval(args) => evaluate::eval(&args, &registry),
@@ -102,7 +119,9 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Render(args) => environments::render(&args, &registry),
         Command::Rollout(args) => environments::rollout(&args, &registry),
         Command::Config(args) => print_config(&args, &registry),
-        Command::Schema => print(&serde_json::to_string_pretty(&splice_env(schema::<Experiment>(), &registry, None)).unwrap_or_default()),
+        Command::Schema => print(
+            &serde_json::to_string_pretty(&splice_env(schema::<Experiment>(), &registry, None)).unwrap_or_default(),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,11 +161,22 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
     Ok(device::choose(name)?)
 }
 
-/// The evaluator of an experiment for a model that is made by a blueprint.
-fn evaluator(experiment: &Experiment, blueprint: &Blueprint, chosen: &Chosen, registry: &Registry) -> Result<Evaluator, Failure> {
+/// The evaluator of an experiment, which `config` holds, for a model that is made by a blueprint.
+fn evaluator(
+    experiment: &Experiment,
+    config: &Path,
+    blueprint: &Blueprint,
+    chosen: &Chosen,
+    registry: &Registry,
+) -> Result<Evaluator, Failure> {
     let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
+    let env = experiment.env.with(&overrides).make(registry)?;
+    let (found, expected) = (Experiment::spaces(env.as_ref()), blueprint.spaces);
+    if found != expected {
+        return Err(format!("{}: env: {found}; the model was made for {expected}", config.display()).into());
+    }
     Ok(Evaluator {
-        env: experiment.env.with(&overrides).make(registry)?,
+        env,
         config: experiment.eval.clone(),
         planner: experiment.planner.clone(),
         blueprint: blueprint.clone(),

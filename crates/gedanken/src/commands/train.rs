@@ -8,7 +8,7 @@ use clap::Args;
 use gedanken_data::Split;
 use gedanken_env::Registry;
 use gedanken_eval::TrainingEvaluation;
-use gedanken_model::Blueprint;
+use gedanken_model::{Blueprint, ModelConfig};
 use gedanken_train::progress::Progress;
 use gedanken_train::run_folder::write_atomic;
 use gedanken_train::{End, RunFolder, Tracker, Trainer, measure};
@@ -50,7 +50,11 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         None => start(&experiment)?,
     };
     let mut trainer = match &checkpoint {
-        Some(checkpoint) => Trainer::resume(experiment.train.clone(), folder.clone(), &checkpoint.path, &chosen.device)?,
+        Some(checkpoint) => {
+            let trainer = Trainer::resume(experiment.train.clone(), folder.clone(), &checkpoint.path, &chosen.device)?;
+            same_model(&experiment.model(), &trainer.blueprint().model, &folder.config())?;
+            trainer
+        }
         None => {
             let stretch = experiment.pixels == PixelStatistics::EbJepa;
             let mut statistics = measure(source.as_ref(), MEASURED_BATCHES, stretch)?;
@@ -84,7 +88,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         folder.path().display()
     ));
 
-    let evaluator = evaluator(&experiment, trainer.blueprint(), &chosen, registry)?;
+    let evaluator = evaluator(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
     let mut data = experiment.data.prefetch(source, trainer.step());
     let say = progress.clone();
     let mut evaluation = TrainingEvaluation { evaluator: &evaluator, say: Box::new(move |line| say.message(line)) };
@@ -103,6 +107,24 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         finish(&evaluator, &trainer, &folder, &mut tracker)?;
     }
     print(&run)
+}
+
+/// A run goes on with the model it has: what the experiment says of it must still be true.
+fn same_model(asked: &ModelConfig, stored: &ModelConfig, config: &Path) -> Result<(), Failure> {
+    // Through text, as the stored one went: reading a number may round it.
+    let parts = |model: &ModelConfig| -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+        Ok(serde_json::from_str(&serde_json::to_string(model)?)?)
+    };
+    let (asked, stored) = (parts(asked)?, parts(stored)?);
+    match asked.iter().find(|(part, value)| stored.get(*part) != Some(*value)) {
+        Some((part, value)) => {
+            let stored = stored.get(part).cloned().unwrap_or_default();
+            let config = config.display();
+            Err(format!("{config}: {part}: {value}; the checkpoint has {stored}, which a resumed run cannot change")
+                .into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Makes the run's folder and writes the experiment into it, before anything else can go wrong.

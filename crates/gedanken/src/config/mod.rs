@@ -46,9 +46,16 @@ impl<T> Loaded<T> {
         self.draft.place(key)
     }
 
-    /// An error of what a schema cannot say (two keys that contradict each other), at the place where `key` was set.
+    /// An error of what a schema cannot say (two keys that contradict each other), at the place where `key` was set; a
+    /// default is wrong beside something that was set, so for one it is the nearest table around it that was.
     pub fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError::Invalid(vec![Problem { place: self.place(key), key: key.to_owned(), message: message.into() }])
+        let around = std::iter::successors(Some(key), |key| match key.rsplit_once('.') {
+            Some((parent, _)) => Some(parent),
+            None => (!key.is_empty()).then_some(""),
+        });
+        let place = around.map(|key| self.place(key)).find(|place| *place != Place::Default);
+        let place = place.unwrap_or(Place::Default);
+        ConfigError::Invalid(vec![Problem { place, key: key.to_owned(), message: message.into() }])
     }
 }
 

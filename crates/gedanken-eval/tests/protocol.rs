@@ -1,0 +1,122 @@
+//! Protocols: tasks, floors, and the true simulator in the planner's place.
+
+use burn::tensor::{Device, Tensor};
+use gedanken_env::Env;
+use gedanken_eval::{Driver, EvalConfig, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks};
+use gedanken_planner::{Objective, Observations, PlannerConfig, World};
+
+fn two_rooms(rule: &str) -> Box<dyn Env> {
+    let entry = gedanken_two_rooms::entry();
+    let mut options = (entry.defaults)();
+    options["rule"] = rule.into();
+    (entry.make)(&options).unwrap()
+}
+
+fn rate(env: &dyn Env, policy: &str, count: usize) -> f64 {
+    let config = EvalConfig::default();
+    let tasks = Tasks::of(env, &config, count);
+    let episodes = tasks.run(&Driver::Policy(policy), &mut |_, _, _| {}).unwrap();
+    Row::of(policy, "", &episodes, Rule::Final, env.success_radius(), 0.0).success
+}
+
+#[test]
+fn the_floors_and_the_ceiling_are_the_references() {
+    for (rule, blind) in [("stop", 0.17), ("bounce", 0.40)] {
+        let env = two_rooms(rule);
+        assert_eq!(rate(env.as_ref(), "expert", 200), 1.0, "{rule}");
+        let straight = rate(env.as_ref(), "straight", 400);
+        // Three standard errors of 400 tasks.
+        assert!((straight - blind).abs() < 3.0 * (blind * (1.0 - blind) / 400.0_f64).sqrt(), "{rule}: {straight}");
+        assert!(rate(env.as_ref(), "uniform", 100) < 0.03, "{rule}");
+    }
+}
+
+#[test]
+fn a_task_is_the_same_whatever_tasks_stand_beside_it() {
+    let (env, config) = (two_rooms("bounce"), EvalConfig { budget: 30, ..EvalConfig::default() });
+    let run =
+        |count| Tasks::of(env.as_ref(), &config, count).run(&Driver::Policy("uniform"), &mut |_, _, _| {}).unwrap();
+    let (few, many) = (run(3), run(10));
+    assert_eq!(few.distances, many.distances[..3]);
+    assert_eq!(few.distances[0].len(), 31);
+}
+
+/// Starts a task, and shows it to the simulator.
+fn shown(env: &dyn Env, tasks: usize) -> (Simulator, Observations, Observations) {
+    let config = EvalConfig::default();
+    let many = Tasks::of(env, &config, tasks).start();
+    let simulator = Simulator::new();
+    simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
+    let (mut labels, mut goals) = (vec![0.0; 4 * tasks], vec![0.0; 4 * tasks]);
+    many.labels(&mut labels);
+    many.goal_labels(&mut goals);
+    let seen = |labels| Observations { rows: tasks, pixels: Vec::new(), labels };
+    (simulator, seen(labels), seen(goals))
+}
+
+#[test]
+fn the_simulator_imagines_what_happens() {
+    let env = two_rooms("stop");
+    let (simulator, seen, _) = shown(env.as_ref(), 2);
+    let actions: Vec<f32> = (0..2 * 5 * 2).map(|i| (i as f32 * 0.7).sin() * 2.0).collect();
+    let future = simulator.rollout(
+        simulator.encode(&seen),
+        Tensor::<1>::from_data(actions.as_slice(), &Device::flex()).reshape([2, 5, 2]),
+    );
+    assert_eq!(future.dims(), [2, 5, 1, 5]);
+    let imagined = future.into_data().try_to_vec::<f32>().unwrap();
+    let config = EvalConfig::default();
+    for (task, env) in Tasks::of(env.as_ref(), &config, 2).start().envs().iter().enumerate() {
+        let mut env = env.boxed_clone();
+        let mut labels = [0.0; 4];
+        for step in 0..5 {
+            env.step(&actions[(task * 5 + step) * 2..][..2]);
+            env.labels(&mut labels);
+            let row = &imagined[(task * 5 + step) * 5..][..5];
+            assert_eq!((row[0], &row[1..]), (task as f32, &labels[..]));
+        }
+    }
+}
+
+#[test]
+fn label_costs_are_the_environments() {
+    let env = two_rooms("stop");
+    let (simulator, seen, goals) = shown(env.as_ref(), 3);
+    for measure in [Measure::Plain, Measure::True] {
+        let cost = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure };
+        let now = simulator.encode(&seen).unsqueeze_dim::<4>(1);
+        let energies = cost.energy(now, simulator.encode(&goals)).into_data().try_to_vec::<f32>().unwrap();
+        for (task, energy) in energies.into_iter().enumerate() {
+            let (a, b) = (&seen.labels[4 * task..][..4], &goals.labels[4 * task..][..4]);
+            let expected = match measure {
+                Measure::Plain => env.plain_distance(a, b),
+                Measure::True => env.cost_to_go(a, b).unwrap(),
+            };
+            assert!((f64::from(energy) - expected).abs() < 1e-3);
+        }
+    }
+}
+
+#[test]
+fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_arrived() {
+    let env = two_rooms("stop");
+    let config = EvalConfig { budget: 120, ..EvalConfig::default() };
+    let simulator = Simulator::new();
+    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
+    let planner = PlannerConfig { max_norm: Some(1.8), ..PlannerConfig::default() };
+    let driver = Driver::Planner {
+        world: &simulator,
+        simulator: Some(&simulator),
+        objective: &objective,
+        planner: &planner,
+        arrived: Some(0.8),
+    };
+    let mut acting = Vec::new();
+    let tasks = Tasks::of(env.as_ref(), &config, 10);
+    let episodes =
+        tasks.run(&driver, &mut |_, _, agent| acting.push(agent.map_or(0, |(_, tasks)| tasks.len()))).unwrap();
+    let row = Row::of("", "", &episodes, Rule::Final, 4.5, 0.0);
+    assert_eq!(row.success, 1.0);
+    assert_eq!((acting[0], acting[120]), (10, 0));
+    assert!(row.evaluations_per_task.unwrap() < 120.0 / 4.0 * 16.0 * (3.0 * 64.0 + 1.0));
+}

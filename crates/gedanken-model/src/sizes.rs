@@ -1,0 +1,115 @@
+//! How large a model would be, told before any memory is taken: a stored description may ask for anything.
+
+use gedanken_encoder::{EncoderConfig, PatchLatent};
+use gedanken_predictor::PredictorConfig;
+use serde_json::Value;
+
+use crate::{ModelConfig, Spaces};
+
+/// Most that any one size may be.
+const MOST: u64 = 65_536;
+/// Most items that any list may have.
+const LONGEST: usize = 64;
+
+/// The first size of a model that no experiment file could have asked for.
+pub(crate) fn unreasonable(model: &ModelConfig) -> Option<String> {
+    fn look(path: &str, value: &Value) -> Option<String> {
+        match value {
+            Value::Number(number) if number.is_u64() => {
+                let wrong = !number.as_u64().is_some_and(|n| (1..=MOST).contains(&n));
+                wrong.then(|| format!("{path} = {number}"))
+            }
+            Value::Number(number) => {
+                number.as_f64().is_none_or(|x| !x.is_finite()).then(|| format!("{path} = {number}"))
+            }
+            Value::Array(items) if items.len() > LONGEST => Some(format!("{path} with {} items", items.len())),
+            Value::Array(items) => items.iter().find_map(|item| look(path, item)),
+            Value::Object(table) => table.iter().find_map(|(key, inner)| look(&join(path, key), inner)),
+            _ => None,
+        }
+    }
+    look("", &serde_json::to_value(model).unwrap_or_default())
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The weights of the large matrices of a model: it has at least these. Reasonable sizes only, which cannot overflow.
+pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
+    let [channels, height, width] = spaces.pixels;
+    let latent = model.encoder.latent_shape(spaces.pixels);
+    let (numbers, dim) = (latent.numbers(), latent.dim);
+    let mut matrices: Vec<[usize; 2]> = vec![[numbers, model.probe.hidden], [model.probe.hidden, spaces.labels]];
+    let chain = |widths: &[usize]| widths.windows(2).map(|pair| [pair[0], pair[1]]).collect::<Vec<_>>();
+
+    match &model.encoder {
+        EncoderConfig::Impala(c) => {
+            let half = |side: usize| c.channels.iter().fold(side, |side, _| side.div_ceil(2));
+            let last = c.channels.last().copied().unwrap_or(channels);
+            matrices.extend(c.channels.iter().map(|&n| [9 * n, 4 * n]));
+            matrices.push([last * half(height) * half(width), c.dim]);
+        }
+        EncoderConfig::Patch(c) => {
+            matrices.extend([[channels * c.patch * c.patch, c.width], [9 * c.width, c.width]]);
+            if c.latent == PatchLatent::Vector {
+                let tokens = (height / c.patch) * (width / c.patch);
+                matrices.push([tokens * (c.width / 4).max(1), c.dim]);
+            }
+        }
+    }
+    match &model.predictor {
+        PredictorConfig::Gru(_) => matrices.push([dim, 3 * dim]),
+        PredictorConfig::Mlp(c) => matrices.extend([[dim + c.action_dim, c.hidden], [c.hidden, c.hidden + dim]]),
+        PredictorConfig::Conv(c) => matrices.push([9 * c.width, c.width]),
+    }
+    if model.inverse_dynamics.weight > 0.0 {
+        let hidden = model.inverse_dynamics.hidden.unwrap_or(1);
+        matrices.push([2 * dim, hidden]);
+        matrices.push([hidden, hidden]);
+    }
+    if model.distance.enabled {
+        let widths = [&[numbers], model.distance.hidden.as_slice(), &[model.distance.dim]].concat();
+        let network = chain(&widths);
+        matrices.extend(network.iter().chain(&network));
+    }
+    matrices.iter().map(|[rows, columns]| *rows as u128 * *columns as u128).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{WorldModel, named_parameters};
+    use burn::tensor::Device;
+    use gedanken_encoder::{ImpalaConfig, PatchConfig};
+    use gedanken_predictor::{GruConfig, ResidualMlpConfig};
+
+    #[test]
+    fn a_model_has_at_least_the_weights_it_is_said_to_have_and_not_many_more() {
+        let spaces = Spaces { pixels: [2, 20, 20], action: 2, labels: 4 };
+        let vector = PatchConfig { latent: PatchLatent::Vector, dim: 24, ..PatchConfig::default() };
+        let impala = ImpalaConfig { channels: vec![4, 8], dim: 16 };
+        let parts = [
+            (EncoderConfig::default(), PredictorConfig::default()),
+            (EncoderConfig::Patch(vector), PredictorConfig::Mlp(ResidualMlpConfig::default())),
+            (EncoderConfig::Impala(impala), PredictorConfig::Gru(GruConfig::default())),
+        ];
+        for (encoder, predictor) in parts {
+            let config = ModelConfig { encoder, predictor, ..ModelConfig::default() };
+            let model = WorldModel::new(&config, spaces, 0, &Device::flex());
+            let weights = named_parameters(&model).iter().map(|p| p.values.len() as u128).sum::<u128>();
+            let least = least_weights(&config, &spaces);
+            assert!(least <= weights && weights < 2 * least, "{weights} weights, at least {least}");
+            assert_eq!(unreasonable(&config), None);
+        }
+    }
+
+    #[test]
+    fn a_size_that_nobody_asked_for_is_named() {
+        let mut config = ModelConfig::default();
+        config.probe.hidden = 1 << 40;
+        assert_eq!(unreasonable(&config).as_deref(), Some("probe.hidden = 1099511627776"));
+        config.probe.hidden = 0;
+        assert_eq!(unreasonable(&config).as_deref(), Some("probe.hidden = 0"));
+    }
+}

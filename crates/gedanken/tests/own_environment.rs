@@ -1,0 +1,89 @@
+//! The environment of `docs/own-environment.md` keeps its promises and has every command.
+
+mod common;
+#[allow(dead_code)]
+#[path = "../examples/own_environment.rs"]
+mod own_environment;
+
+use std::process::{Command, Output};
+
+use common::{Place, TINY, metrics, weights};
+use gedanken::env::conformance;
+use serde_json::Value;
+
+/// Set where this test is to be the program of the user's crate.
+const ARGUMENTS: &str = "GEDANKEN_TEST_ARGUMENTS";
+
+/// Runs the program with the user's environment in it: this test's own binary, told to be it.
+fn run(place: &Place, arguments: &[&str]) -> Output {
+    let mut command = Command::new(std::env::current_exe().expect("this test has a binary"));
+    command.args(["--exact", "the_program_of_the_user", "--nocapture"]).current_dir(place.path("."));
+    command.env(ARGUMENTS, arguments.join("\n")).output().expect("the program starts")
+}
+
+fn good(output: Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn the_program_of_the_user() {
+    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
+    let arguments = std::iter::once("gedanken").chain(arguments.lines());
+    let code = gedanken::run(gedanken::environments().with(own_environment::entry()), arguments);
+    std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
+}
+
+#[test]
+fn the_field_keeps_its_promises() {
+    let entry = own_environment::entry();
+    let mut env = (entry.make)(&(entry.defaults)()).expect("the defaults are good");
+    assert_eq!(conformance::check(env.as_mut()), Ok(()));
+}
+
+/// `tiny.toml` in the field.
+fn field() -> String {
+    let text = TINY
+        .replace("name = \"tiny\"", "name = \"field\"")
+        .replace("name = \"two-rooms\"", "name = \"field\"\nsuccess_radius = 1.0")
+        .replace("heading = 0.5\ndoor = 0.5", "wander = 1.0");
+    text.replace("patch = 13", "patch = 4")
+}
+
+#[test]
+fn the_field_has_every_command() {
+    let place = Place::new();
+    place.write("field.toml", field());
+    let listed = good(run(&place, &["envs", "--json"]));
+    let json = &listed[listed.find('[').expect("a list")..=listed.rfind(']').expect("a list")];
+    let json = &json[json.find("[\n").unwrap_or(0)..];
+    let listed: Value = serde_json::from_str(json).expect("JSON");
+    assert!(listed.as_array().expect("a list").iter().any(|env| env["name"] == "field"));
+
+    let said = good(run(&place, &["train", "field.toml", "--device", "cpu"]));
+    let name = said.lines().find(|line| line.starts_with("runs/field/")).expect("the run's folder").to_owned();
+    let folder = place.path(&name);
+    assert!(!weights(&folder, 12).is_empty());
+    assert!(metrics(&folder).iter().any(|line| line.get("probe/agent").is_some()));
+    let report: Value = serde_json::from_str(&place.read(&format!("{name}/eval/step-000012/report.json"))).expect("JSON");
+    let rows: Vec<&Value> = report["rows"].as_array().expect("rows").iter().map(|row| &row["name"]).collect();
+    assert_eq!(rows, ["model", "simulator-plain"], "what needs no policy by a known name and no true cost-to-go");
+    assert_eq!(report["radius"], 1.0);
+
+    good(run(&place, &["plan", &name, "--film", "field.gif"]));
+    assert!(place.path("field.gif").is_file());
+    good(run(&place, &["collect", "field.toml", "--out", "field"]));
+    good(run(&place, &["data", "inspect", "field"]));
+    good(run(&place, &["render", "field", "--state", "[3, 4, 10, 11]", "--size", "64", "--out", "field.png"]));
+
+    // Gedanken's own program does not know the field, and says which environments it knows.
+    assert_eq!(place.run(&["eval", &name]).bad_manners("two-rooms"), None);
+    let two_rooms = format!("{name}/config.toml");
+    let text = place.read(&two_rooms).replace("name = \"field\"\nsuccess_radius = 1.0", "name = \"two-rooms\"");
+    let text = text.replace("wander = 1.0", "door = 1.0").replace("patch = 4", "patch = 13");
+    place.write(&two_rooms, text);
+    let said = place.run(&["eval", &name]);
+    assert_eq!(said.bad_manners("the model was made for pictures of 1 x 16 x 16"), None);
+    assert!(said.bad_manners("config.toml").is_none());
+}

@@ -1,0 +1,147 @@
+//! A run that is killed or stopped goes on as if nothing had been.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Place, Said, metrics, weights};
+use gedanken::env::rng;
+use rand::RngExt;
+
+/// Enough updates to be killed in, and an evaluation, a checkpoint or a line of metrics at almost every one.
+const LONG: [&str; 10] = [
+    "--set",
+    "train.steps=60",
+    "--set",
+    "train.checkpoint_every=4",
+    "--set",
+    "train.eval_every=15",
+    "--set",
+    "eval.tasks_in_training=1",
+    "--set",
+    "eval.tasks=1",
+];
+
+fn start(place: &Place, arguments: &[&str]) -> Child {
+    place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {name}");
+}
+
+/// The run's folder, once it has a config.
+fn run_of(place: &Place) -> Option<String> {
+    let runs = std::fs::read_dir(place.path("runs/tiny")).ok()?;
+    let run = runs.filter_map(Result::ok).map(|entry| entry.path()).find(|path| path.join("config.toml").is_file())?;
+    Some(format!("runs/tiny/{}", run.file_name()?.to_str()?))
+}
+
+fn assert_same_run(run: &Path, unbroken: &Path) {
+    let (own, expected) = (metrics(run), metrics(unbroken));
+    let steps = |lines: &[serde_json::Value]| lines.iter().map(|line| line["step"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(steps(&own), steps(&expected));
+    assert_eq!(own, expected);
+    assert!(weights(run, 60) == weights(unbroken, 60), "the weights differ in some bit");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
+    let place = Place::new();
+    let quick = ["--set", "eval.tasks=1", "--set", "eval.baselines=false", "--set", "eval.films=0"];
+    let [one, two] = [(); 2].map(|()| place.path(&place.train(&quick)));
+    let other = place.path(&place.train(&[&quick[..], &["--set", "seed=2"]].concat()));
+    assert!(weights(&one, 12) == weights(&two, 12), "the weights differ in some bit");
+    assert_eq!(metrics(&one), metrics(&two));
+    assert!(weights(&one, 12) != weights(&other, 12));
+    let alone = place.path(&place.train(&[&quick[..], &["--set", "data.workers=0"]].concat()));
+    let many = place.path(&place.train(&[&quick[..], &["--set", "data.workers=3"]].concat()));
+    assert!(
+        weights(&one, 12) == weights(&alone, 12) && weights(&one, 12) == weights(&many, 12),
+        "whoever makes batches"
+    );
+}
+
+/// The environment variable `GEDANKEN_KILLS` asks for more moments than the five that are tried by default.
+#[test]
+fn a_run_that_is_killed_at_any_moment_ends_bit_equal_to_an_unbroken_one() {
+    let kills: u64 = std::env::var("GEDANKEN_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
+    let place = Place::new();
+    let began = Instant::now();
+    let unbroken = place.path(&place.train(&LONG));
+    let whole = began.elapsed();
+    let mut killed = 0;
+    for moment in 0..kills {
+        let place = Place::new();
+        let mut random = rng(7, &[moment]);
+        // Kill it again and again, each time within what an unbroken run takes, until one gets through.
+        let end = loop {
+            let run = run_of(&place);
+            let arguments: Vec<&str> = match &run {
+                Some(run) => vec!["train", "--resume", run],
+                None => [&["train", "tiny.toml"], &LONG[..]].concat(),
+            };
+            let mut child = start(&place, &arguments);
+            let patience = whole.mul_f64(random.random_range(0.05..0.9));
+            let deadline = Instant::now() + patience;
+            let status = loop {
+                match child.try_wait().expect("the program can be asked") {
+                    Some(status) => break Some(status),
+                    None if Instant::now() > deadline => break None,
+                    None => std::thread::sleep(Duration::from_millis(5)),
+                }
+            };
+            if status.is_none() {
+                signal(&child, "-KILL");
+                killed += 1;
+            }
+            let output = child.wait_with_output().expect("its last words");
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+            if status.is_some() {
+                break said.good();
+            }
+        };
+        assert_same_run(&place.path(end.last()), &unbroken);
+        assert_eq!(end.last(), run_of(&place).expect("a run"), "one run, from the first kill on");
+        let left: Vec<_> = std::fs::read_dir(place.path(end.last()).join("checkpoints"))
+            .expect("checkpoints")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert_eq!(left.len(), 2, "what was half written is gone: {left:?}");
+    }
+    assert!(killed >= kills, "killed {killed} times");
+}
+
+#[test]
+fn ctrl_c_saves_and_stops_and_says_how_to_go_on() {
+    let place = Place::new();
+    let unbroken = place.path(&place.train(&LONG));
+    let place = Place::new();
+    let mut child = start(&place, &[&["train", "tiny.toml"], &LONG[..]].concat());
+    // In the middle of training: there is a line of metrics.
+    let metrics_begun = || {
+        let run = run_of(&place)?;
+        std::fs::metadata(place.path(&run).join("metrics.jsonl")).ok().filter(|file| file.len() > 0)
+    };
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while metrics_begun().is_none() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    signal(&child, "-INT");
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
+    child.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
+    let said = Said { code: child.wait().expect("an end").code(), out, err }.good();
+    let run = said.last().to_owned();
+    assert!(said.err.contains(&format!("go on with: gedanken train --resume {run}")), "{}", said.err);
+
+    let said = place.run(&["train", "--resume", &run]).good();
+    assert_eq!(said.last(), run);
+    assert_same_run(&place.path(&run), &unbroken);
+}
