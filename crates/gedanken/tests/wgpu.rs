@@ -1,0 +1,238 @@
+//! The same numbers on a GPU's interface as on the CPU: on a software Vulkan device, which any machine can have
+//! (Debian: `mesa-vulkan-drivers`). Without one the test says so and passes.
+
+use std::process::Command;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use gedanken::encoder::{EncoderConfig, ImpalaConfig, PatchConfig};
+use gedanken::env::rng;
+use gedanken::eval::LearnedDistance;
+use gedanken::model::{
+    Blueprint, DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces, Statistics,
+    TrainBatch, WorldModel, load, save,
+};
+use gedanken::planner::{Bounds, Objective, Observations, PlannerConfig, Problem, World};
+use gedanken::predictor::{ConvConfig, GruConfig, PredictorConfig};
+use gedanken::train::adamw;
+use rand::RngExt;
+
+/// Set in the process that does the work, where nothing has touched a device before its settings were read.
+const INSIDE: &str = "GEDANKEN_TEST_INSIDE";
+
+const SPACES: Spaces = Spaces { pixels: [1, 16, 16], action: 2, labels: 2 };
+const TIME: usize = 4;
+
+/// Numbers in -1 to 1.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut rng = rng(seed, &[]);
+    (0..count).map(|_| rng.random_range(-1.0..=1.0)).collect()
+}
+
+fn tensor<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(numbers(shape.iter().product(), seed), shape), device)
+}
+
+fn batch(device: &Device) -> TrainBatch {
+    let (layouts, episodes, extra) = (2, 2, 1);
+    let (windows, frames) = (layouts * episodes, layouts * episodes * (TIME + extra));
+    TrainBatch {
+        pixels: tensor([frames, 1, 16, 16], 1, device),
+        actions: tensor([windows, TIME - 1, 2], 2, device),
+        labels: tensor([frames, 2], 3, device),
+        at: (0..windows).flat_map(|_| [0, 1, 2, 3, 9]).collect(),
+        layouts,
+        episodes,
+        time: TIME,
+        extra,
+    }
+}
+
+/// A model's loss, its terms and its gradients, by name.
+struct Measured {
+    terms: Vec<(String, f32)>,
+    gradients: Vec<(String, Vec<f32>)>,
+}
+
+fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().expect("numbers")
+}
+
+fn measure(model: &WorldModel, device: &Device) -> Measured {
+    struct Collect<'a> {
+        path: Vec<String>,
+        gradients: &'a GradientsParams,
+        found: Vec<(String, Vec<f32>)>,
+    }
+    impl ModuleVisitor for Collect<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.gradients.get::<D>(param.id) {
+                self.found.push((self.path.join("."), host(gradient)));
+            }
+        }
+    }
+    let model = model.clone().train();
+    let loss = model.loss(batch(device));
+    let mut terms = vec![("total".to_owned(), host(loss.total.clone().inner())[0])];
+    let plain = |term: Tensor<1>| if term.is_autodiff() { term.inner() } else { term };
+    terms.extend(loss.terms.into_iter().map(|(name, term)| (name.to_owned(), host(plain(term))[0])));
+    let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
+    let mut collect = Collect { path: Vec::new(), gradients: &gradients, found: Vec::new() };
+    model.visit(&mut collect);
+    Measured { terms, gradients: collect.found }
+}
+
+fn greatest(numbers: &[f32]) -> f32 {
+    numbers.iter().fold(0.0, |most, x| most.max(x.abs()))
+}
+
+/// The greatest difference, as a share of the greatest number.
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|x| x.is_finite()), "{a:?} and {b:?}");
+    let differences: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    greatest(&differences) / greatest(a)
+}
+
+/// Gradients below this are rounding: the last bias of the distance, which only sees differences, has no other.
+const NOTHING: f32 = 5e-6;
+
+/// A model on the CPU after a few updates, so that nothing is zero any more.
+fn trained(config: &ModelConfig) -> WorldModel {
+    let device = Device::flex();
+    let mut model = WorldModel::new(config, SPACES, 5, &device).train();
+    let mut optimizer = adamw(1e-5);
+    for _ in 0..4 {
+        let gradients = GradientsParams::from_grads(model.loss(batch(&device)).total.backward(), &model);
+        model = optimizer.step(5e-3, model, gradients).after_update();
+    }
+    model.valid()
+}
+
+struct Imagined<'a>(&'a WorldModel);
+
+impl World for Imagined<'_> {
+    fn encode(&self, observations: &Observations) -> Tensor<3> {
+        unreachable!("{} rows", observations.rows)
+    }
+    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+        self.0.unroll(latents, actions)
+    }
+}
+
+/// The energies of some imagined futures, and those of plans.
+fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 2] {
+    let latents = model.encode(tensor([4, 1, 16, 16], 7, device));
+    let (start, goals) = (latents.clone().narrow(0, 0, 2), latents.narrow(0, 2, 2));
+    let objective = LearnedDistance(model.distance().expect("a distance"));
+    let futures = model.unroll(start.clone(), tensor([2, 3, 2], 8, device));
+    let imagined = host(objective.energy(futures, goals.clone()));
+
+    let config = PlannerConfig {
+        horizon: 3,
+        iterations: 2,
+        samples: 8,
+        elites: Some(2),
+        replan_every: 1,
+        ..PlannerConfig::default()
+    };
+    let bounds = Bounds::new(vec![-1.0; 2], vec![1.0; 2], None).expect("bounds");
+    let world = Imagined(model);
+    let problem = Problem {
+        world: &world,
+        objective: &objective,
+        start,
+        goals,
+        steps_left: 3,
+        seeds: &[1, 2],
+        step: 0,
+        warm: None,
+    };
+    let plans = config.init(bounds).and_then(|planner| planner.plan(&problem)).expect("a plan");
+    [imagined, plans.energy]
+}
+
+fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
+    let cpu = Device::flex();
+    let folder = tempfile::tempdir().expect("a folder");
+    let blueprint = Blueprint {
+        version: String::new(),
+        model: config.clone(),
+        spaces: SPACES,
+        statistics: Statistics {
+            pixel_mean: vec![0.0],
+            pixel_std: vec![1.0],
+            stretch: false,
+            label_mean: vec![0.0; 2],
+            label_std: vec![1.0; 2],
+        },
+    };
+    // Through a checkpoint, as a run on the one would go to the other.
+    save(folder.path(), &trained(config), &blueprint).expect("a checkpoint");
+    let [own, other] = [&cpu, gpu].map(|device| (load(folder.path(), device).expect("a model").0, device));
+
+    let [a, b] = [&own, &other].map(|(model, device)| measure(model, device));
+    for ((term, a), (_, b)) in a.terms.iter().zip(&b.terms) {
+        let difference = difference(&[*a], &[*b]);
+        assert!(difference < 1e-3, "{name}: {term} is {a} on the CPU and {b} on the GPU");
+    }
+    assert!(a.gradients.len() > 10 && a.gradients.len() == b.gradients.len());
+    let (mut worst, mut silent) = (0.0f32, 0);
+    for ((parameter, a), (_, b)) in a.gradients.iter().zip(&b.gradients) {
+        if greatest(a) < NOTHING && greatest(b) < NOTHING {
+            silent += 1;
+            continue;
+        }
+        let difference = difference(a, b);
+        assert!(difference < 5e-3, "{name}: the gradient of {parameter} differs by {difference}");
+        worst = worst.max(difference);
+    }
+    // A few rectifiers of so small a network may be dead.
+    assert!(4 * silent < a.gradients.len(), "{name}: {silent} of {} parameters have no gradient", a.gradients.len());
+    let [a, b] = [&own, &other].map(|(model, device)| energies(model, device));
+    for (what, (a, b)) in ["imagined", "planned"].iter().zip(a.iter().zip(&b)) {
+        assert!(difference(a, b) < 1e-2, "{name}: {what} energies {a:?} on the CPU and {b:?} on the GPU");
+    }
+    println!("{name}: gradients differ by {worst:.1e} at most");
+}
+
+fn config(encoder: EncoderConfig, predictor: PredictorConfig, shared_norm: bool) -> ModelConfig {
+    ModelConfig {
+        encoder,
+        predictor,
+        prediction: PredictionConfig { unroll: TIME - 1, shared_norm, ..PredictionConfig::default() },
+        inverse_dynamics: InverseDynamicsConfig { hidden: Some(8), ..InverseDynamicsConfig::default() },
+        distance: DistanceConfig { hidden: vec![8], dim: 8, steps: 2, ..DistanceConfig::default() },
+        probe: ProbeConfig { hidden: 8 },
+        ..ModelConfig::default()
+    }
+}
+
+#[test]
+fn a_software_vulkan_device_agrees_with_the_cpu() {
+    if std::env::var_os(INSIDE).is_none() {
+        // Kernels are tuned on the device itself, which takes minutes on a slow one: only as much as must be.
+        let mut again = Command::new(std::env::current_exe().expect("this test has a binary"));
+        again.args(["--exact", "a_software_vulkan_device_agrees_with_the_cpu", "--nocapture"]);
+        let status = again.env(INSIDE, "1").env("CUBECL_AUTOTUNE_LEVEL", "minimal").status();
+        assert!(status.expect("it starts").success());
+        return;
+    }
+    let gpu = match gedanken::device::choose("wgpu:software") {
+        Ok(chosen) => chosen.device,
+        Err(why) => return println!("not tested: {why}"),
+    };
+    let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
+    let conv = ConvConfig { width: 8, groups: 2 };
+    agrees("patch and conv", &config(EncoderConfig::Patch(patch), PredictorConfig::Conv(conv), false), &gpu);
+    let impala = ImpalaConfig { channels: vec![4], dim: 8 };
+    let gru = PredictorConfig::Gru(GruConfig::default());
+    agrees("impala and gru", &config(EncoderConfig::Impala(impala), gru, true), &gpu);
+}
