@@ -147,9 +147,7 @@ pub(crate) fn check(
     {
         return Err(at_its_key(loaded, error));
     }
-    if let Err(DataError::Config { key, found, expected }) =
-        PolicyMix::new(&experiment.collect.policies, env.spec())
-    {
+    if let Err(DataError::Config { key, found, expected }) = PolicyMix::new(&experiment.collect.policies, env.spec()) {
         let key = key.replacen("data.", "collect.", 1);
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }

@@ -50,19 +50,33 @@ fn accidents(length: usize) -> Vec<(String, Damage)> {
     let mut all: Vec<(String, Damage)> = vec![
         ("missing".into(), Box::new(|path| fs::remove_file(path).expect("it was there"))),
         ("empty".into(), Box::new(|path| damage(path, Vec::clear))),
-        ("a folder".into(), Box::new(|path| {
-            fs::remove_file(path).expect("it was there");
-            fs::create_dir(path).expect("a folder");
-        })),
+        (
+            "a folder".into(),
+            Box::new(|path| {
+                fs::remove_file(path).expect("it was there");
+                fs::create_dir(path).expect("a folder");
+            }),
+        ),
         ("zeros".into(), Box::new(|path| damage(path, |bytes| bytes.fill(0)))),
-        ("noise".into(), Box::new(|path| damage(path, |bytes| {
-            bytes.iter_mut().enumerate().for_each(|(i, byte)| *byte = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[7]);
-        }))),
+        (
+            "noise".into(),
+            Box::new(|path| {
+                damage(path, |bytes| {
+                    bytes
+                        .iter_mut()
+                        .enumerate()
+                        .for_each(|(i, byte)| *byte = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[7]);
+                })
+            }),
+        ),
         ("a text".into(), Box::new(|path| damage(path, |bytes| *bytes = b"hello".to_vec()))),
         ("twice itself".into(), Box::new(|path| damage(path, |bytes| bytes.extend(bytes.clone())))),
     ];
     for keep in [1, 7, 40, length / 2, length - 20] {
-        all.push((format!("cut off after {keep} bytes"), Box::new(move |path| damage(path, |bytes| bytes.truncate(keep)))));
+        all.push((
+            format!("cut off after {keep} bytes"),
+            Box::new(move |path| damage(path, |bytes| bytes.truncate(keep))),
+        ));
     }
     all
 }
@@ -200,7 +214,10 @@ fn broken_datasets_are_told_by_file() {
         place.run(&[&disk, more].concat())
     };
     verdicts.note("too few", train(&["--set", "data.window.episodes=50"]).bad_manners("rooms"));
-    verdicts.note("too short", train(&["--set", "data.window.time=50", "--set", "prediction.unroll=4"]).bad_manners("rooms"));
+    verdicts.note(
+        "too short",
+        train(&["--set", "data.window.time=50", "--set", "prediction.unroll=4"]).bad_manners("rooms"),
+    );
     verdicts.end(50);
 }
 
@@ -317,7 +334,9 @@ fn broken_checkpoints_are_told_by_file() {
     for (pointer, value) in sizes {
         for command in ["eval", "resume"] {
             case(&format!("{pointer} = {value:.60}"), command, "checkpoints/step-000003/model.", &|run| {
-                edit(&run.join(checkpoint).join("model.json"), |json| *json.pointer_mut(pointer).expect("a key") = value.clone());
+                edit(&run.join(checkpoint).join("model.json"), |json| {
+                    *json.pointer_mut(pointer).expect("a key") = value.clone()
+                });
             });
         }
     }
@@ -347,7 +366,9 @@ fn broken_checkpoints_are_told_by_file() {
         fs::write(run.join("metrics.jsonl"), format!("{good}garbage\n{good}")).expect("metrics");
     });
     case("no config", "eval", "config.toml", &|run| fs::remove_file(run.join("config.toml")).expect("it was there"));
-    case("a broken config", "eval", "config.toml:1", &|run| damage(&run.join("config.toml"), |text| *text = b"=".to_vec()));
+    case("a broken config", "eval", "config.toml:1", &|run| {
+        damage(&run.join("config.toml"), |text| *text = b"=".to_vec())
+    });
     case("no checkpoint", "eval", "broken", &|run| fs::remove_dir_all(run.join("checkpoints")).expect("it was there"));
     for command in ["eval", "resume"] {
         case("another environment", command, "config.toml", &|run| {
