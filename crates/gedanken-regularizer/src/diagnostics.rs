@@ -37,7 +37,7 @@ pub struct Collapse {
 }
 
 impl Collapse {
-    /// Of latents `[samples, features]` on any device; see [`crate::as_samples`] for a sequence. Copies at most
+    /// Of latents `[samples, features]` on any device. Copies at most
     /// [`MAX_SAMPLES`] rows to the host.
     pub fn measure(latents: Tensor<2>) -> Self {
         let [samples, dims] = latents.dims();

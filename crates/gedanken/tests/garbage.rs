@@ -9,6 +9,9 @@ use common::{Place, copy_folder};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
+/// A tensor of a weights file: name, type, shape, bytes.
+type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
+
 /// What was found in a list of cases; fails with all of them at the end.
 #[derive(Default)]
 struct Verdicts {
@@ -267,7 +270,7 @@ fn broken_checkpoints_are_told_by_file() {
 
     // Weights that are whole, and wrong.
     let weights = "model.safetensors";
-    let rewrite = |run: &Path, change: &dyn Fn(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>)| {
+    let rewrite = |run: &Path, change: &dyn Fn(&mut Vec<Stored>)| {
         damage(&run.join(checkpoint).join(weights), |bytes| {
             let file = safetensors::SafeTensors::deserialize(bytes).expect("weights");
             let own = |(name, view): (String, TensorView<'_>)| {
