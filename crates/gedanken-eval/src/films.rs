@@ -36,24 +36,18 @@ pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalE
     let radius = setup.radius();
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); count];
     let mut held = vec![0; count];
-    Tasks::of(setup.env, setup.config, count).run(&driver, &mut |step, many, agent| {
+    Tasks::of(setup.env, setup.config, count).run(&driver, &mut |_, many, agent| {
         for (task, film) in films.iter_mut().enumerate() {
             held[task] = if many.envs()[task].distance() < radius { held[task] + 1 } else { 0 };
             if held[task] <= HOLD {
-                film.push(frame(many, task, step, agent, &world));
+                film.push(frame(many, task, agent, &world));
             }
         }
     })?;
     Ok(films)
 }
 
-fn frame(
-    many: &Many,
-    task: usize,
-    _step: usize,
-    agent: Option<(&Agent, &[usize])>,
-    world: &LearnedWorld<'_>,
-) -> Picture {
+fn frame(many: &Many, task: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Picture {
     let env = many.envs()[task].as_ref();
     let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&t| t == task)?)));
     let path = row.map(|(agent, row)| imagined_path(env, agent, row, world)).unwrap_or_default();
