@@ -1,10 +1,10 @@
 //! The IMPALA residual encoder (Espeholt et al., 2018), as EB-JEPA has it.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, activation::relu};
+use gedanken_nn::{Conv3x3, Conv3x3Config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,8 @@ impl Default for ImpalaConfig {
     }
 }
 
-/// Stacks of convolution, max-pool and two residual blocks; then ReLU and a linear layer to a vector.
+/// Stacks of convolution, max-pool and two residual blocks; then ReLU and a linear layer to a vector. Maps are channels-last but
+/// in the pools and where they are flattened: the linear layer's weights are in PyTorch's order.
 #[derive(Module, Debug)]
 pub struct Impala {
     stacks: Vec<Stack>,
@@ -37,7 +38,7 @@ pub struct Impala {
 /// conv3x3, max-pool 3x3 of stride 2, two residual blocks.
 #[derive(Module, Debug)]
 struct Stack {
-    conv: Conv2d,
+    conv: Conv3x3,
     pool: MaxPool2d,
     blocks: Vec<Residual>,
 }
@@ -45,29 +46,25 @@ struct Stack {
 /// `relu(conv(relu(conv(x))) + x)`: the ReLU comes after the sum, and there is no norm.
 #[derive(Module, Debug)]
 struct Residual {
-    conv1: Conv2d,
-    conv2: Conv2d,
-}
-
-fn conv3x3(input: usize, output: usize, device: &Device) -> Conv2d {
-    Conv2dConfig::new([input, output], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init(device)
+    conv1: Conv3x3,
+    conv2: Conv3x3,
 }
 
 impl ImpalaConfig {
     /// A new encoder for pictures `[channels, height, width]`; PyTorch's default initialisation.
     pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> Impala {
         let half = |n: usize| n.div_ceil(2);
+        let conv3x3 = |input, output| Conv3x3Config::new(input, output).init(device);
         let (mut input, mut height, mut width) = (channels, height, width);
         let mut stacks = Vec::new();
         for &output in &self.channels {
-            let blocks = (0..2)
-                .map(|_| Residual { conv1: conv3x3(output, output, device), conv2: conv3x3(output, output, device) })
-                .collect();
+            let blocks =
+                (0..2).map(|_| Residual { conv1: conv3x3(output, output), conv2: conv3x3(output, output) }).collect();
             let pool = MaxPool2dConfig::new([3, 3])
                 .with_strides([2, 2])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                 .init();
-            stacks.push(Stack { conv: conv3x3(input, output, device), pool, blocks });
+            stacks.push(Stack { conv: conv3x3(input, output), pool, blocks });
             (input, height, width) = (output, half(height), half(width));
         }
         Impala { stacks, output: LinearConfig::new(input * height * width, self.dim).init(device) }
@@ -77,13 +74,21 @@ impl ImpalaConfig {
 impl Impala {
     /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, 1, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let maps = self.stacks.iter().fold(pixels, |x, stack| {
-            let x = stack.pool.forward(stack.conv.forward(x));
+        let maps = self.stacks.iter().fold(channels_last(pixels), |x, stack| {
+            let x = channels_last(stack.pool.forward(channels_first(stack.conv.forward(x))));
             stack.blocks.iter().fold(x, |x, block| {
                 let inner = block.conv2.forward(relu(block.conv1.forward(x.clone())));
                 relu(inner + x)
             })
         });
-        self.output.forward(relu(maps).flatten::<2>(1, 3)).unsqueeze_dim(1)
+        self.output.forward(channels_first(relu(maps)).flatten::<2>(1, 3)).unsqueeze_dim(1)
     }
+}
+
+fn channels_last(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 2, 3, 1])
+}
+
+fn channels_first(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 3, 1, 2])
 }

@@ -19,9 +19,12 @@ pub struct PatchConfig {
     /// Channels inside. Default 32.
     #[schemars(range(min = 1, max = 4096))]
     pub width: usize,
-    /// Groups of the group norm; must divide `width`. Default 4.
+    /// Groups of the group norms; must divide `width`. Default 4.
     #[schemars(range(min = 1, max = 4096))]
     pub groups: usize,
+    /// Hidden convolutions between the patches and the latent. Default 1.
+    #[schemars(range(min = 0, max = 64))]
+    pub depth: usize,
     /// Numbers per token of the map, or of the vector. Default 8.
     #[schemars(range(min = 1, max = 65536))]
     pub dim: usize,
@@ -41,17 +44,17 @@ pub enum PatchLatent {
 
 impl Default for PatchConfig {
     fn default() -> Self {
-        Self { patch: 5, width: 32, groups: 4, dim: 8, latent: PatchLatent::Map }
+        Self { patch: 5, width: 32, groups: 4, depth: 1, dim: 8, latent: PatchLatent::Map }
     }
 }
 
-/// Patch embedding, conv3x3, GroupNorm, ReLU, conv3x3; all channels last.
+/// Patch embedding, `depth` times (conv3x3, GroupNorm, ReLU), conv3x3; all channels last.
 #[derive(Module, Debug)]
 pub struct Patch {
     embed: Linear,
-    conv1: Conv3x3,
-    norm: GroupNorm,
-    conv2: Conv3x3,
+    convolutions: Vec<Conv3x3>,
+    norms: Vec<GroupNorm>,
+    last: Conv3x3,
     output: Option<Linear>,
     #[module(skip)]
     patch: usize,
@@ -85,11 +88,12 @@ impl PatchConfig {
                 (inner, Some(LinearConfig::new(tokens * inner, self.dim).init(device)))
             }
         };
+        let hidden = || 0..self.depth;
         Patch {
             embed: LinearConfig::new(channels * self.patch * self.patch, self.width).init(device),
-            conv1: Conv3x3Config::new(self.width, self.width).init(device),
-            norm: GroupNormConfig::new(self.groups, self.width).init(device),
-            conv2: Conv3x3Config::new(self.width, inner).init(device),
+            convolutions: hidden().map(|_| Conv3x3Config::new(self.width, self.width).init(device)).collect(),
+            norms: hidden().map(|_| GroupNormConfig::new(self.groups, self.width).init(device)).collect(),
+            last: Conv3x3Config::new(self.width, inner).init(device),
             output,
             patch: self.patch,
         }
@@ -105,8 +109,10 @@ impl Patch {
             .reshape([frames, channels, rows, side, columns, side])
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([frames, rows, columns, channels * side * side]);
-        let x = self.conv1.forward(self.embed.forward(patches));
-        let x = self.conv2.forward(self.norm.forward_relu(x));
+        let hidden = self.convolutions.iter().zip(&self.norms);
+        let x = hidden
+            .fold(self.embed.forward(patches), |x, (convolution, norm)| norm.forward_relu(convolution.forward(x)));
+        let x = self.last.forward(x);
         match &self.output {
             None => x.flatten::<3>(1, 2),
             Some(output) => output.forward(x.flatten::<2>(1, 3)).unsqueeze_dim(1),

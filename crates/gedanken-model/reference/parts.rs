@@ -55,17 +55,36 @@ fn transposed(numbers: &[f64], [rows, columns]: [usize; 2]) -> Vec<f64> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| numbers[row * columns + column])).collect()
 }
 
+/// The numbers of 3x3 kernels, `[out, in, 3, 3]` there, as ours: `[3 * 3 * in, out]`.
+fn kernels(numbers: &[f64], [output, input]: [usize; 2]) -> Vec<f64> {
+    let at = |tap: usize, i: usize, o: usize| numbers[(o * input + i) * 9 + tap];
+    (0..9).flat_map(|tap| (0..input).flat_map(move |i| (0..output).map(move |o| at(tap, i, o)))).collect()
+}
+
+/// The same the other way round.
+fn their_kernels(numbers: &[f64], [output, input]: [usize; 2]) -> Vec<f64> {
+    let at = |tap: usize, i: usize, o: usize| numbers[(tap * input + i) * output + o];
+    (0..output).flat_map(|o| (0..input).flat_map(move |i| (0..9).map(move |tap| at(tap, i, o)))).collect()
+}
+
 /// Sets a module's parameters, in the order of a visit, to described tensors, and puts it on the autodiff graph. The only
-/// matrices are weights of linear layers, `[in, out]` here and `[out, in]` there.
+/// matrices there are weights of linear layers, `[in, out]` here and `[out, in]` there.
 pub fn fill<M: Module>(module: M, described: &[Value], dtype: DType) -> M {
     struct Fill<'a>(std::slice::Iter<'a, Value>, DType);
     impl ModuleMapper for Fill<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let described = self.0.next().expect("as many parameters as PyTorch has");
             let (mut numbers, mut theirs) = (wave(described), shape(described));
-            if let &[rows, columns] = theirs.as_slice() {
-                numbers = transposed(&numbers, [rows, columns]);
-                theirs.reverse();
+            match *theirs.as_slice() {
+                [rows, columns] => {
+                    numbers = transposed(&numbers, [rows, columns]);
+                    theirs.reverse();
+                }
+                [output, input, 3, 3] => {
+                    numbers = kernels(&numbers, [output, input]);
+                    theirs = vec![9 * input, output];
+                }
+                _ => {}
             }
             param.map(|old| {
                 assert_eq!(old.dims().as_slice(), theirs, "{}", described["name"]);
@@ -81,18 +100,33 @@ pub fn fill<M: Module>(module: M, described: &[Value], dtype: DType) -> M {
 
 /// The gradients of all parameters in the order of a visit, each in PyTorch's layout.
 pub fn parameter_gradients<M: Module>(module: &M, gradients: &GradientsParams) -> Vec<Vec<f64>> {
-    struct Collect<'a>(&'a GradientsParams, Vec<Vec<f64>>);
+    struct Collect<'a> {
+        gradients: &'a GradientsParams,
+        modules: Vec<String>,
+        found: Vec<Vec<f64>>,
+    }
     impl ModuleVisitor for Collect<'_> {
+        fn enter_module(&mut self, _: &str, kind: &str) {
+            self.modules.push(kind.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.modules.pop();
+        }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let gradient = self.0.get::<D>(param.id).expect("every parameter has a gradient");
+            let gradient = self.gradients.get::<D>(param.id).expect("every parameter has a gradient");
             let dims = gradient.dims();
             let gradient = numbers(gradient);
-            self.1.push(if D == 2 { transposed(&gradient, [dims[0], dims[1]]) } else { gradient });
+            let of_kernels = self.modules.iter().any(|kind| kind.ends_with("Conv3x3"));
+            self.found.push(match D {
+                2 if of_kernels => their_kernels(&gradient, [dims[1], dims[0] / 9]),
+                2 => transposed(&gradient, [dims[0], dims[1]]),
+                _ => gradient,
+            });
         }
     }
-    let mut collect = Collect(gradients, Vec::new());
+    let mut collect = Collect { gradients, modules: Vec::new(), found: Vec::new() };
     module.visit(&mut collect);
-    collect.1
+    collect.found
 }
 
 /// Every number within `relative` of the greatest magnitude of theirs.

@@ -72,6 +72,9 @@ impl Default for InverseDynamicsConfig {
 pub struct DistanceConfig {
     /// Whether there is one. Default true.
     pub enabled: bool,
+    /// Channels of the convolutions before the hidden layers, where latents are maps; an empty list for none. Default 32, 16.
+    #[schemars(length(max = 8), inner(range(min = 1, max = 4096)))]
+    pub channels: Vec<usize>,
     /// Widths of the hidden layers of the embedding. Default 512, 256.
     #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65536)))]
     pub hidden: Vec<usize>,
@@ -81,7 +84,8 @@ pub struct DistanceConfig {
     /// Control steps per unit of embedding distance. Default 10.
     #[schemars(range(min = 0.001))]
     pub scale: f64,
-    /// Control steps between a state and the later one whose distance is the target; less than the frames of a window. Default 4.
+    /// Control steps between a state and the earlier or later one whose distance is its target: less than half the frames of a
+    /// window, so that every frame has one. Default 4.
     #[schemars(range(min = 1, max = 1024))]
     pub steps: usize,
     /// Weight of targets longer than the estimate; shorter ones weigh one less this. Below 0.5 the distance follows the shortest
@@ -97,6 +101,7 @@ impl Default for DistanceConfig {
     fn default() -> Self {
         Self {
             enabled: true,
+            channels: vec![32, 16],
             hidden: vec![512, 256],
             dim: 64,
             scale: 10.0,
@@ -107,10 +112,13 @@ impl Default for DistanceConfig {
     }
 }
 
-/// Probes: an MLP that reads every label from a detached latent. They teach the latent nothing.
+/// Probes: one network that reads every label from a detached latent. They teach the latent nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeConfig {
+    /// Channels of the convolutions before the hidden layer, where latents are maps; an empty list for none. Default 32, 16.
+    #[schemars(length(max = 8), inner(range(min = 1, max = 4096)))]
+    pub channels: Vec<usize>,
     /// Width of the hidden layer. Default 256.
     #[schemars(range(min = 1, max = 65536))]
     pub hidden: usize,
@@ -118,7 +126,7 @@ pub struct ProbeConfig {
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { hidden: 256 }
+        Self { channels: vec![32, 16], hidden: 256 }
     }
 }
 
@@ -140,9 +148,10 @@ impl ModelConfig {
                 format!("{found} steps need windows of {} frames, not {time}", found + 1),
             ));
         }
-        if self.distance.enabled && self.distance.steps >= time {
+        if self.distance.enabled && 2 * self.distance.steps >= time {
             let found = self.distance.steps;
-            return Some(("distance.steps", format!("{found} steps need windows of {} frames, not {time}", found + 1)));
+            let least = 2 * found + 1;
+            return Some(("distance.steps", format!("{found} steps need windows of {least} frames, not {time}")));
         }
         None
     }

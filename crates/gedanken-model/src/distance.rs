@@ -2,32 +2,32 @@
 //!
 //! `d(z, g) = scale |phi(z) - phi(g)|` estimates the least number of control steps from `z` to `g`. From the frames of one layout
 //! it learns, for every frame `z_t` of a window and every frame `g` of the layout, the target
-//! `min(k + d'(z_{t+k}, g), k + d'(z_{t-k}, g), |t_g - t| if g is of the same episode)`, with `d'` from a slowly following
-//! target network, by an expectile that follows the short targets. Two rooms that nobody was seen to cross between stay far.
+//! `min(k + d'(z_{t+k}, g), k + d'(z_{t-k}, g), |t_g - t| if g is of the same episode)`, with `d'` from a target network that
+//! follows, by an expectile that prefers the short targets. Two rooms that nobody was seen to cross between stay far.
 //!
 //! A norm is symmetric, so this is a distance for worlds whose moves can be undone; that is why a frame learns from the one
 //! before it as well as from the one after it.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::Mlp;
+use gedanken_encoder::LatentShape;
+use gedanken_nn::Readout;
 
 use crate::config::DistanceConfig;
 
 /// The online network, its slow copy, and how they are trained.
 #[derive(Module, Debug)]
 pub struct GoalDistance {
-    online: Mlp,
-    target: Mlp,
+    online: Readout,
+    target: Readout,
     #[module(skip)]
     config: DistanceConfig,
 }
 
 /// The frames of some layouts, as the distance learns from them. `frames` = episodes x frames of a window.
 pub struct LayoutFrames {
-    /// Latents of all frames, detached, `[layouts, episodes, time + extra, tokens, dim]` flattened to
-    /// `[layouts * episodes * (time + extra), numbers]`.
-    pub latents: Tensor<2>,
+    /// Latents of all frames, detached, `[layouts * episodes * (time + extra), tokens, dim]`.
+    pub latents: Tensor<3>,
     /// Layouts.
     pub layouts: usize,
     /// Episodes of each.
@@ -44,19 +44,19 @@ pub struct LayoutFrames {
 const FAR: f32 = 1e6;
 
 impl GoalDistance {
-    /// A new head on latents of `numbers` numbers; target network equal to the online one.
-    pub fn new(numbers: usize, config: &DistanceConfig, device: &Device) -> Self {
-        let widths: Vec<usize> =
-            [numbers].into_iter().chain(config.hidden.iter().copied()).chain([config.dim]).collect();
-        let online = Mlp::new(&widths, device);
+    /// A new head on latents of this shape; target network equal to the online one.
+    pub fn new(latent: LatentShape, config: &DistanceConfig, device: &Device) -> Self {
+        let widths = [config.hidden.as_slice(), &[config.dim]].concat();
+        let network = || Readout::new([latent.rows, latent.columns], latent.dim, &config.channels, &widths, device);
+        let online = network();
         let mut copy = Weights::of(&online);
-        let target = Mlp::new(&widths, device).map(&mut copy).no_grad();
+        let target = network().map(&mut copy).no_grad();
         Self { online, target, config: config.clone() }
     }
 
     /// Latents `[batch, tokens, dim]` -> embeddings `[batch, embedding]`, in control steps.
     pub fn embed(&self, latents: Tensor<3>) -> Tensor<2> {
-        self.online.forward(latents.flatten::<2>(1, 2)) * self.config.scale
+        self.online.forward(latents) * self.config.scale
     }
 
     /// The loss, its mean over all pairs, and the mean estimate in control steps (both `[1]`).
@@ -65,7 +65,7 @@ impl GoalDistance {
         let (per_window, steps) = (time + extra, self.config.steps);
         let all = episodes * per_window;
         let device = latents.device();
-        let embed = |network: &Mlp| {
+        let embed = |network: &Readout| {
             let x = network.forward(latents.clone()) * self.config.scale;
             let dim = x.dims()[1];
             x.reshape([layouts, episodes, per_window, dim])
@@ -136,7 +136,7 @@ struct Weights {
 }
 
 impl Weights {
-    fn of(module: &Mlp) -> Self {
+    fn of(module: &Readout) -> Self {
         struct Collect(Vec<Tensor<1>>);
         impl ModuleVisitor for Collect {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

@@ -17,7 +17,7 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_encoder::{Encoder, LatentShape};
-use gedanken_nn::Mlp;
+use gedanken_nn::Readout;
 use gedanken_predictor::Predictor;
 use gedanken_regularizer::{RegularizerConfig, covariance, time_similarity, variance};
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub struct WorldModel {
     norm: Option<LayerNorm>,
     inverse_dynamics: Option<InverseDynamics>,
     distance: Option<GoalDistance>,
-    probe: Mlp,
+    probe: Readout,
     #[module(skip)]
     settings: Settings,
 }
@@ -124,7 +124,13 @@ impl WorldModel {
                 inverse_dynamics: (inverse.weight > 0.0)
                     .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, &cpu)),
                 distance: None,
-                probe: Mlp::new(&[latent.numbers(), config.probe.hidden, spaces.labels], &cpu),
+                probe: Readout::new(
+                    [latent.rows, latent.columns],
+                    latent.dim,
+                    &config.probe.channels,
+                    &[config.probe.hidden, spaces.labels],
+                    &cpu,
+                ),
                 settings: Settings {
                     spaces,
                     latent,
@@ -137,7 +143,7 @@ impl WorldModel {
             // The distance last: whether there is one changes no other part's weights.
             let mut model = parameters::draw_and_number(model);
             let head = &config.distance;
-            model.distance = head.enabled.then(|| GoalDistance::new(latent.numbers(), head, &cpu));
+            model.distance = head.enabled.then(|| GoalDistance::new(latent, head, &cpu));
             parameters::draw_and_number(model)
         };
         model.fork(device)
@@ -178,7 +184,7 @@ impl WorldModel {
 
     /// The labels that the probe reads, normalised: latents `[batch, tokens, dim]` -> `[batch, labels]`.
     pub fn probe(&self, latents: Tensor<3>) -> Tensor<2> {
-        self.probe.forward(latents.flatten::<2>(1, 2))
+        self.probe.forward(latents)
     }
 
     /// The learned goal distance, if the model has one.
@@ -223,7 +229,7 @@ impl WorldModel {
         let detached = latents.detach();
         if let Some(distance) = &self.distance {
             let (loss, mean) = distance.loss(LayoutFrames {
-                latents: detached.clone().flatten(1, 2),
+                latents: detached.clone(),
                 layouts: batch.layouts,
                 episodes: batch.episodes,
                 time: batch.time,

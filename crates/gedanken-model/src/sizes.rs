@@ -16,7 +16,9 @@ pub(crate) fn unreasonable(model: &ModelConfig) -> Option<String> {
     fn look(path: &str, value: &Value) -> Option<String> {
         match value {
             Value::Number(number) if number.is_u64() => {
-                let wrong = !number.as_u64().is_some_and(|n| (1..=MOST).contains(&n));
+                // There may be no hidden layer, but nothing has a width of zero.
+                let least = u64::from(!path.ends_with("depth"));
+                let wrong = !number.as_u64().is_some_and(|n| (least..=MOST).contains(&n));
                 wrong.then(|| format!("{path} = {number}"))
             }
             Value::Number(number) => {
@@ -39,9 +41,15 @@ fn join(path: &str, key: &str) -> String {
 pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
     let [channels, height, width] = spaces.pixels;
     let latent = model.encoder.latent_shape(spaces.pixels);
-    let (numbers, dim) = (latent.numbers(), latent.dim);
-    let mut matrices: Vec<[usize; 2]> = vec![[numbers, model.probe.hidden], [model.probe.hidden, spaces.labels]];
+    let dim = latent.dim;
     let chain = |widths: &[usize]| widths.windows(2).map(|pair| [pair[0], pair[1]]).collect::<Vec<_>>();
+    let readout = |channels: &[usize], widths: &[usize]| {
+        let depths = [&[dim][..], if latent.is_vector() { &[][..] } else { channels }].concat();
+        let flat = latent.tokens() * depths[depths.len() - 1];
+        let convolutions = chain(&depths).into_iter().map(|[from, to]| [9 * from, to]);
+        convolutions.chain(chain(&[&[flat][..], widths].concat())).collect::<Vec<_>>()
+    };
+    let mut matrices = readout(&model.probe.channels, &[model.probe.hidden, spaces.labels]);
 
     match &model.encoder {
         EncoderConfig::Impala(c) => {
@@ -51,7 +59,8 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
             matrices.push([last * half(height) * half(width), c.dim]);
         }
         EncoderConfig::Patch(c) => {
-            matrices.extend([[channels * c.patch * c.patch, c.width], [9 * c.width, c.width]]);
+            matrices.push([channels * c.patch * c.patch, c.width]);
+            matrices.extend(vec![[9 * c.width, c.width]; c.depth]);
             if c.latent == PatchLatent::Vector {
                 let tokens = (height / c.patch) * (width / c.patch);
                 matrices.push([tokens * (c.width / 4).max(1), c.dim]);
@@ -61,7 +70,7 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
     match &model.predictor {
         PredictorConfig::Gru(_) => matrices.push([dim, 3 * dim]),
         PredictorConfig::Mlp(c) => matrices.extend([[dim + c.action_dim, c.hidden], [c.hidden, c.hidden + dim]]),
-        PredictorConfig::Conv(c) => matrices.push([9 * c.width, c.width]),
+        PredictorConfig::Conv(c) => matrices.extend(vec![[9 * c.width, c.width]; c.depth]),
     }
     if model.inverse_dynamics.weight > 0.0 {
         let hidden = model.inverse_dynamics.hidden.unwrap_or(1);
@@ -69,8 +78,8 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
         matrices.push([hidden, hidden]);
     }
     if model.distance.enabled {
-        let widths = [&[numbers], model.distance.hidden.as_slice(), &[model.distance.dim]].concat();
-        let network = chain(&widths);
+        let widths = [model.distance.hidden.as_slice(), &[model.distance.dim]].concat();
+        let network = readout(&model.distance.channels, &widths);
         matrices.extend(network.iter().chain(&network));
     }
     matrices.iter().map(|[rows, columns]| *rows as u128 * *columns as u128).sum()

@@ -9,7 +9,7 @@ use gedanken_predictor::{PredictorConfig, ResidualMlpConfig};
 
 /// The head of a small model, for latents of `numbers` numbers.
 fn head(numbers: usize) -> GoalDistance {
-    let patch = PatchConfig { patch: 1, width: 4, groups: 1, dim: numbers, latent: PatchLatent::Vector };
+    let patch = PatchConfig { patch: 1, width: 4, groups: 1, depth: 1, dim: numbers, latent: PatchLatent::Vector };
     let config = ModelConfig {
         encoder: EncoderConfig::Patch(patch),
         predictor: PredictorConfig::Mlp(ResidualMlpConfig::default()),
@@ -28,11 +28,11 @@ fn head(numbers: usize) -> GoalDistance {
     model.distance().expect("it is enabled").clone().train()
 }
 
-/// One-hot latents `[frames, cells]` of places on a line.
-fn one_hot(places: &[usize], cells: usize) -> Tensor<2> {
+/// One-hot latents `[frames, 1, cells]` of places on a line.
+fn one_hot(places: &[usize], cells: usize) -> Tensor<3> {
     let numbers: Vec<f32> =
         places.iter().flat_map(|&at| (0..cells).map(move |i| f32::from(u8::from(i == at)))).collect();
-    Tensor::<1>::from_data(numbers.as_slice(), &Device::flex()).reshape([places.len(), cells])
+    Tensor::<1>::from_data(numbers.as_slice(), &Device::flex()).reshape([places.len(), 1, cells])
 }
 
 fn train(mut head: GoalDistance, updates: u64, mut frames: impl FnMut() -> LayoutFrames) -> GoalDistance {
@@ -50,7 +50,7 @@ fn train(mut head: GoalDistance, updates: u64, mut frames: impl FnMut() -> Layou
 /// The learned distances between all cells, row by row.
 fn learned(head: &GoalDistance, cells: usize) -> Vec<Vec<f64>> {
     let places: Vec<usize> = (0..cells).collect();
-    let embedded = head.embed(one_hot(&places, cells).unsqueeze_dim(1)).into_data();
+    let embedded = head.embed(one_hot(&places, cells)).into_data();
     let numbers: Vec<f64> = embedded.iter::<f64>().collect();
     let rows: Vec<&[f64]> = numbers.chunks_exact(numbers.len() / cells).collect();
     let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();

@@ -13,10 +13,13 @@ const SPACES: Spaces = Spaces { pixels: [2, 6, 6], action: 2, labels: 3 };
 
 /// Tiny models of every kind: a map with convolutions, vectors with a GRU and with an MLP.
 fn configs() -> [ModelConfig; 3] {
-    let patch = |latent| PatchConfig { patch: 2, width: 4, groups: 2, dim: 3, latent };
+    let patch = |latent| PatchConfig { patch: 2, width: 4, groups: 2, depth: 1, dim: 3, latent };
     let impala = ImpalaConfig { channels: vec![3, 2], dim: 4 };
     let parts = [
-        (EncoderConfig::Patch(patch(PatchLatent::Map)), PredictorConfig::Conv(ConvConfig { width: 4, groups: 2 })),
+        (
+            EncoderConfig::Patch(patch(PatchLatent::Map)),
+            PredictorConfig::Conv(ConvConfig { width: 4, groups: 2, depth: 1 }),
+        ),
         (EncoderConfig::Patch(patch(PatchLatent::Vector)), PredictorConfig::Gru(GruConfig::default())),
         (EncoderConfig::Impala(impala), PredictorConfig::Mlp(ResidualMlpConfig { hidden: 5, action_dim: 3 })),
     ];
@@ -28,7 +31,7 @@ fn configs() -> [ModelConfig; 3] {
             prediction: PredictionConfig { unroll: 3, shared_norm, ..PredictionConfig::default() },
             inverse_dynamics: InverseDynamicsConfig { hidden: Some(4), ..InverseDynamicsConfig::default() },
             distance: DistanceConfig { enabled: false, hidden: vec![5], dim: 3, steps: 2, ..DistanceConfig::default() },
-            probe: ProbeConfig { hidden: 4 },
+            probe: ProbeConfig { channels: vec![3], hidden: 4 },
             ..ModelConfig::default()
         }
     })
@@ -70,7 +73,7 @@ fn model(config: &ModelConfig, dtype: DType, moved: (usize, usize), by: f64) -> 
             self.parameter += 1;
             param.map(|old| {
                 let mut numbers: Vec<f64> =
-                    (0..old.shape().num_elements()).map(|i| offset + 0.4 * wave(i, 0.1 * parameter as f64)).collect();
+                    (0..old.shape().num_elements()).map(|i| offset + 0.3 * wave(i, 0.1 * parameter as f64)).collect();
                 if parameter == self.moved.0 {
                     numbers[self.moved.1] += self.by;
                 }
@@ -170,6 +173,6 @@ fn distance_and_probe_teach_the_latents_nothing() {
             gradients.iter().any(|(name, gradient)| name.starts_with(part) && gradient.iter().any(|g| g.abs() > 1e-6))
         };
         assert!(learns(&with, "distance.online") && !learns(&with, "distance.target") && learns(&with, "probe."));
-        assert_ne!(without["probe.layers.0.weight"], other_labels["probe.layers.0.weight"]);
+        assert_ne!(without["probe.mlp.layers.0.weight"], other_labels["probe.mlp.layers.0.weight"]);
     }
 }

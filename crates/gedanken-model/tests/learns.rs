@@ -30,7 +30,11 @@ fn batch(device: &Device) -> TrainBatch {
 }
 
 fn small() -> ModelConfig {
-    ModelConfig { prediction: PredictionConfig { unroll: 5, ..PredictionConfig::default() }, ..ModelConfig::default() }
+    ModelConfig {
+        prediction: PredictionConfig { unroll: 5, ..PredictionConfig::default() },
+        distance: DistanceConfig { steps: 2, ..DistanceConfig::default() },
+        ..ModelConfig::default()
+    }
 }
 
 fn number(x: &Tensor<1>) -> f32 {
@@ -96,6 +100,9 @@ fn every_kind_of_latent_goes_all_the_way() {
     ] {
         let config = ModelConfig { encoder, predictor, ..small() };
         assert_eq!(config.problem(SPACES.pixels, 6), None);
+        let far = DistanceConfig { steps: 3, ..DistanceConfig::default() };
+        let problem = ModelConfig { distance: far, ..config.clone() }.problem(SPACES.pixels, 6);
+        assert_eq!(problem.map(|(key, _)| key), Some("distance.steps"), "frame 3 of 6 would have no neighbour");
         let device = Device::flex();
         let model = WorldModel::new(&config, SPACES, 0, &device).train();
         let loss = model.loss(batch(&device));

@@ -16,24 +16,26 @@ pub struct ConvConfig {
     /// Groups of the group norms; must divide `width`. Default 4.
     #[schemars(range(min = 1, max = 4096))]
     pub groups: usize,
+    /// Convolutions between the one that meets the action and the one that makes the change. Default 1.
+    #[schemars(range(min = 0, max = 64))]
+    pub depth: usize,
 }
 
 impl Default for ConvConfig {
     fn default() -> Self {
-        Self { width: 32, groups: 4 }
+        Self { width: 32, groups: 4, depth: 1 }
     }
 }
 
-/// `z + conv(act(conv(act(conv(z) + embed(a)))))` with `act` = GroupNorm and ReLU; the last convolution starts at zero, so that an
+/// `z + conv(act(conv(act(conv(z) + embed(a)))))` with `act` = GroupNorm and ReLU, at depth 1; the last convolution starts at zero, so that an
 /// untrained predictor predicts that nothing changes. After PLDM's maze predictor, with the action added instead of stacked.
 #[derive(Module, Debug)]
 pub struct Conv {
     action: Mlp,
-    conv1: Conv3x3,
-    norm1: GroupNorm,
-    conv2: Conv3x3,
-    norm2: GroupNorm,
-    conv3: Conv3x3,
+    first: Conv3x3,
+    norms: Vec<GroupNorm>,
+    middle: Vec<Conv3x3>,
+    last: Conv3x3,
     #[module(skip)]
     map: [usize; 2],
 }
@@ -47,14 +49,13 @@ impl ConvConfig {
 
     /// A new predictor of maps of `rows x columns` tokens of `dim` numbers under actions of `action` numbers.
     pub fn init(&self, map: [usize; 2], dim: usize, action: usize, device: &Device) -> Conv {
-        let norm = || GroupNormConfig::new(self.groups, self.width).init(device);
+        let width = self.width;
         Conv {
-            action: Mlp::new(&[action, self.width, self.width], device),
-            conv1: Conv3x3Config::new(dim, self.width).init(device),
-            norm1: norm(),
-            conv2: Conv3x3Config::new(self.width, self.width).init(device),
-            norm2: norm(),
-            conv3: Conv3x3Config::new(self.width, dim).with_zero_init(true).init(device),
+            action: Mlp::new(&[action, width, width], device),
+            first: Conv3x3Config::new(dim, width).init(device),
+            norms: (0..=self.depth).map(|_| GroupNormConfig::new(self.groups, width).init(device)).collect(),
+            middle: (0..self.depth).map(|_| Conv3x3Config::new(width, width).init(device)).collect(),
+            last: Conv3x3Config::new(width, dim).with_zero_init(true).init(device),
             map,
         }
     }
@@ -66,9 +67,11 @@ impl Conv {
         let [batch, tokens, dim] = latents.dims();
         let [rows, columns] = self.map;
         let action = self.action.forward(actions).unsqueeze_dims::<4>(&[1, 2]);
-        let x = self.conv1.forward(latents.clone().reshape([batch, rows, columns, dim])) + action;
-        let x = self.conv2.forward(self.norm1.forward_relu(x));
-        let x = self.conv3.forward(self.norm2.forward_relu(x));
+        let x = self.first.forward(latents.clone().reshape([batch, rows, columns, dim])) + action;
+        let x = self.norms[0].forward_relu(x);
+        let middle = self.middle.iter().zip(&self.norms[1..]);
+        let x = middle.fold(x, |x, (convolution, norm)| norm.forward_relu(convolution.forward(x)));
+        let x = self.last.forward(x);
         latents + x.reshape([batch, tokens, dim])
     }
 }

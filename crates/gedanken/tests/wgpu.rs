@@ -210,7 +210,7 @@ fn config(encoder: EncoderConfig, predictor: PredictorConfig, shared_norm: bool)
         prediction: PredictionConfig { unroll: TIME - 1, shared_norm, ..PredictionConfig::default() },
         inverse_dynamics: InverseDynamicsConfig { hidden: Some(8), ..InverseDynamicsConfig::default() },
         distance: DistanceConfig { hidden: vec![8], dim: 8, steps: 2, ..DistanceConfig::default() },
-        probe: ProbeConfig { hidden: 8 },
+        probe: ProbeConfig { hidden: 8, ..ProbeConfig::default() },
         ..ModelConfig::default()
     }
 }
@@ -230,7 +230,7 @@ fn a_software_vulkan_device_agrees_with_the_cpu() {
         Err(why) => return println!("not tested: {why}"),
     };
     let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
-    let conv = ConvConfig { width: 8, groups: 2 };
+    let conv = ConvConfig { width: 8, groups: 2, depth: 1 };
     agrees("patch and conv", &config(EncoderConfig::Patch(patch), PredictorConfig::Conv(conv), false), &gpu);
     let impala = ImpalaConfig { channels: vec![4], dim: 8 };
     let gru = PredictorConfig::Gru(GruConfig::default());
