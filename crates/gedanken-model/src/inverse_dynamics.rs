@@ -63,7 +63,7 @@ fn max_pool_2x2(x: Tensor<4>) -> Tensor<4> {
     let [batch, rows, columns, channels] = x.dims();
     let (rows, columns) = (rows / 2, columns / 2);
     let even = x.narrow(1, 0, 2 * rows).narrow(2, 0, 2 * columns);
-    // A comparison of two halves is much cheaper to go back through than a maximum over a dimension.
+    // The way back through a comparison of two halves is a mask; through a maximum over a dimension, a scatter.
     let half = |x: &Tensor<3>, which: usize| x.clone().narrow(2, which * x.dims()[2] / 2, x.dims()[2] / 2);
     let beside = even.reshape([batch, 2 * rows * columns, 2 * channels]);
     let wide = half(&beside, 0).max_pair(half(&beside, 1)).reshape([batch, rows, 2 * columns * channels]);
