@@ -10,7 +10,7 @@ use crate::{Env, EnvError, rng};
 /// # Errors
 /// The name of the check, and what happened.
 pub fn check(env: &mut dyn Env) -> Result<(), String> {
-    let checks: [(&str, Check); 10] = [
+    let checks: [(&str, Check); 11] = [
         ("the same seed gives the same trajectory and pictures", determinism),
         ("different seeds differ", seeds),
         ("the state alone decides what follows", round_trip),
@@ -19,6 +19,7 @@ pub fn check(env: &mut dyn Env) -> Result<(), String> {
         ("an action out of bounds does what the clipped one does", clipping),
         ("any action is survived", wild_actions),
         ("distances are zero at the goal and never negative", distances),
+        ("the goal made of a state is reached in that state", goals),
         ("factors take the values of their range, and no other", factors),
         ("every policy runs an episode", policies),
     ];
@@ -152,6 +153,26 @@ fn distances(env: &mut dyn Env) -> Result<(), String> {
             ensure(cost.is_finite() && cost >= 0.0, format!("a cost-to-go of {cost}"))?;
             ensure(env.cost_to_go(&goal, &goal) == Some(0.0), "the cost-to-go from the goal to itself is not zero")?;
         }
+    }
+    Ok(())
+}
+
+fn goals(env: &mut dyn Env) -> Result<(), String> {
+    for seed in SEEDS {
+        env.reset(seed);
+        let start = state(env);
+        play(env, seed);
+        let there = state(env);
+        env.set_goal(&there).map_err(|error| error.to_string())?;
+        ensure(env.distance() == 0.0, format!("the distance is {} there", env.distance()))?;
+        let (labels, goal) = labels(env);
+        ensure(labels == goal, format!("labels {labels:?} there, {goal:?} at the goal"))?;
+        let mut bad = there.clone();
+        bad[0] = f64::NAN;
+        let here = state(env);
+        ensure(env.set_goal(&bad).is_err() && env.set_goal(&there[1..]).is_err(), "a bad state was made the goal")?;
+        ensure(state(env) == here, "a refused goal changed the state")?;
+        env.set_state(&start).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

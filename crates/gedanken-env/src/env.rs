@@ -72,6 +72,13 @@ pub trait Env: Send + Sync {
     /// [`EnvError::State`] when its length is wrong or a number is impossible; the environment is then unchanged.
     fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError>;
 
+    /// Makes the goal of what a full state of this environment, f64 `[state]`, shows: the agent is there when it is seen
+    /// there. Layout, moving parts and random numbers stay.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] as [`Env::set_state`] gives it; the environment is then unchanged.
+    fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError>;
+
     /// Writes the labels, f32 `[labels]`: named numbers of the state, for probes.
     fn labels(&self, out: &mut [f32]);
 
@@ -83,6 +90,12 @@ pub trait Env: Send + Sync {
 
     /// [`Env::distance`] below this is success, unless a protocol says otherwise.
     fn success_radius(&self) -> f64;
+
+    /// Other rules of success that people use for this task; reports give their rates beside the task's own. None by
+    /// default.
+    fn other_rules(&self) -> Vec<OtherRule> {
+        Vec::new()
+    }
 
     /// The true cost-to-go between two rows of labels: the least number of control steps, or `None` where nobody knows.
     fn cost_to_go(&self, labels: &[f32], goal: &[f32]) -> Option<f64>;
@@ -108,6 +121,17 @@ pub trait Env: Send + Sync {
 
     /// A copy, state and all.
     fn boxed_clone(&self) -> Box<dyn Env>;
+}
+
+/// A rule of success beside the task's own, and how far it is from being kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OtherRule {
+    /// Its name.
+    pub name: &'static str,
+    /// How far from done.
+    pub distance: f64,
+    /// A distance below this is success.
+    pub radius: f64,
 }
 
 /// A scripted way of acting, told everything about the environment.

@@ -11,7 +11,7 @@ mod space;
 pub mod conformance;
 pub mod many;
 
-pub use env::{Env, EnvError, Policy};
+pub use env::{Env, EnvError, OtherRule, Policy};
 pub use many::Many;
 pub use random::{Rng, derive_seed, rng};
 pub use registry::{Entry, Registry};

@@ -16,6 +16,7 @@ enum Fault {
     ActionUnclipped,
     LabelNan,
     CostAtGoal,
+    GoalIgnored,
     FactorUnchecked,
     PolicyMissing,
 }
@@ -102,6 +103,12 @@ impl Env for Line {
         })?;
         Ok(())
     }
+    fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let x = self.state[0];
+        self.set_state(state)?;
+        self.state = [x, self.state[usize::from(self.fault == Fault::GoalIgnored)]];
+        Ok(())
+    }
     fn labels(&self, out: &mut [f32]) {
         out[0] = if self.fault == Fault::LabelNan { f32::NAN } else { self.state[0] as f32 };
     }
@@ -163,6 +170,7 @@ fn each_broken_promise_is_named() {
         (Fault::ActionUnclipped, "clipped one"),
         (Fault::LabelNan, "finite"),
         (Fault::CostAtGoal, "zero at the goal"),
+        (Fault::GoalIgnored, "goal made of a state"),
         (Fault::FactorUnchecked, "factors"),
         (Fault::PolicyMissing, "policy"),
     ] {

@@ -106,6 +106,13 @@ impl Env for OpenField {
         Ok(())
     }
 
+    fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let [x, y, ..] = self.state;
+        self.set_state(state)?;
+        self.state = [x, y, self.state[0], self.state[1]];
+        Ok(())
+    }
+
     fn labels(&self, out: &mut [f32]) {
         out.copy_from_slice(&[self.state[0] as f32, self.state[1] as f32]);
     }

@@ -265,6 +265,13 @@ impl Env for TwoRooms {
         Ok(())
     }
 
+    fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let scene = self.scene;
+        self.set_state(state)?;
+        let state = Scene { goal: self.scene.agent, ..scene }.to_state();
+        self.set_state(&state).inspect_err(|_| self.scene = scene)
+    }
+
     fn labels(&self, out: &mut [f32]) {
         self.row(self.scene.agent, out);
     }

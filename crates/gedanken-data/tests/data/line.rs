@@ -105,6 +105,12 @@ impl Env for Line {
             }),
         }
     }
+    fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let (dot, post) = (self.dot, self.post);
+        self.set_state(state)?;
+        (self.dot, self.post, self.goal) = (dot, post, self.dot);
+        Ok(())
+    }
     fn labels(&self, out: &mut [f32]) {
         out.copy_from_slice(&[self.dot as f32, self.post as f32]);
     }

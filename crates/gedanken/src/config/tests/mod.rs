@@ -223,6 +223,9 @@ impl Env for Still {
     fn set_state(&mut self, _: &[f64]) -> Result<(), EnvError> {
         Ok(())
     }
+    fn set_goal(&mut self, _: &[f64]) -> Result<(), EnvError> {
+        Ok(())
+    }
     fn labels(&self, _: &mut [f32]) {}
     fn goal_labels(&self, _: &mut [f32]) {}
     fn distance(&self) -> f64 {
