@@ -1,0 +1,369 @@
+//! In which order touching pairs are solved: Chipmunk's tree of bounding boxes.
+//!
+//! Ten sweeps over the contacts do not converge where a block is crushed, and then the order of the sweep decides where
+//! it slips. Chipmunk's order is that in which its tree of bounding boxes finds the pairs. This is that tree, for one
+//! agent, a few boxes and four walls: leaves have fat bounding boxes, a leaf that left its own is inserted anew where
+//! that costs least area, and a leaf that stayed meets the pairs that it knows, newest first.
+
+use crate::shape::MOST_BOXES;
+use crate::vector::Vector;
+
+/// Leaves of the tree: the agent (0) and the boxes.
+pub const MOST_LEAVES: usize = 1 + MOST_BOXES;
+/// Leaves, and the nodes above them.
+const NODES: usize = 2 * MOST_LEAVES - 1;
+/// Most pairs that a leaf knows: the agent's with every box, a box's with the agent and the walls.
+const MOST_KNOWN: usize = 1 + WALLS;
+const WALLS: usize = 4;
+/// How far a fat bounding box goes beyond the thing, of its size, and of its velocity in a second.
+const FAT: f64 = 0.100_000_001_490_116_12;
+const NONE: u8 = u8::MAX;
+
+/// Bounds along x and y.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// Least x and y, px.
+    pub low: Vector,
+    /// Greatest x and y, px.
+    pub high: Vector,
+}
+
+impl Bounds {
+    fn merge(&self, other: &Self) -> Self {
+        Self {
+            low: [self.low[0].min(other.low[0]), self.low[1].min(other.low[1])],
+            high: [self.high[0].max(other.high[0]), self.high[1].max(other.high[1])],
+        }
+    }
+
+    fn area(&self) -> f64 {
+        (self.high[0] - self.low[0]) * (self.high[1] - self.low[1])
+    }
+
+    /// Whether they have a point in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        (0..2).all(|i| self.low[i] <= other.high[i] && other.low[i] <= self.high[i])
+    }
+
+    fn contains(&self, other: &Self) -> bool {
+        (0..2).all(|i| self.low[i] <= other.low[i] && self.high[i] >= other.high[i])
+    }
+
+    fn apart(&self, other: &Self) -> f64 {
+        let twice = |i: usize| (self.low[i] + self.high[i] - other.low[i] - other.high[i]).abs();
+        twice(0) + twice(1)
+    }
+
+    fn fat(&self, velocity: Vector) -> Self {
+        let size = [0, 1].map(|i| FAT * (self.high[i] - self.low[i]));
+        let ahead = [0, 1].map(|i| FAT * velocity[i]);
+        Self {
+            low: [0, 1].map(|i| self.low[i] + (-size[i]).min(ahead[i])),
+            high: [0, 1].map(|i| self.high[i] + size[i].max(ahead[i])),
+        }
+    }
+}
+
+/// The walls' bounds, and the order in which Chipmunk's tree of walls, filled wall by wall, gives them.
+const WALL_BOUNDS: [(usize, Bounds); WALLS] = [
+    (3, Bounds { low: [3.0, 504.0], high: [508.0, 508.0] }),
+    (2, Bounds { low: [504.0, 3.0], high: [508.0, 508.0] }),
+    (1, Bounds { low: [3.0, 3.0], high: [508.0, 7.0] }),
+    (0, Bounds { low: [3.0, 3.0], high: [7.0, 508.0] }),
+];
+
+/// The pairs that a leaf knows, newest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Known {
+    count: usize,
+    pairs: [Pair; MOST_KNOWN],
+}
+
+/// A leaf's pair with the agent or a box (its leaf), or with a wall (behind the leaves).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Pair {
+    with: u8,
+    /// Whether it is this leaf's turn that brings the pair up.
+    mine: bool,
+}
+
+impl Known {
+    fn push(&mut self, pair: Pair) {
+        if self.count < MOST_KNOWN {
+            self.pairs.copy_within(0..self.count, 1);
+            self.pairs[0] = pair;
+            self.count += 1;
+        }
+    }
+
+    fn forget(&mut self, with: u8) {
+        if let Some(at) = self.pairs[..self.count].iter().position(|pair| pair.with == with) {
+            self.pairs.copy_within(at + 1..self.count, at);
+            self.count -= 1;
+        }
+    }
+}
+
+/// The tree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Broadphase {
+    leaves: usize,
+    root: u8,
+    bounds: [Bounds; NODES],
+    children: [[u8; 2]; NODES],
+    parent: [u8; NODES],
+    known: [Known; MOST_LEAVES],
+}
+
+/// Who may touch: a box and the agent (0) or a wall (from 1).
+pub type Candidate = (usize, usize);
+
+impl Broadphase {
+    /// A tree of things that stand at `bounds`, inserted one after the other: the agent and the boxes.
+    pub fn new(bounds: &[Bounds]) -> Self {
+        let leaves = bounds.len().min(MOST_LEAVES);
+        let mut tree = Self {
+            leaves: 0,
+            root: NONE,
+            bounds: [Bounds::default(); NODES],
+            children: [[NONE; 2]; NODES],
+            parent: [NONE; NODES],
+            known: [Known::default(); MOST_LEAVES],
+        };
+        for (leaf, bounds) in bounds[..leaves].iter().enumerate() {
+            tree.leaves += 1;
+            tree.bounds[leaf] = bounds.fat([0.0; 2]);
+            tree.insert(leaf as u8);
+            let mut moved = [false; MOST_LEAVES];
+            moved[leaf] = true;
+            tree.meet(leaf as u8, &moved, &mut |_| {});
+        }
+        tree
+    }
+
+    /// Brings the tree to where things are now, and calls `found` with all candidates in the order of solving.
+    pub fn update(&mut self, bounds: &[Bounds], velocities: [Vector; 2], mut found: impl FnMut(Candidate)) {
+        let mut moved = [false; MOST_LEAVES];
+        // The boxes before the agent: so lie their numbers in Chipmunk's hash table.
+        for leaf in (1..self.leaves).chain([0]) {
+            if !self.bounds[leaf].contains(&bounds[leaf]) {
+                self.bounds[leaf] = bounds[leaf].fat(velocities[usize::from(leaf > 0)]);
+                self.remove(leaf as u8);
+                self.insert(leaf as u8);
+                for pair in self.known[leaf].pairs {
+                    if usize::from(pair.with) < self.leaves {
+                        self.known[usize::from(pair.with)].forget(leaf as u8);
+                    }
+                }
+                self.known[leaf] = Known::default();
+                moved[leaf] = true;
+            }
+        }
+        let (order, count) = self.in_order(self.root);
+        for &leaf in &order[..count] {
+            self.meet(leaf, &moved, &mut found);
+        }
+    }
+
+    /// One leaf's turn.
+    fn meet(&mut self, leaf: u8, moved: &[bool; MOST_LEAVES], found: &mut impl FnMut(Candidate)) {
+        let own = usize::from(leaf);
+        if !moved[own] {
+            let Known { count, pairs } = self.known[own];
+            pairs[..count].iter().filter(|pair| pair.mine).for_each(|pair| found(self.candidate(leaf, pair.with)));
+            return;
+        }
+        if leaf > 0 {
+            for (wall, bounds) in &WALL_BOUNDS {
+                if self.bounds[own].meets(bounds) {
+                    let with = (self.leaves + wall) as u8;
+                    self.known[own].push(Pair { with, mine: true });
+                    found(self.candidate(leaf, with));
+                }
+            }
+        }
+        let mut node = leaf;
+        while self.parent[usize::from(node)] != NONE {
+            let parent = self.parent[usize::from(node)];
+            let [a, b] = self.children[usize::from(parent)];
+            let (others, count) = self.in_order(if node == a { b } else { a });
+            for &other in &others[..count] {
+                // Two boxes are of one body and never touch.
+                let apart = leaf > 0 && other > 0 || !self.bounds[usize::from(other)].meets(&self.bounds[own]);
+                if apart {
+                    continue;
+                }
+                if node == a || !moved[usize::from(other)] {
+                    self.known[own].push(Pair { with: other, mine: node != a });
+                    self.known[usize::from(other)].push(Pair { with: leaf, mine: node == a });
+                }
+                if node != a {
+                    found(self.candidate(leaf, other));
+                }
+            }
+            node = parent;
+        }
+    }
+
+    fn candidate(&self, leaf: u8, with: u8) -> Candidate {
+        let (leaf, with) = (usize::from(leaf), usize::from(with));
+        match with.checked_sub(self.leaves) {
+            Some(wall) => (leaf - 1, 1 + wall),
+            None => (leaf.max(with) - 1, 0),
+        }
+    }
+
+    /// The leaves below a node, from first to last.
+    fn in_order(&self, node: u8) -> ([u8; MOST_LEAVES], usize) {
+        let (mut order, mut count) = ([0; MOST_LEAVES], 0);
+        let (mut stack, mut left) = ([node; NODES], usize::from(node != NONE));
+        while left > 0 {
+            left -= 1;
+            let node = stack[left];
+            if usize::from(node) < MOST_LEAVES {
+                order[count] = node;
+                count += 1;
+            } else {
+                let [a, b] = self.children[usize::from(node)];
+                (stack[left], stack[left + 1]) = (b, a);
+                left += 2;
+            }
+        }
+        (order, count)
+    }
+
+    fn insert(&mut self, leaf: u8) {
+        self.parent[usize::from(leaf)] = NONE;
+        self.root = if self.root == NONE { leaf } else { self.inserted(self.root, leaf) };
+        self.parent[usize::from(self.root)] = NONE;
+    }
+
+    /// The subtree at `node` with a leaf more.
+    fn inserted(&mut self, node: u8, leaf: u8) -> u8 {
+        let at = usize::from(node);
+        let own = self.bounds[usize::from(leaf)];
+        if at < MOST_LEAVES {
+            let new = (MOST_LEAVES..NODES).find(|&inner| self.children[inner] == [NONE; 2]).unwrap_or(NODES - 1);
+            self.adopt(new, [leaf, node]);
+            return new as u8;
+        }
+        let [a, b] = self.children[at].map(|child| self.bounds[usize::from(child)]);
+        let mut costs = [b.area() + a.merge(&own).area(), a.area() + b.merge(&own).area()];
+        if costs[0] == costs[1] {
+            costs = [a.apart(&own), b.apart(&own)];
+        }
+        let mut children = self.children[at];
+        let cheaper = usize::from(costs[1] < costs[0]);
+        children[cheaper] = self.inserted(children[cheaper], leaf);
+        self.adopt(at, children);
+        node
+    }
+
+    fn adopt(&mut self, node: usize, children: [u8; 2]) {
+        self.children[node] = children;
+        children.iter().for_each(|&child| self.parent[usize::from(child)] = node as u8);
+        let [a, b] = children.map(|child| self.bounds[usize::from(child)]);
+        self.bounds[node] = a.merge(&b);
+    }
+
+    fn remove(&mut self, leaf: u8) {
+        let parent = self.parent[usize::from(leaf)];
+        if parent == NONE {
+            self.root = NONE;
+            return;
+        }
+        let [a, b] = std::mem::replace(&mut self.children[usize::from(parent)], [NONE; 2]);
+        let other = if a == leaf { b } else { a };
+        let mut above = std::mem::replace(&mut self.parent[usize::from(parent)], NONE);
+        self.parent[usize::from(other)] = above;
+        if above == NONE {
+            self.root = other;
+            return;
+        }
+        let children = self.children[usize::from(above)].map(|child| if child == parent { other } else { child });
+        self.children[usize::from(above)] = children;
+        while above != NONE {
+            self.adopt(usize::from(above), self.children[usize::from(above)]);
+            above = self.parent[usize::from(above)];
+        }
+    }
+}
+
+/// Base of the number that holds a tree: leaves are 1 and up, a node above two others is [`INNER`].
+const TREE_BASE: u32 = 6;
+const INNER: u32 = 5;
+/// Base of the number that holds the pairs of a leaf.
+const PAIR_BASE: u32 = 32;
+
+impl Broadphase {
+    /// The whole tree as numbers: five for every leaf, and one for its shape.
+    pub fn write(&self, put: &mut impl FnMut(&[f64])) {
+        for leaf in 0..self.leaves {
+            let Bounds { low, high } = self.bounds[leaf];
+            put(&low);
+            put(&high);
+            let Known { count, pairs } = self.known[leaf];
+            let code = |pair: &Pair| 2 * (u32::from(pair.with) + 1) + u32::from(pair.mine);
+            let all = pairs[..count].iter().rev().fold(0, |all, pair| all * PAIR_BASE + code(pair));
+            put(&[f64::from(all)]);
+        }
+        put(&[f64::from(self.shape(self.root))]);
+    }
+
+    /// Takes the numbers back; none where they are no tree of as many leaves.
+    pub fn read(&mut self, next: &mut impl FnMut() -> f64) -> Option<()> {
+        let whole = |number: f64| (number.fract() == 0.0 && (0.0..4e9).contains(&number)).then_some(number as u32);
+        for leaf in 0..self.leaves {
+            self.bounds[leaf] = Bounds { low: [next(), next()], high: [next(), next()] };
+            let mut code = whole(next())?;
+            let mut known = Known::default();
+            while code > 0 {
+                let (pair, with) = (code % PAIR_BASE, (code % PAIR_BASE / 2).checked_sub(1)?);
+                let there = (with as usize) < self.leaves + WALLS && with as usize != leaf;
+                if !there || known.count == MOST_KNOWN {
+                    return None;
+                }
+                known.pairs[known.count] = Pair { with: with as u8, mine: pair % 2 == 1 };
+                known.count += 1;
+                code /= PAIR_BASE;
+            }
+            self.known[leaf] = known;
+        }
+        let mut code = whole(next())?;
+        (self.children, self.parent) = ([[NONE; 2]; NODES], [NONE; NODES]);
+        let mut seen = [false; MOST_LEAVES];
+        self.root = self.grow(&mut code, &mut seen, 0)?;
+        (code == 0 && seen[..self.leaves].iter().all(|seen| *seen)).then_some(())
+    }
+
+    /// The subtree at a node in preorder, its first digit the lowest.
+    fn shape(&self, node: u8) -> u32 {
+        let (mut code, mut place) = (0, 1);
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            let leaf = usize::from(node) < MOST_LEAVES;
+            code += place * if leaf { u32::from(node) + 1 } else { INNER };
+            place *= TREE_BASE;
+            if !leaf {
+                let [a, b] = self.children[usize::from(node)];
+                stack.extend([b, a]);
+            }
+        }
+        code
+    }
+
+    fn grow(&mut self, code: &mut u32, seen: &mut [bool; MOST_LEAVES], depth: usize) -> Option<u8> {
+        let digit = *code % TREE_BASE;
+        *code /= TREE_BASE;
+        if digit == INNER && depth < MOST_LEAVES {
+            let a = self.grow(code, seen, depth + 1)?;
+            let b = self.grow(code, seen, depth + 1)?;
+            let node = (MOST_LEAVES..NODES).find(|&inner| self.children[inner] == [NONE; 2])?;
+            self.adopt(node, [a, b]);
+            return Some(node as u8);
+        }
+        let leaf = (digit as usize).checked_sub(1).filter(|&leaf| leaf < self.leaves && !seen[leaf])?;
+        seen[leaf] = true;
+        Some(leaf as u8)
+    }
+}

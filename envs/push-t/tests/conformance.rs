@@ -1,0 +1,131 @@
+//! The promises of every environment, and what is particular to this one.
+
+use std::collections::BTreeMap;
+
+use gedanken_env::{Env, Registry, conformance, rng};
+use gedanken_push_t::{Options, PushT, Success, entry};
+use serde_json::json;
+
+fn make(options: serde_json::Value) -> Result<Box<dyn Env>, String> {
+    Registry::new().with(entry()).make("push-t", &options, &BTreeMap::new()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_registered_environment_keeps_the_promises_of_every_environment() {
+    for options in [
+        json!({"size": 64}),
+        json!({"size": 32, "action": "absolute", "goal": "fixed", "success": "coverage", "legacy_placement": true}),
+        json!({"size": 32, "shape": "plus", "success": "block"}),
+        json!({"size": 32, "shape": "i", "contact_marks": false}),
+    ] {
+        conformance::check(make(options.clone()).unwrap().as_mut()).unwrap_or_else(|what| panic!("{options}: {what}"));
+    }
+}
+
+#[test]
+fn the_defaults_fit_the_schema_and_build_the_default_environment() {
+    assert_eq!(serde_json::from_value::<Options>((entry().defaults)()).unwrap(), Options::default());
+    let schema = (entry().schema)();
+    assert_eq!(schema["additionalProperties"], json!(false));
+    for (key, _) in (entry().defaults)().as_object().unwrap() {
+        assert!(schema["properties"][key]["description"].is_string(), "{key} has no description");
+    }
+}
+
+#[test]
+fn impossible_options_are_errors() {
+    for options in [
+        json!({"sise": 64}),
+        json!({"size": 8}),
+        json!({"size": 513}),
+        json!({"shape": "u"}),
+        json!({"success": "luck"}),
+        json!(3),
+    ] {
+        assert!(make(options.clone()).is_err(), "{options}");
+    }
+}
+
+#[test]
+fn the_seven_numbers_of_the_field_are_placed_and_settled() {
+    let mut env = PushT::new(Options::default()).unwrap();
+    env.set_state(&[100.0, 120.0, 200.0, 210.0, 1.0, 30.0, -20.0]).unwrap();
+    let mut state = vec![0.0; env.spec().state.len()];
+    env.state(&mut state);
+    let expected = [100.3, 119.8, 200.0, 210.0, 1.0, 30.0, -20.0];
+    for (found, expected) in state.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-9, "{state:?}");
+    }
+    for bad in [[f64::NAN; 7], [1e7; 7]] {
+        assert!(env.set_state(&bad).is_err());
+    }
+    assert!(env.set_state(&[0.0; 6]).is_err());
+}
+
+#[test]
+fn a_state_whose_hidden_numbers_are_nonsense_is_refused() {
+    let mut env = PushT::new(Options::default()).unwrap();
+    let mut state = vec![0.0; env.spec().state.len()];
+    env.state(&mut state);
+    let index = |name: &str| env.spec().state.iter().position(|field| field.name == name).unwrap();
+    for (name, value) in [
+        ("center_x", state[12] + 1.0),
+        ("box0_agent_age", 4.0),
+        ("box1_wall2_key1", 9.0),
+        ("leaf1_pairs", 31.0),
+        ("tree", 4.0),
+        ("tree", 1e8),
+    ] {
+        let mut bad = state.clone();
+        bad[index(name)] = value;
+        assert!(env.clone().set_state(&bad).is_err(), "{name} = {value} was accepted");
+    }
+}
+
+#[test]
+fn rules_of_success_count_what_they_say() {
+    let mut env = PushT::new(Options::default()).unwrap();
+    env.set_state(&[100.0, 100.0, 250.0, 250.0, 0.0, 0.0, 0.0]).unwrap();
+    let mut here = vec![0.0; env.spec().state.len()];
+    env.state(&mut here);
+    env.set_goal(&here).unwrap();
+    // 12 px of the agent and 16 px of the block are 20 px together; the angle is that of symmetric shapes elsewhere.
+    env.set_state(&[112.0, 100.0, 266.0, 250.0, 0.1, 0.0, 0.0]).unwrap();
+    assert!((env.distance() - 20.0).abs() < 1e-9, "{}", env.distance());
+    let others = env.other_rules();
+    assert_eq!(others.iter().map(|rule| rule.name).collect::<Vec<_>>(), ["block", "coverage"]);
+    assert!((others[0].distance - 16.0).abs() < 1e-9);
+    // A turn of 30° counts as 30 px, and one of 330° the same.
+    env.set_state(&[100.0, 100.0, 250.0, 250.0, 330f64.to_radians(), 0.0, 0.0]).unwrap();
+    assert!((env.distance() - 30.0).abs() < 1e-9, "{}", env.distance());
+
+    let geometry = gedanken_push_t::Shape::Square.geometry(40.0);
+    let pose = |x: f64| gedanken_push_t::Pose { agent: [0.0; 2], block: [x, 0.0], angle: 0.0 };
+    let quarter = std::f64::consts::FRAC_PI_2;
+    assert!((gedanken_push_t::coverage(&geometry, &pose(20.0), &pose(0.0)) - 0.75).abs() < 1e-12);
+    let turned = gedanken_push_t::Pose { angle: quarter, ..pose(0.0) };
+    assert_eq!(Success::Coverage.distance(&geometry, quarter, &turned, &pose(0.0)), 0.0);
+    assert!(Success::Block.distance(&geometry, quarter, &turned, &pose(0.0)) < 1e-9);
+}
+
+#[test]
+fn the_expert_pushes_the_block_to_where_it_should_be() {
+    let mut solved = 0;
+    for seed in 0..8 {
+        let mut env = PushT::new(Options { size: 16, ..Options::default() }).unwrap();
+        env.reset(seed);
+        let mut policy = env.policy("expert").unwrap();
+        let mut rng = rng(seed, &[]);
+        policy.begin(&mut env, &mut rng);
+        let mut action = [0.0; 2];
+        for _ in 0..300 {
+            if env.distance() < env.success_radius() {
+                solved += 1;
+                break;
+            }
+            policy.act(&env, &mut rng, &mut action);
+            env.step(&action);
+        }
+    }
+    assert!(solved >= 6, "{solved} of 8 tasks solved");
+}
