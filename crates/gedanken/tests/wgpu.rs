@@ -46,6 +46,7 @@ fn batch(device: &Device) -> TrainBatch {
         episodes,
         time: TIME,
         extra,
+        seed: 7,
     }
 }
 
