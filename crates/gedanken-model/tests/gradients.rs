@@ -55,7 +55,6 @@ fn configs() -> Vec<ModelConfig> {
             inverse_dynamics: InverseDynamicsConfig { hidden: Some(4), ..InverseDynamicsConfig::default() },
             distance: DistanceConfig { enabled: false, hidden: vec![5], dim: 3, steps: 2, ..DistanceConfig::default() },
             probe: ProbeConfig { channels: vec![3], hidden: 4 },
-            ..ModelConfig::default()
         }
     };
     parts.into_iter().map(config).collect()
