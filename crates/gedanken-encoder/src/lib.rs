@@ -3,16 +3,21 @@
 //! An encoder takes normalised pixels `[frames, channels, height, width]` and returns latents `[frames, tokens, dim]`.
 //! A vector latent has one token; a map has `rows x columns` of them, row by row.
 
+mod conv;
 mod impala;
 mod patch;
+mod patches;
+mod vit;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use conv::{ConvEncoder, ConvEncoderConfig};
 pub use impala::{Impala, ImpalaConfig};
 pub use patch::{Patch, PatchConfig, PatchLatent};
+pub use vit::{Vit, VitConfig};
 
 /// Which encoder, and how large.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +27,10 @@ pub enum EncoderConfig {
     Impala(ImpalaConfig),
     /// Patches by a matrix product, then small convolutions: made for a CPU; map or vector latent.
     Patch(PatchConfig),
+    /// Convolutions that halve the map stage by stage: sees more than patches do, on a CPU still; vector or map latent.
+    Conv(ConvEncoderConfig),
+    /// A vision transformer with a projector, vector latent: LeWorldModel's.
+    Vit(VitConfig),
 }
 
 impl Default for EncoderConfig {
@@ -71,6 +80,10 @@ pub enum Encoder {
     Impala(Impala),
     /// See [`Patch`].
     Patch(Patch),
+    /// See [`ConvEncoder`].
+    Conv(ConvEncoder),
+    /// See [`Vit`].
+    Vit(Vit),
 }
 
 impl EncoderConfig {
@@ -79,6 +92,8 @@ impl EncoderConfig {
         match self {
             Self::Impala(_) => None,
             Self::Patch(config) => config.problem(pixels),
+            Self::Conv(config) => config.problem(pixels),
+            Self::Vit(config) => config.problem(pixels),
         }
     }
 
@@ -87,6 +102,8 @@ impl EncoderConfig {
         match self {
             Self::Impala(config) => LatentShape::vector(config.dim),
             Self::Patch(config) => config.latent_shape(pixels),
+            Self::Conv(config) => config.latent_shape(pixels),
+            Self::Vit(config) => LatentShape::vector(config.dim),
         }
     }
 
@@ -95,6 +112,8 @@ impl EncoderConfig {
         match self {
             Self::Impala(config) => Encoder::Impala(config.init(pixels, device)),
             Self::Patch(config) => Encoder::Patch(config.init(pixels, device)),
+            Self::Conv(config) => Encoder::Conv(config.init(pixels, device)),
+            Self::Vit(config) => Encoder::Vit(config.init(pixels, device)),
         }
     }
 }
@@ -105,6 +124,8 @@ impl Encoder {
         match self {
             Self::Impala(encoder) => encoder.forward(pixels),
             Self::Patch(encoder) => encoder.forward(pixels),
+            Self::Conv(encoder) => encoder.forward(pixels),
+            Self::Vit(encoder) => encoder.forward(pixels),
         }
     }
 }

@@ -7,7 +7,7 @@ use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::LatentShape;
+use crate::{LatentShape, patches};
 
 /// Configuration of [`Patch`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,12 +103,7 @@ impl PatchConfig {
 impl Patch {
     /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let [frames, channels, height, width] = pixels.dims();
-        let (rows, columns, side) = (height / self.patch, width / self.patch, self.patch);
-        let patches = pixels
-            .reshape([frames, channels, rows, side, columns, side])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([frames, rows, columns, channels * side * side]);
+        let patches = patches::of_picture(pixels, self.patch);
         let hidden = self.convolutions.iter().zip(&self.norms);
         let x = hidden
             .fold(self.embed.forward(patches), |x, (convolution, norm)| norm.forward_relu(convolution.forward(x)));

@@ -7,8 +7,11 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
-use gedanken_encoder::{Impala, ImpalaConfig};
-use parts::{PRECISIONS, array, assert_close, fill, input, number, numbers, parameter_gradients, part, tensor};
+use gedanken_encoder::{Impala, ImpalaConfig, VitConfig};
+use parts::{
+    PRECISIONS, array, assert_close, assert_parameter_gradients, fill, input, lewm, number, numbers,
+    parameter_gradients, part, tensor,
+};
 
 /// As EB-JEPA has it: the LayerNorm is the world model's, which shares it with the predictor.
 #[derive(Module, Debug)]
@@ -53,5 +56,25 @@ fn impala_with_a_layer_norm_and_all_its_gradients_are_pytorchs() {
                 assert!((ours - theirs).abs() < tolerance * size, "{name}: {ours} instead of {theirs}");
             }
         }
+    }
+}
+
+#[test]
+fn the_vision_transformer_with_its_projector_and_all_gradients_are_pytorchs() {
+    let case = lewm("vit");
+    let config = VitConfig { patch: 4, dim: 12, depth: 2, heads: 3, mlp: 16, projector: 10 };
+    for (dtype, tolerance) in PRECISIONS {
+        let vit = fill(config.init([3, 8, 8], &Device::flex()), case["parameters"].as_array().unwrap(), dtype);
+        let pixels = input::<4>(&case["inputs"][0], dtype);
+        let latents = vit.forward(pixels.clone()).squeeze_dim::<2>(1);
+        assert_close(&numbers(latents.clone().inner()), &array(&case["output"]), tolerance, "latents");
+
+        let gradients = (latents * tensor::<2>(&case["upstream"], dtype).autodiff()).sum().backward();
+        let of_pixels = numbers(pixels.grad(&gradients).unwrap());
+        assert_close(&of_pixels, &array(&case["input_gradients"][0]), tolerance, "gradient of pixels");
+        let ours = parameter_gradients(&vit, &GradientsParams::from_grads(gradients, &vit));
+        assert_parameter_gradients(&ours, &case, tolerance);
+        let latents = vit.valid().forward(tensor::<4>(&case["inputs"][0], dtype));
+        assert_close(&numbers(latents), &array(&case["output_afterwards"]), tolerance, "latents afterwards");
     }
 }

@@ -16,6 +16,12 @@ pub fn part(name: &str) -> Value {
     parts[name].take()
 }
 
+/// What is stored of a part of LeWorldModel.
+pub fn lewm(name: &str) -> Value {
+    let mut parts: Value = serde_json::from_str(include_str!("lewm.json")).unwrap();
+    parts[name].take()
+}
+
 pub fn number(case: &Value) -> f64 {
     case.as_f64().unwrap()
 }
@@ -98,7 +104,7 @@ pub fn fill<M: Module>(module: M, described: &[Value], dtype: DType) -> M {
     module.train()
 }
 
-/// The gradients of all parameters in the order of a visit, each in PyTorch's layout.
+/// The gradients of all parameters in the order of a visit, each in PyTorch's layout. Running statistics have none.
 pub fn parameter_gradients<M: Module>(module: &M, gradients: &GradientsParams) -> Vec<Vec<f64>> {
     struct Collect<'a> {
         gradients: &'a GradientsParams,
@@ -106,14 +112,18 @@ pub fn parameter_gradients<M: Module>(module: &M, gradients: &GradientsParams) -
         found: Vec<Vec<f64>>,
     }
     impl ModuleVisitor for Collect<'_> {
-        fn enter_module(&mut self, _: &str, kind: &str) {
-            self.modules.push(kind.to_owned());
+        fn enter_module(&mut self, name: &str, kind: &str) {
+            self.modules.push(format!("{name} of {kind}"));
         }
         fn exit_module(&mut self, _: &str, _: &str) {
             self.modules.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let gradient = self.gradients.get::<D>(param.id).expect("every parameter has a gradient");
+            let gradient = self.gradients.get::<D>(param.id);
+            if self.modules.last().is_some_and(|path| path.starts_with("running_")) {
+                return assert!(gradient.is_none(), "running statistics are not learned");
+            }
+            let gradient = gradient.expect("every parameter has a gradient");
             let dims = gradient.dims();
             let gradient = numbers(gradient);
             let of_kernels = self.modules.iter().any(|kind| kind.ends_with("Conv3x3"));
@@ -127,6 +137,23 @@ pub fn parameter_gradients<M: Module>(module: &M, gradients: &GradientsParams) -
     let mut collect = Collect { gradients, modules: Vec::new(), found: Vec::new() };
     module.visit(&mut collect);
     collect.found
+}
+
+/// Gradients of parameters, in the order of a visit, against those of `lewm.py`: their norms and first numbers.
+#[track_caller]
+pub fn assert_parameter_gradients(ours: &[Vec<f64>], case: &Value, relative: f64) {
+    let theirs = case["parameter_gradients"].as_array().unwrap();
+    assert_eq!(ours.len(), theirs.len());
+    // Some are zero in exact arithmetic: a bias before a batch norm.
+    let greatest = theirs.iter().map(|each| number(&each["norm"])).fold(0.0, f64::max);
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        let size = number(&theirs["norm"]).max(0.1 * greatest);
+        let norm = ours.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let few = ours.iter().copied().take(4).zip(array(&theirs["first_4"]));
+        for (ours, expected) in few.chain([(norm, number(&theirs["norm"]))]) {
+            assert!((ours - expected).abs() <= relative * size, "{}: {ours} instead of {expected}", theirs["name"]);
+        }
+    }
 }
 
 /// Every number within `relative` of the greatest magnitude of theirs.

@@ -26,13 +26,18 @@ pub struct ModelConfig {
     pub probe: ProbeConfig,
 }
 
-/// The prediction loss: mean over steps of the mean squared error of latents unrolled from the first frame of the window.
+/// The prediction loss: mean squared error of predicted latents, unrolled from the first frame of the window or each from the
+/// true frames before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PredictionConfig {
     /// Its weight in the loss. Default 1.
     #[schemars(range(min = 0.0))]
     pub weight: f64,
+    /// Predict every frame of the window from the true frames before it, as many as the predictor's history (DINO-WM,
+    /// LeWorldModel); `unroll` is not used then. The frames of a window less one must be a multiple of the history. Default
+    /// false: unroll from the first frame.
+    pub teacher: bool,
     /// Steps that are unrolled, each on the one before; at most the frames of a window less one. Default 8.
     #[schemars(range(min = 1, max = 1024))]
     pub unroll: usize,
@@ -42,7 +47,7 @@ pub struct PredictionConfig {
 
 impl Default for PredictionConfig {
     fn default() -> Self {
-        Self { weight: 1.0, unroll: 8, shared_norm: false }
+        Self { weight: 1.0, teacher: false, unroll: 8, shared_norm: false }
     }
 }
 
@@ -141,8 +146,13 @@ impl ModelConfig {
         if let Some(problem) = self.predictor.problem([shape.rows, shape.columns]) {
             return Some(("predictor.kind", problem));
         }
-        if self.prediction.unroll >= time {
-            let found = self.prediction.unroll;
+        let (found, history) = (self.prediction.unroll, self.predictor.history());
+        // A stored model has no window.
+        if self.prediction.teacher && time != usize::MAX && (time < 2 || !(time - 1).is_multiple_of(history)) {
+            let fitting = format!("windows of {} frames, or a multiple of {history} more", history + 1);
+            return Some(("prediction.teacher", format!("a history of {history} frames needs {fitting}, not {time}")));
+        }
+        if !self.prediction.teacher && found >= time {
             return Some((
                 "prediction.unroll",
                 format!("{found} steps need windows of {} frames, not {time}", found + 1),

@@ -17,9 +17,9 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_encoder::{Encoder, LatentShape};
-use gedanken_nn::Readout;
+use gedanken_nn::{Noise, Readout};
 use gedanken_predictor::Predictor;
-use gedanken_regularizer::{RegularizerConfig, covariance, time_similarity, variance};
+use gedanken_regularizer::{RegularizerConfig, covariance, directions, sigreg, time_similarity, variance};
 use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Blueprint, CheckpointError, load, save};
@@ -70,8 +70,7 @@ pub struct WorldModel {
 struct Settings {
     spaces: Spaces,
     latent: LatentShape,
-    unroll: usize,
-    prediction: f64,
+    prediction: PredictionConfig,
     inverse_dynamics: f64,
     regularizer: RegularizerConfig,
 }
@@ -94,6 +93,8 @@ pub struct TrainBatch {
     pub time: usize,
     /// Further frames of the same episode.
     pub extra: usize,
+    /// What is random in the loss of this batch follows from it: what dropout drops, where SIGReg looks.
+    pub seed: u64,
 }
 
 /// What a batch costs.
@@ -134,8 +135,7 @@ impl WorldModel {
                 settings: Settings {
                     spaces,
                     latent,
-                    unroll: config.prediction.unroll,
-                    prediction: config.prediction.weight,
+                    prediction: config.prediction.clone(),
                     inverse_dynamics: inverse.weight,
                     regularizer: config.regularizer.clone(),
                 },
@@ -164,22 +164,54 @@ impl WorldModel {
         self.normed(self.encoder.forward(pixels))
     }
 
-    /// One imagined step: latents `[batch, tokens, dim]`, actions `[batch, action]` -> `[batch, tokens, dim]`.
-    pub fn predict(&self, latents: Tensor<3>, actions: Tensor<2>) -> Tensor<3> {
-        self.normed(self.predictor.forward(latents, actions))
+    /// Imagined steps: latents `[batch, frames, tokens, dim]` of at most [`WorldModel::history`] frames, the actions taken in
+    /// them `[batch, frames, action]` -> the latents after every frame `[batch, frames, tokens, dim]`, each predicted from that
+    /// frame and those before it.
+    pub fn predict(&self, latents: Tensor<4>, actions: Tensor<3>) -> Tensor<4> {
+        self.predict_with(latents, actions, &mut Noise::none())
+    }
+
+    fn predict_with(&self, latents: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
+        self.normed(self.predictor.forward(latents, actions, noise))
+    }
+
+    /// Frames that a step is predicted from, at most.
+    pub fn history(&self) -> usize {
+        self.predictor.history()
     }
 
     /// The imagined future: first latents `[batch, tokens, dim]`, actions `[batch, steps, action]` -> the latents after every
-    /// action `[batch, steps, tokens, dim]`.
+    /// action `[batch, steps, tokens, dim]`. Every step is predicted from the last [`WorldModel::history`] latents: the first
+    /// alone to begin with, then more and more imagined ones.
     pub fn unroll(&self, first: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+        self.unroll_with(first, actions, &mut Noise::none())
+    }
+
+    fn unroll_with(&self, first: Tensor<3>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
         let steps = actions.dims()[1];
-        let mut latents = first;
-        let mut future = Vec::with_capacity(steps);
+        // `[batch, 1, tokens, dim]` each.
+        let mut latents = Vec::with_capacity(steps + 1);
+        latents.push(first.unsqueeze_dim(1));
         for step in 0..steps {
-            latents = self.predict(latents, actions.clone().narrow(1, step, 1).squeeze_dim(1));
-            future.push(latents.clone());
+            let frames = self.history().min(step + 1);
+            let seen = match &latents[step + 1 - frames..] {
+                [only] => only.clone(),
+                several => Tensor::cat(several.to_vec(), 1),
+            };
+            let next = self.predict_with(seen, actions.clone().narrow(1, step + 1 - frames, frames), noise);
+            latents.push(if frames == 1 { next } else { next.narrow(1, frames - 1, 1) });
         }
-        Tensor::stack(future, 1)
+        Tensor::cat(latents.split_off(1), 1)
+    }
+
+    /// Every frame but the first of windows `[windows, time, tokens, dim]`, predicted from the true frames before it and the
+    /// actions `[windows, time - 1, action]`, in runs of [`WorldModel::history`] frames -> `[windows, time - 1, tokens, dim]`.
+    fn predict_next(&self, windows: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
+        let ([count, time, tokens, dim], action) = (windows.dims(), actions.dims()[2]);
+        let (runs, history) = ((time - 1) / self.history(), self.history());
+        let seen = windows.narrow(1, 0, time - 1).reshape([count * runs, history, tokens, dim]);
+        let next = self.predict_with(seen, actions.reshape([count * runs, history, action]), noise);
+        next.reshape([count, time - 1, tokens, dim])
     }
 
     /// The labels that the probe reads, normalised: latents `[batch, tokens, dim]` -> `[batch, labels]`.
@@ -192,11 +224,11 @@ impl WorldModel {
         self.distance.as_ref()
     }
 
-    /// The loss of a batch: multi-step unrolled prediction + variance + covariance + time similarity + inverse dynamics, and
-    /// beside them, on detached latents, the goal distance and the probes. Gradients flow into the targets too: it is the
-    /// regulariser that keeps the latent from collapsing (Sobal et al., 2025; Bardes et al., 2022).
+    /// The loss of a batch: prediction + variance + covariance + time similarity + SIGReg + inverse dynamics, and beside them,
+    /// on detached latents, the goal distance and the probes. Gradients flow into the targets too: it is the regulariser that
+    /// keeps the latent from collapsing (Sobal et al., 2025; Bardes et al., 2022).
     pub fn loss(&self, batch: TrainBatch) -> Loss {
-        let Settings { latent, unroll, regularizer, .. } = &self.settings;
+        let Settings { latent, prediction, regularizer, .. } = &self.settings;
         let (windows, frames) = (batch.layouts * batch.episodes, batch.time + batch.extra);
         let (tokens, dim) = (latent.tokens(), latent.dim);
         let mut terms = Terms::default();
@@ -204,18 +236,30 @@ impl WorldModel {
         // Encode every frame.
         let latents = self.encode(batch.pixels);
         let sequences = latents.clone().reshape([windows, frames, tokens, dim]).narrow(1, 0, batch.time);
-        let at = |time: usize| sequences.clone().narrow(1, time, 1).squeeze_dim::<3>(1);
 
-        // Predict from the first frame, and compare.
-        let future = self.unroll(at(0), batch.actions.clone().narrow(1, 0, *unroll));
-        let seen = sequences.clone().narrow(1, 1, *unroll);
-        terms.add("prediction", self.settings.prediction, || (future - seen).powi_scalar(2).mean());
+        // Predict, and compare.
+        let mut noise = Noise::seeded(batch.seed);
+        terms.add("prediction", prediction.weight, || {
+            let (future, steps) = if prediction.teacher {
+                let future = self.predict_next(sequences.clone(), batch.actions.clone(), &mut noise);
+                (future, batch.time - 1)
+            } else {
+                let first = sequences.clone().narrow(1, 0, 1).squeeze_dim(1);
+                let actions = batch.actions.clone().narrow(1, 0, prediction.unroll);
+                (self.unroll_with(first, actions, &mut noise), prediction.unroll)
+            };
+            (future - sequences.clone().narrow(1, 1, steps)).powi_scalar(2).mean()
+        });
 
         // Regularise.
         let samples = latents.clone().flatten::<2>(1, 2);
         terms.add("variance", regularizer.variance, || variance(samples.clone(), regularizer.margin));
         terms.add("covariance", regularizer.covariance, || covariance(samples.clone()));
         terms.add("time_similarity", regularizer.time_similarity, || time_similarity(sequences.clone()));
+        terms.add("sigreg", regularizer.sigreg, || {
+            let directions = directions(dim, regularizer.projections, batch.seed, &sequences.device());
+            sigreg(sequences.clone(), directions.cast(sequences.dtype()))
+        });
         if let Some(head) = &self.inverse_dynamics {
             let pairs = batch.time - 1;
             let flat = |from: usize| sequences.clone().narrow(1, from, pairs).reshape([windows * pairs, tokens, dim]);
@@ -250,7 +294,7 @@ impl WorldModel {
         self
     }
 
-    fn normed(&self, latents: Tensor<3>) -> Tensor<3> {
+    fn normed<const D: usize>(&self, latents: Tensor<D>) -> Tensor<D> {
         match &self.norm {
             Some(norm) => norm.forward(latents),
             None => latents,

@@ -14,7 +14,15 @@ pub struct Named {
     pub values: Vec<f32>,
 }
 
-/// All parameters, in the order of the module's fields.
+impl Named {
+    /// Whether it is a running statistic of a batch norm: it belongs to the model, but no gradient changes it.
+    pub fn is_statistic(&self) -> bool {
+        [".running_mean", ".running_var"].iter().any(|end| self.name.ends_with(end))
+    }
+}
+
+/// All parameters, and the running statistics of batch norms, in the order of the module's fields. Those of a model in training
+/// may be an update behind: ask its [`Module::valid`].
 pub fn named_parameters<M: Module>(module: &M) -> Vec<Named> {
     struct Collect {
         path: Vec<String>,

@@ -16,8 +16,8 @@ pub(crate) fn unreasonable(model: &ModelConfig) -> Option<String> {
     fn look(path: &str, value: &Value) -> Option<String> {
         match value {
             Value::Number(number) if number.is_u64() => {
-                // There may be no hidden layer, but nothing has a width of zero.
-                let least = u64::from(!path.ends_with("depth"));
+                // There may be no hidden layer and no projector, but nothing else has a width of zero.
+                let least = u64::from(!path.ends_with("depth") && !path.ends_with("projector"));
                 let wrong = !number.as_u64().is_some_and(|n| (least..=MOST).contains(&n));
                 wrong.then(|| format!("{path} = {number}"))
             }
@@ -51,6 +51,8 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
     };
     let mut matrices = readout(&model.probe.channels, &[model.probe.hidden, spaces.labels]);
 
+    // There and back; none where there is no projector.
+    let projector = |width: usize| [2 * dim, width];
     match &model.encoder {
         EncoderConfig::Impala(c) => {
             let half = |side: usize| c.channels.iter().fold(side, |side, _| side.div_ceil(2));
@@ -66,8 +68,28 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
                 matrices.push([tokens * (c.width / 4).max(1), c.dim]);
             }
         }
+        EncoderConfig::Conv(c) => {
+            let first = channels * c.patch * c.patch;
+            let inputs = std::iter::once(first).chain(c.channels.iter().map(|&n| 4 * n));
+            matrices.extend(inputs.zip(&c.channels).map(|(from, &to)| [from + 9 * to * c.depth, to]));
+            matrices.push(projector(c.projector));
+            if let (true, Some(last)) = (latent.is_vector(), c.channels.last()) {
+                let stride = c.patch << (c.channels.len() - 1).min(16);
+                matrices.push([(height / stride) * (width / stride) * last, dim]);
+            }
+        }
+        EncoderConfig::Vit(c) => {
+            matrices.extend([[channels * c.patch * c.patch, dim], projector(c.projector)]);
+            matrices.push([(height / c.patch) * (width / c.patch), dim]);
+            matrices.extend(vec![[dim, 4 * dim + 2 * c.mlp]; c.depth]);
+        }
     }
     match &model.predictor {
+        PredictorConfig::Transformer(c) => {
+            let inner = c.heads * c.head_dim;
+            matrices.extend([[c.action_hidden, spaces.action + dim], [c.history, dim], projector(c.projector)]);
+            matrices.extend(vec![[dim, 6 * dim + 4 * inner + 2 * c.mlp]; c.depth]);
+        }
         PredictorConfig::Gru(_) => matrices.push([dim, 3 * dim]),
         PredictorConfig::Mlp(c) => matrices.extend([[dim + c.action_dim, c.hidden], [c.hidden, c.hidden + dim]]),
         PredictorConfig::Conv(c) => matrices.extend(vec![[9 * c.width, c.width]; c.depth]),
@@ -90,8 +112,8 @@ mod tests {
     use super::*;
     use crate::{WorldModel, named_parameters};
     use burn::tensor::Device;
-    use gedanken_encoder::{ImpalaConfig, PatchConfig};
-    use gedanken_predictor::{GruConfig, ResidualMlpConfig};
+    use gedanken_encoder::{ConvEncoderConfig, ImpalaConfig, PatchConfig, VitConfig};
+    use gedanken_predictor::{GruConfig, ResidualMlpConfig, TransformerConfig};
 
     #[test]
     fn a_model_has_at_least_the_weights_it_is_said_to_have_and_not_many_more() {
@@ -102,6 +124,14 @@ mod tests {
             (EncoderConfig::default(), PredictorConfig::default()),
             (EncoderConfig::Patch(vector), PredictorConfig::Mlp(ResidualMlpConfig::default())),
             (EncoderConfig::Impala(impala), PredictorConfig::Gru(GruConfig::default())),
+            (
+                EncoderConfig::Vit(VitConfig { patch: 5, depth: 2, ..VitConfig::default() }),
+                PredictorConfig::Transformer(TransformerConfig { depth: 2, ..TransformerConfig::default() }),
+            ),
+            (
+                EncoderConfig::Conv(ConvEncoderConfig { patch: 5, ..ConvEncoderConfig::default() }),
+                PredictorConfig::Transformer(TransformerConfig { projector: 0, depth: 1, ..Default::default() }),
+            ),
         ];
         for (encoder, predictor) in parts {
             let config = ModelConfig { encoder, predictor, ..ModelConfig::default() };

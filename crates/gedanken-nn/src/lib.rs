@@ -1,12 +1,22 @@
 //! Blocks that encoders and predictors share.
 
+mod attention;
 mod conv;
+mod feed_forward;
 mod group_norm;
 mod kernels;
+mod linear;
 mod mlp;
+mod noise;
+mod projector;
 mod readout;
 
+pub use attention::{Attention, AttentionConfig};
 pub use conv::{Conv3x3, Conv3x3Config};
+pub use feed_forward::{FeedForward, FeedForwardConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
+pub use linear::normal_linear;
 pub use mlp::Mlp;
+pub use noise::Noise;
+pub use projector::Projector;
 pub use readout::Readout;

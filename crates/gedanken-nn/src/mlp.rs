@@ -1,8 +1,10 @@
 //! A multi-layer perceptron.
 
-use burn::module::{Initializer, Module};
+use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
+
+use crate::normal_linear;
 
 /// Linear layers with ReLU between them.
 #[derive(Module, Debug)]
@@ -18,13 +20,7 @@ impl Mlp {
 
     /// The same with normal(0, `std`) weights and zero biases in every layer; `std` 0 makes the last layer silent.
     pub fn with_normal_init(widths: &[usize], std: f64, device: &Device) -> Self {
-        let normal = Initializer::Normal { mean: 0.0, std };
-        let layer = |w: &[usize]| {
-            let mut linear = LinearConfig::new(w[0], w[1]).with_initializer(normal.clone()).init(device);
-            linear.bias = Some(Initializer::Zeros.init([w[1]], device));
-            linear
-        };
-        Self { layers: widths.windows(2).map(layer).collect() }
+        Self { layers: widths.windows(2).map(|w| normal_linear(w[0], w[1], std, device)).collect() }
     }
 
     /// `[..., input]` -> `[..., output]`.

@@ -74,6 +74,26 @@ def total(shape, scale, phase):
     }
 
 
+def sigreg(z, directions):
+    """As LeWorldModel computes it: knots on [0, 3], per frame index over the batch, mean over directions and frames."""
+    t = torch.linspace(0, 3, 17)
+    weights = torch.full((17,), 2 * 3 / 16)
+    weights[[0, -1]] = 3 / 16
+    window = torch.exp(-t.square() / 2)
+    x = (z.transpose(0, 1).flatten(1, 2) @ directions).unsqueeze(-1) * t
+    error = (x.cos().mean(1) - window).square() + x.sin().mean(1).square()
+    return ((error @ (weights * window)) * z.shape[0] * z.shape[2]).mean()
+
+
+def gaussianity(shape, count, scale, phase, offset):
+    """Latents [batch, time, tokens, dim] along `count` directions, themselves waves of phase 0.2 brought to length 1."""
+    directions = wave((shape[3], count), 1.0, 0.2)
+    directions = directions / directions.norm(dim=0)
+    value, gradient = with_gradient(lambda z: sigreg(z, directions), wave(shape, scale, phase, offset))
+    return {"shape": shape, "count": count, "scale": scale, "phase": phase, "offset": offset,
+            "value": value, "gradient": gradient}
+
+
 result = {
     "formula": wave.__doc__,
     "torch": torch.__version__,
@@ -88,6 +108,11 @@ result = {
     ],
     "time_similarity": [similarity([2, 4, 3, 2], 0.9, 0.5), similarity([3, 2, 1, 4], 2.0, 1.5)],
     "total": [total([3, 4, 1, 5], 0.7, 0.6), total([2, 3, 4, 3], 0.7, 0.6)],
+    "sigreg": [
+        gaussianity([6, 3, 1, 5], 7, 1.0, 0.5, 0.0),
+        gaussianity([4, 2, 3, 4], 5, 0.3, 0.9, 1.5),
+        gaussianity([5, 2, 1, 6], 4, 6.0, 0.1, 0.0),
+    ],
 }
 path = pathlib.Path(__file__).with_name("terms.json")
 path.write_text(json.dumps(result, indent=1) + "\n")

@@ -5,7 +5,7 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType::F64;
 use common::{assert_close, numbers, scalar, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{EPSILON, RegularizerConfig, covariance, time_similarity, variance};
+use gedanken_regularizer::{EPSILON, RegularizerConfig, covariance, directions, sigreg, time_similarity, variance};
 
 fn shapeless(samples: usize, features: usize) -> Tensor<2> {
     tensor(&wave(samples * features, 0.6, 0.8, 0.1), [samples, features], F64)
@@ -34,6 +34,52 @@ fn every_gradient_is_that_of_finite_differences() {
         assert_gradient(shapeless(samples, features), covariance);
     }
     assert_gradient(sequence([2, 3, 2, 3]), time_similarity);
+    assert_gradient(sequence([4, 3, 2, 3]), |z| {
+        let directions = gaussian_directions(3, 5, 1);
+        sigreg(z.clone(), if z.device().is_autodiff() { directions.autodiff() } else { directions })
+    });
+}
+
+fn gaussian_directions(dim: usize, count: usize, seed: u64) -> Tensor<2> {
+    directions(dim, count, seed, &Device::flex()).cast(F64)
+}
+
+#[test]
+fn directions_have_length_one_and_follow_from_their_seed() {
+    let columns = gaussian_directions(12, 40, 3);
+    let lengths = numbers(columns.clone().square().sum_dim(0));
+    assert_close(&lengths, &[1.0; 40], 1e-6, "lengths");
+    assert_eq!(numbers(columns.clone()), numbers(gaussian_directions(12, 40, 3)));
+    assert_ne!(numbers(columns), numbers(gaussian_directions(12, 40, 4)));
+}
+
+#[test]
+fn sigreg_likes_a_gaussian_best() {
+    // 1000 Gaussian samples of 8 numbers in two frames: directions, stretched to their length before they were normalised.
+    let gaussian = directions(2000, 8, 5, &Device::flex()).cast(F64) * 2000.0_f64.sqrt();
+    let gaussian = gaussian.reshape([1000, 2, 1, 8]);
+    let of = |z: Tensor<4>| scalar(sigreg(z, gaussian_directions(8, 64, 1)));
+    // Under the hypothesis the mean is of order one, whatever the number of samples.
+    let best = of(gaussian.clone());
+    assert!((0.2..3.0).contains(&best), "{best}");
+    let (wide, narrow, moved) = (gaussian.clone() * 2.0, gaussian.clone() * 0.5, gaussian.clone() + 0.5);
+    let uniform = tensor(&wave(16_000, 2.0_f64.sqrt(), 0.3, 0.0), [1000, 2, 1, 8], F64);
+    let constant = gaussian.zeros_like();
+    for (worse, name) in [(wide, "wide"), (narrow, "narrow"), (moved, "moved"), (constant, "constant")] {
+        let worse = of(worse);
+        assert!(worse > 10.0 * best, "{name}: {worse}, a Gaussian: {best}");
+    }
+    assert!(of(uniform).is_finite());
+}
+
+#[test]
+fn sigreg_takes_tokens_for_samples_and_keeps_frames_apart() {
+    let z = sequence([4, 3, 2, 5]);
+    let of = |z: Tensor<4>| scalar(sigreg(z, gaussian_directions(5, 6, 2)));
+    let tokens_as_rows = z.clone().permute([0, 2, 1, 3]).reshape([8, 3, 1, 5]);
+    assert_close(&[of(z.clone())], &[of(tokens_as_rows)], 1e-12, "tokens");
+    let mean = (0..3).map(|t| of(z.clone().narrow(1, t, 1))).sum::<f64>() / 3.0;
+    assert_close(&[of(z)], &[mean], 1e-12, "frames");
 }
 
 /// The definition, without the identity of the two forms: the whole matrix, its diagonal masked out.

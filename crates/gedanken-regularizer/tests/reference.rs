@@ -5,7 +5,7 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType;
 use common::{assert_close, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{Collapse, RegularizerConfig, covariance, time_similarity, variance};
+use gedanken_regularizer::{Collapse, RegularizerConfig, covariance, sigreg, time_similarity, variance};
 use serde_json::Value;
 
 fn reference() -> Value {
@@ -106,5 +106,23 @@ fn the_diagnostics_agree_with_pytorchs_statistics_and_eigenvalues() {
         let tolerance = if number(&case, "scale") < 0.01 { ROUNDED_AWAY } else { 1e-5 };
         assert_close(&[collapse.mean_std], &[number(&case, "mean_std")], tolerance, name);
         assert_close(&[collapse.effective_rank], &[number(&case, "effective_rank")], tolerance, name);
+    }
+}
+
+#[test]
+fn sigreg_and_its_gradient_are_pytorchs() {
+    for case in cases("sigreg") {
+        let shape: [usize; 4] = std::array::from_fn(|i| case["shape"][i].as_u64().unwrap() as usize);
+        let count = number(&case, "count") as usize;
+        let at = wave(shape.iter().product(), number(&case, "scale"), number(&case, "phase"), number(&case, "offset"));
+        for (dtype, tolerance) in PRECISIONS {
+            let directions: Tensor<2> = tensor(&wave(shape[3] * count, 1.0, 0.2, 0.0), [shape[3], count], dtype);
+            let lengths = directions.clone().square().sum_dim(0).sqrt();
+            let directions = directions / lengths;
+            let (value, gradient) =
+                value_and_gradient(tensor(&at, shape, dtype), |z| sigreg(z, directions.clone().autodiff()));
+            assert_close(&[value], &[number(&case, "value")], tolerance, "value");
+            assert_close(&gradient, &array(&case, "gradient"), tolerance, "gradient");
+        }
     }
 }

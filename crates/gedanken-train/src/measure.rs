@@ -36,8 +36,8 @@ pub fn measure(source: &dyn Source, batches: u64, stretch: bool) -> Result<Stati
     })
 }
 
-/// A host batch, normalised and on the device.
-pub fn host_batch(batch: &Batch, statistics: &Statistics, device: &Device) -> TrainBatch {
+/// A host batch, normalised and on the device; `seed` is that of the loss, see [`TrainBatch`].
+pub fn host_batch(batch: &Batch, statistics: &Statistics, seed: u64, device: &Device) -> TrainBatch {
     let space = batch.shape.pixels;
     TrainBatch {
         pixels: statistics.pixels(&batch.pixels, [space.channels, space.height, space.width], device),
@@ -48,5 +48,6 @@ pub fn host_batch(batch: &Batch, statistics: &Statistics, device: &Device) -> Tr
         episodes: batch.episodes,
         time: batch.time,
         extra: batch.extra,
+        seed,
     }
 }

@@ -201,8 +201,10 @@ impl Trainer {
     fn update(&mut self, data: &mut Prefetch, clock: &mut Clock) -> Result<Logged, TrainError> {
         let host = clock.time(Part::Data, || data.next())?;
         clock.frames += host.windows() * host.frames();
-        let loss =
-            clock.time(Part::Forward, || self.model.loss(host_batch(&host, &self.blueprint.statistics, &self.device)));
+        // Seeded with the update: a run that goes on draws what it would have drawn.
+        let loss = clock.time(Part::Forward, || {
+            self.model.loss(host_batch(&host, &self.blueprint.statistics, self.step, &self.device))
+        });
         let total = loss.total.clone().detach();
         let mut gradients =
             clock.time(Part::Backward, || GradientsParams::from_grads(loss.total.backward(), &self.model));

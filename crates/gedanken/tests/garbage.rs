@@ -112,7 +112,7 @@ fn broken_experiments_are_told_by_file_and_key() {
         ("[planner]\nsamples = 4\nelites = 8", "planner"),
         ("[encoder]\nkind = \"patch\"\npatch = 7", "broken.toml"),
         ("[encoder]\nkind = \"impala\"", "predictor.kind"),
-        ("[encoder]\nkind = \"vit\"", "encoder.kind"),
+        ("[encoder]\nkind = \"vitt\"", "encoder.kind"),
         ("[distance]\nenabled = false", "eval.objective"),
         ("name = \"../../etc\"", "broken.toml:1"),
         ("[data.policies]\nfly = 1.0", "broken.toml:2"),

@@ -67,6 +67,50 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     );
 }
 
+/// LeWorldModel's parts, small: batch norms remember, dropout and SIGReg draw.
+const LEWM: &str = r#"
+extends = "tiny.toml"
+
+[encoder]
+kind = "vit"
+patch = 13
+dim = 8
+depth = 1
+heads = 2
+mlp = 8
+projector = 12
+
+[predictor]
+kind = "transformer"
+history = 2
+depth = 1
+heads = 2
+head_dim = 4
+mlp = 8
+action_hidden = 8
+projector = 12
+
+[prediction]
+teacher = true
+
+[regularizer]
+sigreg = 0.1
+projections = 8
+"#;
+
+#[test]
+fn batch_norms_and_what_is_random_in_a_loss_go_on_bit_by_bit() {
+    let place = Place::new();
+    place.write("lewm.toml", LEWM);
+    let run = place.run(&["train", "lewm.toml"]).good().last().to_owned();
+    let (unbroken, expected) = (weights(&place.path(&run), 12), metrics(&place.path(&run)));
+    // As if it had been killed just before the last checkpoint.
+    std::fs::remove_dir_all(place.path(&run).join("checkpoints/step-000012")).expect("a checkpoint");
+    place.run(&["train", "--resume", &run]).good();
+    assert!(weights(&place.path(&run), 12) == unbroken, "the weights differ in some bit");
+    assert_eq!(metrics(&place.path(&run)), expected);
+}
+
 /// The environment variable `GEDANKEN_KILLS` asks for more moments than the five that are tried by default.
 #[test]
 fn a_run_that_is_killed_at_any_moment_ends_bit_equal_to_an_unbroken_one() {

@@ -82,7 +82,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         "{} on {}: {} parameters, update {} of {}, into {}",
         experiment.name,
         chosen.name,
-        gedanken_model::named_parameters(&trainer.model()).iter().map(|p| p.values.len()).sum::<usize>(),
+        parameters(&trainer),
         trainer.step(),
         experiment.train.steps,
         folder.path().display()
@@ -125,6 +125,12 @@ fn same_model(asked: &ModelConfig, stored: &ModelConfig, config: &Path) -> Resul
         }
         None => Ok(()),
     }
+}
+
+/// How many numbers are learned.
+fn parameters(trainer: &Trainer) -> usize {
+    let named = gedanken_model::named_parameters(&trainer.model());
+    named.iter().filter(|p| !p.is_statistic()).map(|p| p.values.len()).sum()
 }
 
 /// Makes the run's folder and writes the experiment into it, before anything else can go wrong.

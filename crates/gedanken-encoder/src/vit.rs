@@ -1,0 +1,122 @@
+//! A vision transformer (Dosovitskiy et al., 2021), as LeWorldModel has it.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::{Device, Tensor};
+use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, Noise, Projector, normal_linear};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::patches;
+
+/// Standard deviation of the initial weights: that of the published ViT.
+const STD: f64 = 0.02;
+/// Under the root of a layer norm, as in Hugging Face's ViT.
+const EPSILON: f64 = 1e-12;
+
+/// Configuration of [`Vit`]. The defaults are LeWorldModel's ViT-Tiny: on pictures of 3 x 224 x 224, 5,501,376 parameters, and
+/// 792,768 of the projector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VitConfig {
+    /// Side of a patch in pixels; must divide both sides of the picture. Default 14.
+    #[schemars(range(min = 1, max = 256))]
+    pub patch: usize,
+    /// Numbers of a token, and of the latent. Default 192.
+    #[schemars(range(min = 1, max = 65536))]
+    pub dim: usize,
+    /// Blocks. Default 12.
+    #[schemars(range(min = 0, max = 64))]
+    pub depth: usize,
+    /// Heads of the attention; must divide `dim`. Default 3.
+    #[schemars(range(min = 1, max = 1024))]
+    pub heads: usize,
+    /// Width of the hidden layer of a block's MLP. Default 768.
+    #[schemars(range(min = 1, max = 65536))]
+    pub mlp: usize,
+    /// Width of the hidden layer of the projector behind it, which has a BatchNorm; 0 for no projector. Default 2048.
+    #[schemars(range(min = 0, max = 65536))]
+    pub projector: usize,
+}
+
+impl Default for VitConfig {
+    fn default() -> Self {
+        Self { patch: 14, dim: 192, depth: 12, heads: 3, mlp: 768, projector: 2048 }
+    }
+}
+
+/// Patches by one matrix product, a class token before them, learned positions, pre-norm blocks, a LayerNorm; the latent is
+/// the class token, through the projector.
+#[derive(Module, Debug)]
+pub struct Vit {
+    embed: Linear,
+    /// `[1, 1, dim]`
+    class: Param<Tensor<3>>,
+    /// `[1, 1 + patches, dim]`
+    positions: Param<Tensor<3>>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    projector: Option<Projector>,
+    #[module(skip)]
+    patch: usize,
+}
+
+/// `x + attention(norm(x))`, then `x + mlp(norm(x))`.
+#[derive(Module, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    attention: Attention,
+    norm2: LayerNorm,
+    mlp: FeedForward,
+}
+
+impl VitConfig {
+    /// What is impossible about it on pictures `[channels, height, width]`, if anything.
+    pub fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
+        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
+            return Some(format!("patch {} does not divide the picture, {height} x {width}", self.patch));
+        }
+        (!self.dim.is_multiple_of(self.heads)).then(|| format!("heads {} does not divide dim {}", self.heads, self.dim))
+    }
+
+    /// A new encoder for pictures `[channels, height, width]`: normal weights, zero biases; the projector as PyTorch's layers.
+    pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> Vit {
+        let normal = Initializer::Normal { mean: 0.0, std: STD };
+        let norm = || LayerNormConfig::new(self.dim).with_epsilon(EPSILON).init(device);
+        let attention = AttentionConfig::new(self.dim, self.heads, self.dim / self.heads).with_std(Some(STD));
+        let mlp = FeedForwardConfig::new(self.dim, self.mlp).with_std(Some(STD));
+        let block =
+            |_| Block { norm1: norm(), attention: attention.init(device), norm2: norm(), mlp: mlp.init(device) };
+        let patches = (height / self.patch) * (width / self.patch);
+        Vit {
+            embed: normal_linear(channels * self.patch * self.patch, self.dim, STD, device),
+            class: normal.init([1, 1, self.dim], device),
+            positions: normal.init([1, 1 + patches, self.dim], device),
+            blocks: (0..self.depth).map(block).collect(),
+            norm: norm(),
+            projector: (self.projector > 0).then(|| Projector::new(self.dim, self.projector, device)),
+            patch: self.patch,
+        }
+    }
+}
+
+impl Vit {
+    /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, 1, dim]`.
+    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let frames = pixels.dims()[0];
+        let patches = self.embed.forward(patches::of_picture(pixels, self.patch)).flatten::<3>(1, 2);
+        let class = self.class.val().repeat_dim(0, frames);
+        let x = Tensor::cat(vec![class, patches], 1) + self.positions.val();
+        // Nothing is dropped in LeWorldModel's encoder.
+        let mut noise = Noise::none();
+        let x = self.blocks.iter().fold(x, |x, block| {
+            let x = x.clone() + block.attention.forward(block.norm1.forward(x), &mut noise);
+            x.clone() + block.mlp.forward(block.norm2.forward(x), &mut noise)
+        });
+        let latent = self.norm.forward(x.narrow(1, 0, 1));
+        match &self.projector {
+            Some(projector) => projector.forward(latent),
+            None => latent,
+        }
+    }
+}
