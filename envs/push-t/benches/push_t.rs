@@ -1,22 +1,21 @@
 //! One core: control steps and pictures. `benches/peers/push_t.sh` puts pymunk and gym-pusht beside them.
 
 use divan::{Bencher, counter::ItemsCount};
-use gedanken_env::{Env, rng};
+use gedanken_env::Env;
 use gedanken_push_t::{Options, PushT};
-use rand::RngExt;
 
 fn main() {
     divan::main();
 }
 
-/// Control steps of an episode that starts as `benches/peers/push_t_pymunk.py`'s does.
+/// Control steps of an episode: the start and the pushes of `benches/peers/push_t_pymunk.py`.
 const STEPS: usize = 100;
 
 fn start(size: usize) -> (PushT, Vec<[f32; 2]>) {
     let mut env = PushT::new(Options { size, ..Options::default() }).unwrap();
-    let mut rng = rng(0, &[]);
     env.set_state(&[200.0, 300.0, 256.0, 300.0, 0.7, 0.0, 0.0]).unwrap();
-    (env, (0..STEPS).map(|_| [0; 2].map(|_| rng.random_range(-0.3..0.3))).collect())
+    let pushes = (0..STEPS).map(|t| [0.3 * (1.3 * t as f32).sin(), 0.3 * (0.7 * t as f32).cos()]);
+    (env, pushes.collect())
 }
 
 #[divan::bench]

@@ -257,7 +257,7 @@ impl Env for PushT {
 
     fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
         if let Ok(short) = <&[f64; SHORT]>::try_from(state) {
-            if !short.iter().all(|number| number.abs() <= 1e6) {
+            if short.iter().any(|number| number.is_nan() || number.abs() > 1e6) {
                 return Err(Self::refused(state, "seven finite numbers of at most 1e6"));
             }
             self.place(short);

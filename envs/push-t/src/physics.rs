@@ -131,7 +131,7 @@ impl Motion {
             velocity: ([0.0; 2], 0.0),
             bias: ([0.0; 2], 0.0),
             memory: [Memory::default(); MOST_PAIRS],
-            broadphase: Broadphase::new(&cradle),
+            broadphase: Broadphase::new(cradle),
         }
     }
 
@@ -150,10 +150,9 @@ impl Motion {
         let damping = 2.0 * laws.gain.sqrt();
         let mut seen = 0;
         for _ in 0..SUBSTEPS {
-            for i in 0..2 {
-                let pull = laws.gain * (target[i] - self.agent[i]) + damping * (0.0 - self.agent_velocity[i]);
-                self.agent_velocity[i] += pull * DT;
-            }
+            let pull = scale(sub(target, self.agent), laws.gain);
+            let pull = sub(pull, scale(self.agent_velocity, damping));
+            self.agent_velocity = add(self.agent_velocity, scale(pull, DT));
             seen += self.substep(laws);
         }
         seen

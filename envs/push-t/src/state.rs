@@ -55,7 +55,7 @@ impl State {
 
     /// Reads all numbers back; what would be right when they cannot be.
     pub fn read(laws: &Laws, numbers: &[f64]) -> Result<Self, String> {
-        if let Some(number) = numbers.iter().find(|number| !(number.abs() <= FAR)) {
+        if let Some(number) = numbers.iter().find(|number| number.is_nan() || number.abs() > FAR) {
             return Err(format!("finite numbers of at most {FAR:e}, not {number}"));
         }
         let mut numbers = numbers.iter().copied();

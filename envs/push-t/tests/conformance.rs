@@ -64,7 +64,7 @@ fn the_seven_numbers_of_the_field_are_placed_and_settled() {
 
 #[test]
 fn a_state_whose_hidden_numbers_are_nonsense_is_refused() {
-    let mut env = PushT::new(Options::default()).unwrap();
+    let env = PushT::new(Options::default()).unwrap();
     let mut state = vec![0.0; env.spec().state.len()];
     env.state(&mut state);
     let index = |name: &str| env.spec().state.iter().position(|field| field.name == name).unwrap();
