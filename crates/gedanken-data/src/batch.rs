@@ -2,14 +2,14 @@
 
 use gedanken_env::{ObservationSpace, Spec};
 
-use crate::{DataError, WindowConfig};
+use crate::{DataError, Episode, WindowConfig};
 
 /// Sizes of one frame, one action and one row of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The pictures, u8 `[channels, height, width]`.
     pub pixels: ObservationSpace,
-    /// Numbers of one action.
+    /// Numbers of one action, or of a block of actions where a frame is several control steps after the one before.
     pub action: usize,
     /// Numbers of one row of labels.
     pub labels: usize,
@@ -24,14 +24,20 @@ impl Shape {
             labels: spec.labels.iter().map(|label| label.size).sum(),
         }
     }
+
+    /// The same with blocks of the actions of `frameskip` control steps.
+    #[must_use]
+    pub fn blocks(self, frameskip: usize) -> Self {
+        Self { action: self.action * frameskip, ..self }
+    }
 }
 
 /// Windows of several episodes, grouped by layout: `layouts` groups of `episodes` windows each, so that window `w`
-/// belongs to layout `w / episodes` of the batch. A window has `time` consecutive frames and then `extra` further frames
-/// of the same episode at random other times.
+/// belongs to layout `w / episodes` of the batch. A window has `time` consecutive frames, `frameskip` control steps apart,
+/// and then `extra` further frames of the same episode at random other times.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Sizes of a frame, an action, a row of labels.
+    /// Sizes of a frame, a block of actions, a row of labels.
     pub shape: Shape,
     /// Layouts.
     pub layouts: usize,
@@ -39,11 +45,13 @@ pub struct Batch {
     pub episodes: usize,
     /// Consecutive frames of each window.
     pub time: usize,
+    /// Control steps from one of the consecutive frames to the next.
+    pub frameskip: usize,
     /// Further frames of each window.
     pub extra: usize,
     /// `[windows, time + extra, channels, height, width]`.
     pub pixels: Vec<u8>,
-    /// `[windows, time - 1, action]`: action `t` leads from frame `t` to frame `t + 1`.
+    /// `[windows, time - 1, frameskip * action]`: block `t` leads from frame `t` to frame `t + 1`.
     pub actions: Vec<f32>,
     /// `[windows, time + extra, labels]`.
     pub labels: Vec<f32>,
@@ -52,15 +60,17 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch of zeros.
+    /// A batch of zeros, for frames, control steps' actions and labels of this shape.
     pub fn zeros(shape: Shape, window: &WindowConfig) -> Self {
-        let WindowConfig { time, extra, layouts, episodes, .. } = *window;
+        let WindowConfig { time, frameskip, extra, layouts, episodes, .. } = *window;
+        let shape = shape.blocks(frameskip);
         let (windows, frames) = (layouts * episodes, layouts * episodes * (time + extra));
         Self {
             shape,
             layouts,
             episodes,
             time,
+            frameskip,
             extra,
             pixels: vec![0; frames * shape.pixels.len()],
             actions: vec![0.0; windows * time.saturating_sub(1) * shape.action],
@@ -89,13 +99,13 @@ impl Batch {
         row(&self.labels, window * self.frames() + frame, self.shape.labels)
     }
 
-    /// The action that leads from frame `step` of a window to the next, f32 `[action]`.
+    /// The block of actions that leads from frame `step` of a window to the next, f32 `[frameskip * action]`.
     pub fn action(&self, window: usize, step: usize) -> &[f32] {
         row(&self.actions, window * (self.time - 1) + step, self.shape.action)
     }
 
-    /// Fills window `window` from an episode: the frames at `times` (`[time + extra]`, the first `time` consecutive)
-    /// through `frame(step, pixels, labels)`, the actions through `action(step, out)`.
+    /// Fills window `window` from an episode: the frames at `times` (`[time + extra]`, the first `time` are `frameskip`
+    /// apart) through `frame(step, pixels, labels)`, the actions of control steps through `action(step, out)`.
     pub(crate) fn fill(
         &mut self,
         window: usize,
@@ -112,7 +122,10 @@ impl Batch {
             frame(step as usize, p, l)?;
         }
         for (i, &step) in times[..self.time - 1].iter().enumerate() {
-            action(step as usize, row_mut(&mut self.actions, window * (self.time - 1) + i, numbers))?;
+            let block = row_mut(&mut self.actions, window * (self.time - 1) + i, numbers);
+            for (step, out) in (step as usize..).zip(block.chunks_exact_mut(numbers / self.frameskip)) {
+                action(step, out)?;
+            }
         }
         Ok(())
     }
@@ -136,4 +149,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Whatever keeps the batch from being made; another index may still work.
     fn batch(&self, index: u64) -> Result<Batch, DataError>;
+
+    /// A whole episode of what the batches are cut from: a function of the seed and of `index` alone. Any index is
+    /// possible; a source of finitely many episodes counts them round and round.
+    ///
+    /// # Errors
+    /// Whatever keeps the episode from being made or read.
+    fn episode(&self, index: u64) -> Result<Episode, DataError>;
 }

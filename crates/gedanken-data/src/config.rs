@@ -100,6 +100,15 @@ impl DataConfig {
         }
     }
 
+    /// Opens one split for whole episodes and single frames, whatever the windows of training ask of it.
+    ///
+    /// # Errors
+    /// As [`DataConfig::open`].
+    pub fn open_episodes(&self, env: &dyn Env, split: Split, seed: u64) -> Result<Arc<dyn Source>, DataError> {
+        let window = WindowConfig { time: 2, frameskip: 1, extra: 0, layouts: 1, episodes: 1, eventful: 0.0 };
+        Self { window, ..self.clone() }.open(env, split, seed)
+    }
+
     /// Puts this table's workers before a source, starting with batch `first_index`.
     pub fn prefetch(&self, source: Arc<dyn Source>, first_index: u64) -> Prefetch {
         Prefetch::new(source, first_index, self.workers, self.prefetch)

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::episode::WINDOW;
-use crate::{Batch, DataError, Dataset, EpisodeEntry, Frame, Source, WindowConfig};
+use crate::{Batch, DataError, Dataset, Episode, EpisodeEntry, Frame, Source, WindowConfig};
 
 /// Which part of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,10 +73,12 @@ impl DatasetSource {
         let mut groups = Vec::with_capacity(layouts.len());
         for (id, episodes) in layouts {
             let all = episodes.iter().map(|&episode| dataset.episodes()[episode]);
-            let group: Vec<_> = all.filter(|episode| episode.length >= window.time).collect();
+            let group: Vec<_> = all.filter(|episode| episode.length >= window.span()).collect();
             if group.len() < window.episodes {
+                let (key, value) = window.length();
+                let (count, span) = (group.len(), window.span());
                 return Err(few(
-                    format!("{} episodes of at least {} frames in layout {id}", group.len(), window.time),
+                    format!("{count} episodes of at least {span} frames ({key}: {value}) in layout {id}"),
                     format!("at least data.window.episodes = {} in each layout", window.episodes),
                 ));
             }
@@ -145,5 +147,25 @@ impl Source for DatasetSource {
             }
         }
         Ok(batch)
+    }
+
+    /// Episode number `index` of this split, counted through its layouts.
+    fn episode(&self, index: u64) -> Result<Episode, DataError> {
+        let count = self.layouts.iter().map(Vec::len).sum::<usize>();
+        let number = (index % count.max(1) as u64) as usize;
+        let Some(entry) = self.layouts.iter().flatten().nth(number) else {
+            return Err(DataError::format(self.dataset.path(), "episodes", "none in this split", "at least one"));
+        };
+        let mut episode = Episode { layout: entry.layout, policy: entry.policy, ..Episode::default() };
+        for step in 0..entry.length {
+            let frame = self.frame(entry, step)?;
+            episode.states.extend(frame.state());
+            episode.labels.extend(frame.labels());
+            episode.eventful.push(frame.eventful());
+            if !frame.last() {
+                episode.actions.extend(frame.action());
+            }
+        }
+        Ok(episode)
     }
 }

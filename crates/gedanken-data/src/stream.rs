@@ -35,16 +35,17 @@ impl Stream {
         window.validate()?;
         let mix = PolicyMix::new(policies, env.spec())?;
         Simulator::new(env, &mix, steps)?;
-        if window.time > steps + 1 {
+        if window.span() > steps + 1 {
             let expected = format!("at most data.episode_steps + 1 = {} frames", steps + 1);
-            return Err(DataError::config("data.window.time", window.time, expected));
+            let (key, found) = window.length();
+            return Err(DataError::config(key, found, expected));
         }
         Ok(Self { env: env.boxed_clone(), shape: Shape::of(env.spec()), mix, steps, window, seed })
     }
 
-    /// Sizes of a frame, an action, a row of labels.
+    /// Sizes of a frame, a block of actions, a row of labels.
     pub fn shape(&self) -> Shape {
-        self.shape
+        self.shape.blocks(self.window.frameskip)
     }
 }
 
@@ -75,5 +76,12 @@ impl Source for Stream {
             )?;
         }
         Ok(batch)
+    }
+
+    /// The first episode of layout `index`.
+    fn episode(&self, index: u64) -> Result<Episode, DataError> {
+        let mut episode = Episode::default();
+        Simulator::new(&*self.env, &self.mix, self.steps)?.simulate(self.seed, index, 0, &mut episode);
+        Ok(episode)
     }
 }

@@ -26,6 +26,8 @@ pub struct LabelSummary {
     pub unit: String,
     /// Its values.
     pub values: Extent,
+    /// Their standard deviation.
+    pub std: f64,
 }
 
 /// One policy.
@@ -37,6 +39,8 @@ pub struct PolicySummary {
     pub episodes: usize,
     /// Their share of all episodes.
     pub share: f64,
+    /// Share of the frames of these episodes at which something other than free motion could happen.
+    pub eventful: f64,
 }
 
 /// What is in a dataset. `Display` is a table for people, `Serialize` the same for programs.
@@ -145,6 +149,13 @@ impl Dataset {
             })
         });
         let acted = |policy| self.episodes().iter().filter(|episode| episode.policy == policy).count();
+        let eventful_of = |policy| {
+            let episodes = self.episodes().iter().filter(|episode| episode.policy == policy);
+            let frames =
+                episodes.flat_map(|episode| (0..episode.length).filter_map(|i| self.frame(episode.offset + i)));
+            let (seen, all) = frames.fold((0, 0), |(s, n), frame| (s + usize::from(frame.eventful()), n + 1));
+            seen as f64 / all.max(1) as f64
+        };
         let all = self.episodes().len().max(1) as f64;
         Ok(Summary {
             env: manifest.env.name.clone(),
@@ -165,11 +176,12 @@ impl Dataset {
                     name: policy.name.clone(),
                     episodes: acted(number),
                     share: acted(number) as f64 / all,
+                    eventful: eventful_of(number),
                 })
                 .collect(),
             labels: names
                 .zip(&labels)
-                .map(|((name, unit), gather)| LabelSummary { name, unit, values: gather.range() })
+                .map(|((name, unit), gather)| LabelSummary { name, unit, values: gather.range(), std: gather.std() })
                 .collect(),
         })
     }
@@ -198,11 +210,13 @@ impl fmt::Display for Summary {
         line(f, "eventful frames", format!("{:.1} %", self.eventful * 100.0))?;
         let norm = format!("{:.4} ± {:.4} (mean and standard deviation)", self.action_norm_mean, self.action_norm_std);
         line(f, "action norm", norm)?;
-        for PolicySummary { name, episodes, share } in &self.policies {
-            line(f, &format!("policy {name}"), format!("{episodes} episodes, {:.1} %", share * 100.0))?;
+        for PolicySummary { name, episodes, share, eventful } in &self.policies {
+            let [share, eventful] = [share, eventful].map(|x| 100.0 * x);
+            let text = format!("{episodes} episodes, {share:.1} %; {eventful:.1} % of their frames eventful");
+            line(f, &format!("policy {name}"), text)?;
         }
-        for LabelSummary { name, unit, values } in &self.labels {
-            line(f, &format!("label {name}"), format!("{} {unit}", range(values)))?;
+        for LabelSummary { name, unit, values, std } in &self.labels {
+            line(f, &format!("label {name}"), format!("{} {unit}, standard deviation {}", range(values), Short(*std)))?;
         }
         Ok(())
     }

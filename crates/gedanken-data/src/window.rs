@@ -14,6 +14,10 @@ pub struct WindowConfig {
     /// Consecutive frames of a window; the model unrolls over `time - 1` actions.
     #[schemars(range(min = 2))]
     pub time: usize,
+    /// Control steps from one frame of a window to the next; what the model takes as one action is the block of their
+    /// actions, one after the other, and the planner plans in such blocks.
+    #[schemars(range(min = 1))]
+    pub frameskip: usize,
     /// Further frames of the same episode at random other times: what the distance head and the variance terms look at.
     pub extra: usize,
     /// Layouts in a batch.
@@ -30,7 +34,7 @@ pub struct WindowConfig {
 
 impl Default for WindowConfig {
     fn default() -> Self {
-        Self { time: 9, extra: 3, layouts: 16, episodes: 4, eventful: 0.4 }
+        Self { time: 9, frameskip: 1, extra: 3, layouts: 16, episodes: 4, eventful: 0.4 }
     }
 }
 
@@ -45,6 +49,21 @@ impl WindowConfig {
         self.time + self.extra
     }
 
+    /// Frames of an episode from the first of a window to its last, those in between included: `(time - 1) * frameskip + 1`.
+    pub fn span(&self) -> usize {
+        self.time.saturating_sub(1) * self.frameskip + 1
+    }
+
+    /// The key to look at when an episode is too short, and what it says.
+    pub(crate) fn length(&self) -> (&'static str, String) {
+        match self.frameskip {
+            1 => ("data.window.time", self.time.to_string()),
+            skip => {
+                ("data.window.frameskip", format!("{skip}, data.window.time: {}, a span of {}", self.time, self.span()))
+            }
+        }
+    }
+
     /// Whether every value is possible.
     ///
     /// # Errors
@@ -56,6 +75,7 @@ impl WindowConfig {
             found => Err(DataError::config(key, found, format!("{least} to {MOST}"))),
         };
         count("data.window.time", self.time, 2)?;
+        count("data.window.frameskip", self.frameskip, 1)?;
         count("data.window.extra", self.extra, 0)?;
         count("data.window.layouts", self.layouts, 1)?;
         count("data.window.episodes", self.episodes, 1)?;
@@ -65,20 +85,22 @@ impl WindowConfig {
         Ok(())
     }
 
-    /// Draws one window from an episode of `length >= time` frames: writes the steps of its frames, `[time + extra]`.
+    /// Draws one window from an episode of `length >= span` frames: writes the steps of its frames, `[time + extra]`.
     pub(crate) fn cut(&self, length: usize, eventful: impl Fn(usize) -> bool, rng: &mut Rng, at: &mut [u32]) {
         let looks = rng.random_bool(self.eventful);
         let start = looks.then(|| self.eventful_start(length, eventful, rng)).flatten();
-        let start = start.unwrap_or_else(|| rng.random_range(0..=length - self.time));
+        let start = start.unwrap_or_else(|| rng.random_range(0..=length - self.span()));
         let (window, extra) = at.split_at_mut(self.time);
-        window.iter_mut().zip(start..).for_each(|(at, step)| *at = step as u32);
-        let others = length - self.time;
+        window.iter_mut().zip((start..).step_by(self.frameskip)).for_each(|(at, step)| *at = step as u32);
+        let (others, gap) = (length - self.time, self.frameskip - 1);
+        let skipped = (self.time - 1) * gap;
         for at in extra {
             // With no frame left outside the window, one of the window is seen again.
             *at = match others {
                 0 => rng.random_range(0..length),
                 _ => match rng.random_range(0..others) {
                     before if before < start => before,
+                    inside if inside - start < skipped => inside + (inside - start) / gap + 1,
                     after => after + self.time,
                 },
             } as u32;
@@ -91,7 +113,7 @@ impl WindowConfig {
             let (mut latest, eventful) = (None, &eventful);
             (0..length).filter_map(move |frame| {
                 latest = if eventful(frame) { Some(frame) } else { latest };
-                let start = (frame + 1).checked_sub(self.time)?;
+                let start = (frame + 1).checked_sub(self.span())?;
                 latest.is_some_and(|latest| latest >= start).then_some(start)
             })
         };

@@ -3,19 +3,24 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
+use gedanken_data::Source;
 use gedanken_env::Env;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_planner::{LatentDistance, Objective, PlannerConfig};
 
-use crate::episodes::{Driver, Tasks};
+use crate::episodes::Driver;
 use crate::{
     EvalConfig, EvalError, LabelCost, Labels, LearnedDistance, LearnedWorld, Measure, ObjectiveKind, Report, Row,
-    Simulator,
+    Simulator, Tasks, TasksFrom,
 };
 
 /// A floor or a ceiling: what it is compared with tells which of model, distance and planner is the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
+    /// Zero actions; under recorded tasks, whose goal may be near.
+    Noop,
+    /// The recorded actions of recorded tasks.
+    Replay,
     /// A scripted policy of the environment, where it has it.
     Policy(&'static str, &'static str),
     /// The same planner on the true simulator.
@@ -29,12 +34,19 @@ impl Baseline {
     fn needs_true_cost(self) -> bool {
         matches!(self, Self::Simulator(Measure::True) | Self::ModelTrueCost)
     }
+
+    /// Whether it only tells something about tasks that were recorded.
+    fn needs_recorded(self) -> bool {
+        matches!(self, Self::Noop | Self::Replay)
+    }
 }
 
 /// Floors first, then ceilings.
-pub const BASELINES: [Baseline; 6] = [
+pub const BASELINES: [Baseline; 8] = [
+    Baseline::Noop,
     Baseline::Policy("uniform", "floor: random actions"),
     Baseline::Policy("straight", "floor: straight at the goal, blind to walls"),
+    Baseline::Replay,
     Baseline::Policy("expert", "ceiling: the scripted expert"),
     Baseline::Simulator(Measure::Plain),
     Baseline::Simulator(Measure::True),
@@ -48,6 +60,8 @@ pub struct Setup<'a> {
     pub env: &'a dyn Env,
     /// The protocol.
     pub config: &'a EvalConfig,
+    /// What recorded tasks are cut from; needed by protocols that ask for them.
+    pub source: Option<&'a dyn Source>,
     /// How to plan.
     pub planner: &'a PlannerConfig,
     /// The model, without autodiff, and what it is made of.
@@ -58,7 +72,26 @@ pub struct Setup<'a> {
     pub device: &'a Device,
 }
 
-impl Setup<'_> {
+impl<'a> Setup<'a> {
+    /// The first `count` tasks of the protocol.
+    ///
+    /// # Errors
+    /// What [`Tasks::recorded`] says, or recorded tasks without a source.
+    pub fn tasks(&self, count: usize) -> Result<Tasks<'a>, EvalError> {
+        match (self.config.tasks_from, self.source) {
+            (TasksFrom::Reset, _) => Ok(Tasks::of(self.env, self.config, count)),
+            (TasksFrom::Recorded, Some(source)) => Tasks::recorded(self.env, self.config, count, source),
+            (TasksFrom::Recorded, None) => {
+                Err(EvalError::Mismatch("eval.tasks_from is \"recorded\", but there are no episodes".to_owned()))
+            }
+        }
+    }
+
+    /// Control steps of one of the model's actions.
+    pub fn frameskip(&self) -> usize {
+        (self.model.spaces().action / self.env.spec().action.len().max(1)).max(1)
+    }
+
     /// The model's objective by the protocol.
     ///
     /// # Errors
@@ -98,7 +131,8 @@ pub fn evaluate(
 ) -> Result<Report, EvalError> {
     let spec = setup.env.spec();
     let (space, spaces) = (spec.observation, setup.model.spaces());
-    if spaces.pixels != [space.channels, space.height, space.width] || spaces.action != spec.action.len() {
+    let blocks = spaces.action.is_multiple_of(spec.action.len().max(1)) && spaces.action > 0;
+    if spaces.pixels != [space.channels, space.height, space.width] || !blocks {
         return Err(EvalError::Mismatch(format!(
             "the model sees {:?} and acts with {} numbers, {} shows {:?} and takes {}",
             spaces.pixels,
@@ -108,7 +142,8 @@ pub fn evaluate(
             spec.action.len()
         )));
     }
-    let tasks = Tasks::of(setup.env, setup.config, tasks);
+    let tasks = setup.tasks(tasks)?;
+    let (frameskip, recorded) = (setup.frameskip(), tasks.pieces().is_some());
     let mut rows = Vec::new();
     let mut row = |name: &str, about: &str, driver: &Driver<'_>| {
         say(name);
@@ -119,13 +154,19 @@ pub fn evaluate(
     };
     let (world, planner, arrived) = (setup.world(), setup.planner, setup.config.arrived);
     let objective = setup.objective()?;
-    let driver = Driver::Planner { world: &world, simulator: None, objective: objective.as_ref(), planner, arrived };
+    let objective = objective.as_ref();
+    let driver = Driver::Planner { world: &world, simulator: None, objective, planner, frameskip, arrived };
     row("model", "the learned model and the protocol's objective", &driver)?;
     let mut labels = vec![0.0; spec.label_len()];
     setup.env.labels(&mut labels);
     let known = setup.env.cost_to_go(&labels, &labels).is_some();
-    for baseline in BASELINES.iter().filter(|baseline| baselines && (known || !baseline.needs_true_cost())) {
+    let runs = |baseline: &&Baseline| {
+        baselines && (known || !baseline.needs_true_cost()) && (recorded || !baseline.needs_recorded())
+    };
+    for baseline in BASELINES.iter().filter(runs) {
         match *baseline {
+            Baseline::Noop => row("noop", "floor: zero actions", &Driver::Noop)?,
+            Baseline::Replay => row("replay", "ceiling: the recorded actions", &Driver::Replay)?,
             Baseline::Policy(name, about) => {
                 if spec.policies.iter().any(|policy| policy.name == name) {
                     row(name, about, &Driver::Policy(name))?;
@@ -147,6 +188,7 @@ pub fn evaluate(
                         simulator: simulated,
                         objective: &cost,
                         planner,
+                        frameskip,
                         arrived: None,
                     },
                 )?;
@@ -162,6 +204,7 @@ pub fn evaluate(
                         simulator: None,
                         objective: &cost,
                         planner,
+                        frameskip,
                         arrived: arrived.map(|_| 1.0),
                     },
                 )?;
@@ -175,6 +218,7 @@ pub fn evaluate(
         protocol: EvalConfig { tasks: tasks.count, ..setup.config.clone() },
         radius: setup.radius(),
         planner: planner.clone(),
+        frameskip,
         rows,
         checks: None,
     })

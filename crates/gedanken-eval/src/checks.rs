@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_env::{Env, Many, derive_seed};
 use gedanken_model::{Statistics, WorldModel};
 use gedanken_planner::{LatentDistance, Objective, World};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::episodes::{Numbers, observe};
@@ -39,12 +40,12 @@ pub struct ProbeError {
 /// Mean displacement of the first label under one constant action.
 #[derive(Clone, Debug, Serialize)]
 pub struct Push {
-    /// `blocked`: the simulator moves less than a third of the free way. `through`: it moves freely, and it began where something
+    /// `blocked`: the simulator moves less than a third of the way that it moves where nothing stops it. `through`: it moves freely, and it began where something
     /// could have happened. `open`: freely, elsewhere.
     pub kind: &'static str,
     /// How many pushes.
     pub count: usize,
-    /// After these many control steps.
+    /// After these many control steps; whole blocks where the model takes blocks of actions.
     pub steps: Vec<usize>,
     /// The imagined displacement, read by the probe.
     pub model: Vec<f64>,
@@ -135,43 +136,37 @@ fn rank_correlation(
 fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f32]) -> Vec<Push> {
     let spec = many.envs()[0].spec();
     let (size, dims, actions) = (spec.label_len(), spec.labels[0].size, spec.action.len());
-    let longest = PUSH_STEPS[PUSH_STEPS.len() - 1];
+    let frameskip = (world.model.spaces().action / actions).max(1);
+    let blocks = PUSH_STEPS.map(|steps| steps.div_ceil(frameskip));
+    let steps = blocks.map(|blocks| blocks * frameskip);
+    let longest = steps[2];
     let mut found: [(&'static str, usize, [f64; 3], [f64; 3]); 3] =
         ["blocked", "through", "open"].map(|kind| (kind, 0, [0.0; 3], [0.0; 3]));
     for axis in 0..2 * actions {
         let mut action = vec![0.0; actions];
         let limit = if axis % 2 == 0 { spec.action.high[axis / 2] } else { spec.action.low[axis / 2] };
         action[axis / 2] = limit / 2.0;
-        let free = f64::from(limit / 2.0).abs();
         let sequence = action.repeat(many.len() * longest);
-        let sequence = Tensor::from_data(TensorData::new(sequence, [many.len(), longest, actions]), &latents.device());
+        let sequence = Tensor::from_data(
+            TensorData::new(sequence, [many.len(), longest / frameskip, frameskip * actions]),
+            &latents.device(),
+        );
         let future = world.rollout(latents.clone(), sequence);
-        let imagined: Vec<Vec<f32>> = PUSH_STEPS
+        let imagined: Vec<Vec<f32>> = blocks
             .iter()
-            .map(|&step| {
-                let at = future.clone().narrow(1, step - 1, 1).squeeze_dim::<3>(1);
+            .map(|&block| {
+                let at = future.clone().narrow(1, block - 1, 1).squeeze_dim::<3>(1);
                 host(world.statistics.labels_in_units(world.model.probe(at)))
             })
             .collect();
-        for (row, env) in many.envs().iter().enumerate() {
-            let eventful = env.eventful();
-            let mut env = env.boxed_clone();
-            let mut labels = vec![0.0; size];
-            env.labels(&mut labels);
-            let start = labels.clone();
-            let mut truth = [0.0; 3];
-            for step in 1..=longest {
-                env.step(&action);
-                if let Some(i) = PUSH_STEPS.iter().position(|&s| s == step) {
-                    env.labels(&mut labels);
-                    truth[i] = distance(&labels[..dims], &start[..dims]);
-                }
-            }
-            let share = truth[2] / (free * longest as f64);
-            let kind = match (eventful, share) {
-                (true, s) if s < 0.34 => 0,
-                (true, s) if s > 0.95 => 1,
-                (false, s) if s > 0.95 => 2,
+        let truth: Vec<[f64; 3]> = many.envs().par_iter().map(|env| pushed(env.as_ref(), &action, steps)).collect();
+        // What nothing stops goes farthest.
+        let free = truth.iter().map(|moved| moved[2]).fold(f64::MIN_POSITIVE, f64::max);
+        for (row, (env, truth)) in many.envs().iter().zip(truth).enumerate() {
+            let kind = match (env.eventful(), truth[2] / free) {
+                (true, share) if share < 0.34 => 0,
+                (true, share) if share > 0.95 => 1,
+                (false, share) if share > 0.95 => 2,
                 _ => continue,
             };
             let (_, count, model_sum, truth_sum) = &mut found[kind];
@@ -188,11 +183,25 @@ fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f3
         .map(|(kind, count, model, truth)| Push {
             kind,
             count,
-            steps: PUSH_STEPS.to_vec(),
+            steps: steps.to_vec(),
             model: mean(model, count),
             truth: mean(truth, count),
         })
         .collect()
+}
+
+/// How far the first label is from where it was, after `steps` control steps under one action.
+fn pushed(env: &dyn Env, action: &[f32], steps: [usize; 3]) -> [f64; 3] {
+    let (mut env, dims) = (env.boxed_clone(), env.spec().labels[0].size);
+    let mut labels = vec![0.0; env.spec().label_len()];
+    env.labels(&mut labels);
+    let (start, mut done) = (labels.clone(), 0);
+    steps.map(|steps| {
+        (done..steps).for_each(|_| env.step(action));
+        done = done.max(steps);
+        env.labels(&mut labels);
+        distance(&labels[..dims], &start[..dims])
+    })
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a model is evaluated. The tasks are functions of `seed` alone: the same for every model, every run and every floor.
+/// How a model is evaluated. The tasks are functions of `seed` alone (recorded ones of the data too): the same for every model,
+/// every run and every floor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
@@ -12,6 +13,13 @@ pub struct EvalConfig {
     pub tasks: usize,
     /// Seed of the tasks and of the agent's random numbers. Default 20000.
     pub seed: u64,
+    /// Where a task's start and goal come from. Default `reset`.
+    pub tasks_from: TasksFrom,
+    /// Recorded tasks: control steps from the start to the goal in the episode that they are cut from. Default 25.
+    #[schemars(range(min = 1))]
+    pub goal_offset: usize,
+    /// Recorded tasks: whether one that is solved at its start is drawn again. The field's protocols keep them. Default false.
+    pub skip_solved: bool,
     /// Control steps of an episode. Default 200.
     #[schemars(range(min = 1))]
     pub budget: usize,
@@ -36,6 +44,17 @@ pub struct EvalConfig {
     pub env: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Where a task's start and goal come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TasksFrom {
+    /// The environment draws them.
+    #[default]
+    Reset,
+    /// Two states of a validation episode of the experiment's own data, `goal_offset` control steps apart.
+    Recorded,
+}
+
 /// When a task counts as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -43,7 +62,7 @@ pub enum Rule {
     /// At the end of the episode.
     #[default]
     Final,
-    /// At any moment of it.
+    /// At any moment of it ("latched").
     Ever,
 }
 
@@ -63,6 +82,9 @@ impl Default for EvalConfig {
         Self {
             tasks: 200,
             seed: 20_000,
+            tasks_from: TasksFrom::Reset,
+            goal_offset: 25,
+            skip_solved: false,
             budget: 200,
             rule: Rule::Final,
             radius: None,

@@ -3,25 +3,17 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use gedanken_env::{Env, Many, Policy, Rng, derive_seed, rng};
+use gedanken_env::{Many, OtherRule, Policy, Rng, derive_seed, rng};
 use gedanken_planner::{Agent, Bounds, Effort, Objective, Observations, PlannerConfig, World};
 
-use crate::{EvalConfig, EvalError, Simulator};
-
-/// The tasks of a protocol.
-pub struct Tasks<'a> {
-    /// The environment, with the protocol's options.
-    pub env: &'a dyn Env,
-    /// Seed of the tasks.
-    pub seed: u64,
-    /// How many.
-    pub count: usize,
-    /// Control steps of an episode.
-    pub budget: usize,
-}
+use crate::{EvalError, Simulator, Tasks};
 
 /// Who acts.
 pub enum Driver<'a> {
+    /// Nobody: zero actions.
+    Noop,
+    /// Who acted when the tasks were recorded: the recorded actions, then zero actions.
+    Replay,
     /// A scripted policy of the environment.
     Policy(&'a str),
     /// A planner on a world.
@@ -34,6 +26,8 @@ pub enum Driver<'a> {
         objective: &'a dyn Objective,
         /// How it plans.
         planner: &'a PlannerConfig,
+        /// Control steps of one planned action: plans are made of blocks of the actions of so many.
+        frameskip: usize,
         /// The energy below which the agent stops for good.
         arrived: Option<f64>,
     },
@@ -44,39 +38,63 @@ pub enum Driver<'a> {
 pub struct Episodes {
     /// Distance to the goal of every task, before the first step and after every one, `[tasks][budget + 1]`.
     pub distances: Vec<Vec<f64>>,
+    /// The same by every other rule of success that the environment knows.
+    pub others: Vec<Other>,
     /// What planning cost.
     pub effort: Effort,
+}
+
+/// Distances by a rule of success beside the task's own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Other {
+    /// The rule's name.
+    pub name: String,
+    /// A distance below this is success.
+    pub radius: f64,
+    /// `[tasks][budget + 1]`.
+    pub distances: Vec<Vec<f64>>,
 }
 
 /// Shown every step of the episodes before it is taken, and the end: step, the tasks, and the agent that acts in those
 /// tasks of which the numbers stand beside it.
 pub type Watch<'a> = dyn FnMut(usize, &Many, Option<(&Agent, &[usize])>) + 'a;
 
-impl<'a> Tasks<'a> {
-    /// The tasks of a protocol: the first `count` of them.
-    pub fn of(env: &'a dyn Env, config: &EvalConfig, count: usize) -> Self {
-        Self { env, seed: config.seed, count, budget: config.budget }
-    }
-
-    /// The environments at the start of their tasks; task `i` is a function of the seed and `i`.
-    pub fn start(&self) -> Many {
-        let start = |task: usize| {
-            let mut env = self.env.boxed_clone();
-            env.reset(derive_seed(self.seed, &[task as u64]));
-            env
-        };
-        Many::new((0..self.count).map(start).collect())
-    }
-
+impl Tasks<'_> {
     /// Runs the episodes.
     ///
     /// # Errors
-    /// No such policy, or no plan.
+    /// No such policy, no recorded actions to replay, or no plan.
     pub fn run(&self, driver: &Driver<'_>, watch: &mut Watch<'_>) -> Result<Episodes, EvalError> {
         match driver {
+            Driver::Noop => Ok(self.run_actions(|_| &[], watch)),
+            Driver::Replay => match self.pieces() {
+                Some(pieces) => Ok(self.run_actions(|task| &pieces[task].actions, watch)),
+                None => Err(EvalError::Mismatch("there is nothing to replay: the tasks were not recorded".to_owned())),
+            },
             Driver::Policy(name) => self.run_policy(name, watch),
             Driver::Planner { .. } => self.run_planner(driver, watch),
         }
+    }
+
+    /// Every task's own actions, f32 `[steps, action]`, and zero actions after them.
+    fn run_actions<'t>(&self, own: impl Fn(usize) -> &'t [f32], watch: &mut Watch<'_>) -> Episodes {
+        let mut many = self.start();
+        let size = self.env.spec().action.len();
+        let mut actions = vec![0.0; self.count * size];
+        let mut episodes = Episodes::begin(&many);
+        for step in 0..self.budget {
+            watch(step, &many, None);
+            for (task, action) in actions.chunks_mut(size).enumerate() {
+                match own(task).chunks_exact(size).nth(step) {
+                    Some(recorded) => action.copy_from_slice(recorded),
+                    None => action.fill(0.0),
+                }
+            }
+            many.step(&actions);
+            episodes.note(&many);
+        }
+        watch(self.budget, &many, None);
+        episodes
     }
 
     fn run_policy(&self, name: &str, watch: &mut Watch<'_>) -> Result<Episodes, EvalError> {
@@ -93,8 +111,7 @@ impl<'a> Tasks<'a> {
         }
         let size = self.env.spec().action.len();
         let mut actions = vec![0.0; self.count * size];
-        let mut episodes =
-            Episodes { distances: many.distances().into_iter().map(|d| vec![d]).collect(), ..Episodes::default() };
+        let mut episodes = Episodes::begin(&many);
         for step in 0..self.budget {
             watch(step, &many, None);
             for (i, action) in actions.chunks_mut(size).enumerate() {
@@ -108,45 +125,52 @@ impl<'a> Tasks<'a> {
     }
 
     fn run_planner(&self, driver: &Driver<'_>, watch: &mut Watch<'_>) -> Result<Episodes, EvalError> {
-        let Driver::Planner { world, simulator, objective, planner, arrived } = driver else {
+        let Driver::Planner { world, simulator, objective, planner, frameskip, arrived } = driver else {
             return Ok(Episodes::default());
         };
+        let frameskip = *frameskip;
         let mut many = self.start();
         let spec = self.env.spec();
         let bounds = Bounds::new(spec.action.low.clone(), spec.action.high.clone(), spec.action.max_norm)?;
+        let bounds = bounds.frameskip(frameskip)?;
         let seeds = (0..self.count).map(|task| derive_seed(self.seed, &[task as u64, 2])).collect();
         let mut agent = Agent::new(planner, bounds, seeds)?;
         let mut active: Vec<usize> = (0..self.count).collect();
         let mut goals = world.encode(&observe(&many, &active, true));
-        let size = spec.action.len();
-        let mut episodes =
-            Episodes { distances: many.distances().into_iter().map(|d| vec![d]).collect(), ..Episodes::default() };
+        let (size, block) = (spec.action.len(), frameskip * spec.action.len());
+        let mut episodes = Episodes::begin(&many);
+        let mut blocks = vec![0.0; self.count * block];
         for step in 0..self.budget {
             watch(step, &many, Some((&agent, &active)));
-            let mut actions = vec![0.0; self.count * size];
-            if step.is_multiple_of(planner.replan_every) && !active.is_empty() {
-                if let Some(limit) = arrived {
-                    let near = energies(*world, *objective, &observe(&many, &active, false), &goals);
-                    let keep: Vec<bool> = near.iter().map(|&energy| f64::from(energy) >= *limit).collect();
-                    let rows: Vec<i32> = (0..).zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
-                    agent.retain(&keep);
-                    let mut kept = keep.iter();
-                    active.retain(|_| kept.next().copied().unwrap_or(false));
-                    if !rows.is_empty() {
-                        goals = goals.clone().select(0, Tensor::from_data(rows.as_slice(), &goals.device()));
+            if step.is_multiple_of(frameskip) {
+                blocks.fill(0.0);
+                if (step / frameskip).is_multiple_of(planner.replan_every) && !active.is_empty() {
+                    if let Some(limit) = arrived {
+                        let near = energies(*world, *objective, &observe(&many, &active, false), &goals);
+                        let keep: Vec<bool> = near.iter().map(|&energy| f64::from(energy) >= *limit).collect();
+                        let rows: Vec<i32> = (0..).zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
+                        agent.retain(&keep);
+                        let mut kept = keep.iter();
+                        active.retain(|_| kept.next().copied().unwrap_or(false));
+                        if !rows.is_empty() {
+                            goals = goals.clone().select(0, Tensor::from_data(rows.as_slice(), &goals.device()));
+                        }
+                    }
+                    if let Some(simulator) = simulator {
+                        simulator.set(active.iter().map(|&task| many.envs()[task].boxed_clone()).collect());
                     }
                 }
-                if let Some(simulator) = simulator {
-                    simulator.set(active.iter().map(|&task| many.envs()[task].boxed_clone()).collect());
+                if !active.is_empty() {
+                    let observations = observe(&many, &active, false);
+                    let blocks_left = (self.budget - step).div_ceil(frameskip);
+                    let acted = agent.act(*world, *objective, &observations, &goals, blocks_left)?;
+                    for (&task, acted) in active.iter().zip(acted.chunks(block)) {
+                        blocks[task * block..][..block].copy_from_slice(acted);
+                    }
                 }
             }
-            if !active.is_empty() {
-                let observations = observe(&many, &active, false);
-                let acted = agent.act(*world, *objective, &observations, &goals, self.budget - step)?;
-                for (&task, action) in active.iter().zip(acted.chunks(size)) {
-                    actions[task * size..][..size].copy_from_slice(action);
-                }
-            }
+            let now = step % frameskip * size;
+            let actions: Vec<f32> = blocks.chunks(block).flat_map(|block| &block[now..now + size]).copied().collect();
             many.step(&actions);
             episodes.note(&many);
         }
@@ -157,9 +181,28 @@ impl<'a> Tasks<'a> {
 }
 
 impl Episodes {
+    /// Before the first step.
+    fn begin(many: &Many) -> Self {
+        let rules = many.envs().first().map(|env| env.other_rules()).unwrap_or_default();
+        let none = vec![Vec::new(); many.len()];
+        let other = |rule: OtherRule| Other { name: rule.name.into(), radius: rule.radius, distances: none.clone() };
+        let others = rules.into_iter().map(other).collect();
+        let mut episodes = Self { distances: none.clone(), others, effort: Effort::default() };
+        episodes.note(many);
+        episodes
+    }
+
     fn note(&mut self, many: &Many) {
         for (distances, distance) in self.distances.iter_mut().zip(many.distances()) {
             distances.push(distance);
+        }
+        if self.others.is_empty() {
+            return;
+        }
+        for (task, env) in many.envs().iter().enumerate() {
+            for (other, rule) in self.others.iter_mut().zip(env.other_rules()) {
+                other.distances[task].push(rule.distance);
+            }
         }
     }
 }

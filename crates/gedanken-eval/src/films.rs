@@ -6,7 +6,7 @@ use gedanken_planner::Agent;
 use gedanken_train::film::Picture;
 
 use crate::baselines::Setup;
-use crate::episodes::{Driver, Tasks};
+use crate::episodes::Driver;
 use crate::{EvalError, LearnedWorld};
 
 /// Frames a second of a film.
@@ -31,27 +31,36 @@ pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalE
         simulator: None,
         objective: objective.as_ref(),
         planner: setup.planner,
+        frameskip: setup.frameskip(),
         arrived: setup.config.arrived,
     };
     let radius = setup.radius();
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); count];
     let mut held = vec![0; count];
-    Tasks::of(setup.env, setup.config, count).run(&driver, &mut |_, many, agent| {
+    let mut paths = vec![Vec::new(); count];
+    setup.tasks(count)?.run(&driver, &mut |step, many, agent| {
         for (task, film) in films.iter_mut().enumerate() {
             held[task] = if many.envs()[task].distance() < radius { held[task] + 1 } else { 0 };
             if held[task] <= HOLD {
-                film.push(frame(many, task, agent, &world));
+                // Plans are made of blocks: while one is being executed, the path is that of its beginning.
+                if step.is_multiple_of(setup.frameskip()) {
+                    paths[task] = path(many, task, agent, &world);
+                }
+                film.push(frame(many, task, &paths[task]));
             }
         }
     })?;
     Ok(films)
 }
 
-fn frame(many: &Many, task: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Picture {
+fn frame(many: &Many, task: usize, path: &[(f32, f32)]) -> Picture {
     let env = many.envs()[task].as_ref();
+    Picture::scene(&picture(env, false), &picture(env, true), path, SCALE)
+}
+
+fn path(many: &Many, task: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Vec<(f32, f32)> {
     let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&t| t == task)?)));
-    let path = row.map(|(agent, row)| imagined_path(env, agent, row, world)).unwrap_or_default();
-    Picture::scene(&picture(env, false), &picture(env, true), &path, SCALE)
+    row.map(|(agent, row)| imagined_path(many.envs()[task].as_ref(), agent, row, world)).unwrap_or_default()
 }
 
 fn picture(env: &dyn Env, goal: bool) -> Picture {

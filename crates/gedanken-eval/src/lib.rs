@@ -5,8 +5,10 @@ mod checks;
 mod config;
 mod episodes;
 mod objectives;
+mod probes;
 mod report;
 mod statistics;
+mod tasks;
 mod training;
 mod worlds;
 
@@ -14,11 +16,13 @@ pub mod films;
 
 pub use baselines::{Baseline, evaluate};
 pub use checks::{Checks, checks};
-pub use config::{EvalConfig, ObjectiveKind, Rule};
-pub use episodes::{Driver, Episodes, Tasks};
+pub use config::{EvalConfig, ObjectiveKind, Rule, TasksFrom};
+pub use episodes::{Driver, Episodes, Other};
 pub use objectives::{LabelCost, Labels, LearnedDistance, Measure};
-pub use report::{Report, Row};
+pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
+pub use report::{OtherRate, Report, Row};
 pub use statistics::{spearman, wilson};
+pub use tasks::{Recorded, Tasks};
 pub use training::{Evaluator, TrainingEvaluation};
 pub use worlds::{LearnedWorld, Simulator};
 

@@ -6,7 +6,7 @@ use gedanken_planner::PlannerConfig;
 use serde::Serialize;
 
 use crate::episodes::{Episodes, Numbers};
-use crate::{Checks, EvalConfig, Rule, wilson};
+use crate::{Checks, EvalConfig, Rule, TasksFrom, wilson};
 
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +23,9 @@ pub struct Row {
     pub success_final: f64,
     /// Success rate at any moment.
     pub success_ever: f64,
+    /// The same by the environment's other rules of success.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherRate>,
     /// Mean distance at the end.
     pub mean_final_distance: f64,
     /// Median number of control steps until the distance was first below the radius, over the tasks where it was.
@@ -35,6 +38,23 @@ pub struct Row {
     pub seconds: f64,
     /// Every episode.
     pub episodes: Vec<EpisodeRow>,
+}
+
+/// Success by a rule beside the task's own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OtherRate {
+    /// The rule's name.
+    pub name: String,
+    /// A distance below this is success.
+    pub radius: f64,
+    /// Success rate at the moments that the protocol's rule looks at.
+    pub success: f64,
+    /// Its Wilson 95 % interval.
+    pub interval: [f64; 2],
+    /// Success rate at the end of the episode.
+    pub success_final: f64,
+    /// Success rate at any moment.
+    pub success_ever: f64,
 }
 
 /// One episode.
@@ -67,6 +87,8 @@ pub struct Report {
     pub radius: f64,
     /// The planner.
     pub planner: PlannerConfig,
+    /// Control steps of one planned action.
+    pub frameskip: usize,
     /// The learned model first, then floors and ceilings.
     pub rows: Vec<Row>,
     /// What the model knows, without planning.
@@ -88,20 +110,33 @@ impl Row {
                 steps: d.iter().position(|&d| d < radius),
             })
             .collect();
-        let count = |done: &dyn Fn(&EpisodeRow) -> bool| rows.iter().filter(|row| done(row)).count();
-        let (at_end, ever) = (count(&|row| row.end < radius), count(&|row| row.least < radius));
+        let rate = |name: &str, radius: f64, distances: &[Vec<f64>]| {
+            let at_end = distances.iter().filter(|d| d.last().is_some_and(|&d| d < radius)).count();
+            let ever = distances.iter().filter(|d| d.iter().any(|&d| d < radius)).count();
+            let (n, headline) = (distances.len(), if rule == Rule::Final { at_end } else { ever });
+            let share = |count: usize| count as f64 / n.max(1) as f64;
+            OtherRate {
+                name: name.to_owned(),
+                radius,
+                success: share(headline),
+                interval: wilson(headline, n),
+                success_final: share(at_end),
+                success_ever: share(ever),
+            }
+        };
+        let own = rate(name, radius, &episodes.distances);
         let n = rows.len().max(1) as f64;
-        let headline = if rule == Rule::Final { at_end } else { ever };
         let mut steps: Vec<usize> = rows.iter().filter_map(|row| row.steps).collect();
         steps.sort_unstable();
         let planned = (episodes.effort.plans > 0).then_some(episodes.effort);
         Self {
             name: name.to_owned(),
             about: about.to_owned(),
-            success: headline as f64 / n,
-            interval: wilson(headline, rows.len()),
-            success_final: at_end as f64 / n,
-            success_ever: ever as f64 / n,
+            success: own.success,
+            interval: own.interval,
+            success_final: own.success_final,
+            success_ever: own.success_ever,
+            others: episodes.others.iter().map(|other| rate(&other.name, other.radius, &other.distances)).collect(),
             mean_final_distance: rows.iter().map(|row| row.end).sum::<f64>() / n,
             median_steps: (!steps.is_empty()).then(|| steps[steps.len() / 2] as f64),
             milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan() / n),
@@ -124,8 +159,18 @@ impl Report {
         for row in &self.rows {
             numbers.insert(format!("eval/{}/success", row.name), row.success);
             numbers.insert(format!("eval/{}/final_distance", row.name), row.mean_final_distance);
+            for other in &row.others {
+                numbers.insert(format!("eval/{}/success_{}", row.name, other.name), other.success);
+            }
         }
         numbers
+    }
+}
+
+impl fmt::Display for OtherRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [low, high] = self.interval.map(|x| 100.0 * x);
+        write!(f, "{} {:.1} % ({low:.0}-{high:.0})", self.name, 100.0 * self.success)
     }
 }
 
@@ -133,9 +178,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let p = &self.protocol;
         let rule = if p.rule == Rule::Final { "at the end" } else { "at any moment" };
+        let tasks = match p.tasks_from {
+            TasksFrom::Reset => "tasks".to_owned(),
+            TasksFrom::Recorded => format!("recorded tasks of {} control steps", p.goal_offset),
+        };
+        let skip = if self.frameskip > 1 { format!(" in blocks of {}", self.frameskip) } else { String::new() };
         writeln!(
             f,
-            "{}: {} tasks (seed {}), {} control steps, success = distance below {} {rule}",
+            "{}: {} {tasks} (seed {}), {} control steps{skip}, success = distance below {} {rule}",
             self.env, p.tasks, p.seed, p.budget, self.radius
         )?;
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
@@ -161,6 +211,10 @@ impl fmt::Display for Report {
                 or_dash(row.milliseconds_per_plan, 2),
                 or_dash(row.evaluations_per_task, 0),
             )?;
+            if !row.others.is_empty() {
+                let others: Vec<String> = row.others.iter().map(OtherRate::to_string).collect();
+                writeln!(f, "{:width$}  also: {}", "", others.join(", "))?;
+            }
         }
         match &self.checks {
             Some(checks) => write!(f, "{checks}"),

@@ -1,8 +1,10 @@
 //! Evaluation during training and at its end.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
+use gedanken_data::Source;
 use gedanken_env::Env;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_planner::PlannerConfig;
@@ -19,6 +21,8 @@ pub struct Evaluator {
     pub env: Box<dyn Env>,
     /// The protocol.
     pub config: EvalConfig,
+    /// What recorded tasks are cut from.
+    pub source: Option<Arc<dyn Source>>,
     /// How to plan.
     pub planner: PlannerConfig,
     /// What the model is made of.
@@ -32,6 +36,7 @@ impl Evaluator {
         Setup {
             env: self.env.as_ref(),
             config: &self.config,
+            source: self.source.as_deref(),
             planner: &self.planner,
             model,
             blueprint: &self.blueprint,
@@ -139,7 +144,7 @@ impl Evaluate for TrainingEvaluation<'_> {
             line += &format!(", rank correlation {correlation:.3}");
         }
         if let Some(push) = checks.pushes.iter().find(|p| p.kind == "blocked" && p.count > 0) {
-            line += &format!(", leak {:.1} px in 16 pushes (true {:.1})", push.model[2], push.truth[2]);
+            line += &format!(", leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]);
         }
         let named: Vec<(&str, f64)> = numbers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         tracker.scalars(step, &named)?;

@@ -24,11 +24,12 @@ impl World for LearnedWorld<'_> {
     }
 
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        self.model.unroll(latents, actions)
+        self.model.unroll(latents, self.statistics.actions(actions))
     }
 }
 
-/// The true simulator, a perfect model: a latent is `[task, labels …]`, one token.
+/// The true simulator, a perfect model: a latent is `[task, labels …]`, one token. An action is a block of as many control
+/// steps as its length holds.
 pub struct Simulator {
     envs: Mutex<Vec<Box<dyn Env>>>,
     device: Device,
@@ -75,8 +76,9 @@ impl World for Simulator {
         let work = futures.par_chunks_mut(horizon * numbers).zip(actions.par_chunks(horizon * action)).zip(&tasks);
         work.with_min_len(16).for_each(|((future, actions), &task)| {
             let mut env = envs[task].boxed_clone();
-            for (step, action) in future.chunks_mut(numbers).zip(actions.chunks(action)) {
-                env.step(action);
+            let size = env.spec().action.len();
+            for (step, block) in future.chunks_mut(numbers).zip(actions.chunks(action)) {
+                block.chunks(size).for_each(|action| env.step(action));
                 step[0] = task as f32;
                 env.labels(&mut step[1..]);
             }

@@ -109,6 +109,7 @@ fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_a
         simulator: Some(&simulator),
         objective: &objective,
         planner: &planner,
+        frameskip: 1,
         arrived: Some(0.8),
     };
     let mut acting = Vec::new();

@@ -148,6 +148,10 @@ fn check(blueprint: &Blueprint) -> Result<(), String> {
     if statistics.label_mean.len() != spaces.labels || statistics.label_std.len() != spaces.labels {
         return Err(format!("statistics of {} labels for {}", statistics.label_mean.len(), spaces.labels));
     }
+    let (mean, std) = (statistics.action_mean.len(), statistics.action_std.len());
+    if mean != std || (mean > 0 && !spaces.action.is_multiple_of(mean)) {
+        return Err(format!("statistics of {mean} and {std} numbers for actions of {}", spaces.action));
+    }
     if let Some(problem) = sizes::unreasonable(model) {
         return Err(problem);
     }

@@ -7,6 +7,9 @@
 //!
 //! A norm is symmetric, so this is a distance for worlds whose moves can be undone; that is why a frame learns from the one
 //! before it as well as from the one after it.
+//!
+//! All times are in control steps. Frames of a window may stand several apart (frameskip): `k` is then `steps` frames times the
+//! control steps between two of them, which the frames' own times tell.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -36,7 +39,8 @@ pub struct LayoutFrames {
     pub time: usize,
     /// Further frames of the same episode.
     pub extra: usize,
-    /// Step of the episode of every frame, `[layouts * episodes, time + extra]`.
+    /// Control step of the episode of every frame, `[layouts * episodes, time + extra]`; those of a window are evenly spaced,
+    /// all windows alike.
     pub at: Vec<u32>,
 }
 
@@ -78,13 +82,14 @@ impl GoalDistance {
 
         let estimate = pairs(embed(&self.online));
         let slow = pairs(embed(&self.target).detach());
+        let apart = steps * at[1].abs_diff(at[0]) as usize;
         let none = Tensor::<4>::full([layouts, episodes, steps, all], FAR, &device);
         let (after, before) = (slow.clone().narrow(2, steps, time - steps), slow.narrow(2, 0, time - steps));
         let after = Tensor::cat(vec![after, none.clone()], 2);
         let before = Tensor::cat(vec![none, before], 2);
         let caps = caps(at, layouts, episodes, per_window, time);
         let caps = Tensor::<1>::from_data(caps.as_slice(), &device).reshape([layouts, episodes, time, all]);
-        let target = (after.min_pair(before) + steps as f64).min_pair(caps);
+        let target = (after.min_pair(before) + apart as f64).min_pair(caps);
         (expectile_loss(estimate.clone(), target, self.config.expectile), estimate.mean())
     }
 

@@ -11,8 +11,6 @@ mod parameters;
 mod sizes;
 mod statistics;
 
-use std::sync::Mutex;
-
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -26,7 +24,7 @@ pub use checkpoint::{Blueprint, CheckpointError, load, save};
 pub use config::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig};
 pub use distance::{GoalDistance, LayoutFrames, expectile_loss};
 pub use inverse_dynamics::InverseDynamics;
-pub use parameters::{Named, named_parameters};
+pub use parameters::{Named, named_parameters, seeded};
 pub use statistics::Statistics;
 
 /// The sizes of what a model sees, does and is probed for.
@@ -110,27 +108,22 @@ pub struct Loss {
 impl WorldModel {
     /// A new model. Its weights are a function of `seed` alone: they are drawn on the CPU, whatever the device.
     pub fn new(config: &ModelConfig, spaces: Spaces, seed: u64, device: &Device) -> Self {
-        // burn draws initial weights from one generator per process, when they are first looked at.
-        static DRAWING: Mutex<()> = Mutex::new(());
-        let cpu = Device::flex();
         let latent = config.encoder.latent_shape(spaces.pixels);
-        let model = {
-            let _guard = DRAWING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            cpu.seed(seed);
-            let inverse = &config.inverse_dynamics;
+        let inverse = &config.inverse_dynamics;
+        let model = parameters::seeded(seed, |cpu| {
             let model = Self {
-                encoder: config.encoder.init(spaces.pixels, &cpu),
-                predictor: config.predictor.init([latent.rows, latent.columns], latent.dim, spaces.action, &cpu),
-                norm: config.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(&cpu)),
+                encoder: config.encoder.init(spaces.pixels, cpu),
+                predictor: config.predictor.init([latent.rows, latent.columns], latent.dim, spaces.action, cpu),
+                norm: config.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
                 inverse_dynamics: (inverse.weight > 0.0)
-                    .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, &cpu)),
+                    .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, cpu)),
                 distance: None,
                 probe: Readout::new(
                     [latent.rows, latent.columns],
                     latent.dim,
                     &config.probe.channels,
                     &[config.probe.hidden, spaces.labels],
-                    &cpu,
+                    cpu,
                 ),
                 settings: Settings {
                     spaces,
@@ -143,9 +136,9 @@ impl WorldModel {
             // The distance last: whether there is one changes no other part's weights.
             let mut model = parameters::draw_and_number(model);
             let head = &config.distance;
-            model.distance = head.enabled.then(|| GoalDistance::new(latent, head, &cpu));
-            parameters::draw_and_number(model)
-        };
+            model.distance = head.enabled.then(|| GoalDistance::new(latent, head, cpu));
+            model
+        });
         model.fork(device)
     }
 

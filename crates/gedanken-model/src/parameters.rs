@@ -1,7 +1,9 @@
 //! A model's parameters by name and by number.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// One parameter on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,16 @@ pub fn named_parameters<M: Module>(module: &M) -> Vec<Named> {
     let mut collect = Collect { path: Vec::new(), found: Vec::new() };
     module.visit(&mut collect);
     collect.found
+}
+
+/// What `make` builds on the device that it is given, the CPU: its weights are a function of `seed` alone.
+pub fn seeded<M: Module>(seed: u64, make: impl FnOnce(&Device) -> M) -> M {
+    // burn draws initial weights from one generator per process, when they are first looked at.
+    static DRAWING: Mutex<()> = Mutex::new(());
+    let _guard = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    let cpu = Device::flex();
+    cpu.seed(seed);
+    draw_and_number(make(&cpu))
 }
 
 /// Draws every lazily initialised parameter now, in order, and numbers the parameters in that order: the identity of a

@@ -17,6 +17,14 @@ pub struct Statistics {
     pub label_mean: Vec<f32>,
     /// Standard deviation of every label.
     pub label_std: Vec<f32>,
+    /// Mean of every number of a control step's action, in the environment's units; zeros, or none at all, where the model takes
+    /// actions as they are.
+    #[serde(default)]
+    pub action_mean: Vec<f32>,
+    /// Standard deviation of every number of a control step's action; ones, or none at all, where the model takes actions as
+    /// they are.
+    #[serde(default)]
+    pub action_std: Vec<f32>,
 }
 
 impl Statistics {
@@ -24,6 +32,30 @@ impl Statistics {
     #[must_use]
     pub fn with_eb_jepa_pixels(self) -> Self {
         Self { pixel_mean: vec![0.0026, 0.0989], pixel_std: vec![0.0369, 0.2986], stretch: true, ..self }
+    }
+
+    /// The same for a model that takes actions in the environment's units: mean 0, standard deviation 1.
+    #[must_use]
+    pub fn with_raw_actions(self) -> Self {
+        let numbers = self.action_mean.len();
+        Self { action_mean: vec![0.0; numbers], action_std: vec![1.0; numbers], ..self }
+    }
+
+    /// Blocks of actions in the environment's units `[batch, steps, frameskip * action]` -> as the model takes them. The
+    /// statistics are those of one control step, the same for every one of a block.
+    ///
+    /// Only here do actions leave the environment's units: data, bounds, plans and reports never do.
+    pub fn actions(&self, blocks: Tensor<3>) -> Tensor<3> {
+        let raw = self.action_mean.iter().all(|&mean| mean == 0.0) && self.action_std.iter().all(|&std| std == 1.0);
+        if raw {
+            return blocks;
+        }
+        let (device, numbers) = (blocks.device(), blocks.dims()[2]);
+        let tiled = |values: &[f32]| {
+            let block: Vec<f32> = values.iter().copied().cycle().take(numbers).collect();
+            Tensor::<3>::from_data(TensorData::new(block, [1, 1, numbers]), &device)
+        };
+        blocks.sub(tiled(&self.action_mean)).div(tiled(&self.action_std))
     }
 
     /// Pixels u8 `[frames, channels, height, width]` -> normalised `[frames, channels, height, width]` on the device.
@@ -62,5 +94,41 @@ impl Statistics {
 
     fn row(&self, values: &[f32], device: &Device) -> Tensor<2> {
         Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len()]), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statistics(action_mean: Vec<f32>, action_std: Vec<f32>) -> Statistics {
+        Statistics {
+            pixel_mean: vec![0.0],
+            pixel_std: vec![1.0],
+            stretch: false,
+            label_mean: vec![0.0],
+            label_std: vec![1.0],
+            action_mean,
+            action_std,
+        }
+    }
+
+    /// One block of two control steps with two numbers each, through the statistics.
+    fn through(statistics: &Statistics) -> Vec<f32> {
+        let block = Tensor::<3>::from_data([[[1.0, 2.0, 3.0, 4.0]]], &Device::flex());
+        statistics.actions(block).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn every_control_step_of_a_block_is_normalised_alike() {
+        assert_eq!(through(&statistics(vec![1.0, 0.0], vec![0.5, 2.0])), [0.0, 1.0, 4.0, 2.0]);
+    }
+
+    #[test]
+    fn raw_actions_and_those_of_older_checkpoints_stay_as_they_are() {
+        let measured = statistics(vec![1.0, 0.0], vec![0.5, 2.0]);
+        assert_eq!(through(&measured.with_raw_actions()), [1.0, 2.0, 3.0, 4.0]);
+        let text = r#"{"pixel_mean":[0],"pixel_std":[1],"stretch":false,"label_mean":[0],"label_std":[1]}"#;
+        assert_eq!(through(&serde_json::from_str(text).unwrap()), [1.0, 2.0, 3.0, 4.0]);
     }
 }

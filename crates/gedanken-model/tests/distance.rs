@@ -109,6 +109,26 @@ fn random_walks_on_a_line_teach_the_distances_along_it() {
 }
 
 #[test]
+fn the_distance_counts_control_steps_when_frames_stand_apart() {
+    // Frames of a window, three control steps apart: a step of the bootstrap is as long as the times say.
+    let places: Vec<usize> = (0..8).collect();
+    let head = train(head(8), 900, || LayoutFrames {
+        latents: one_hot(&places, 8),
+        layouts: 1,
+        episodes: 1,
+        time: 8,
+        extra: 0,
+        at: (0..8).map(|frame| 3 * frame).collect(),
+    });
+    let learned = learned(&head, 8);
+    for (from, to) in (0..8).flat_map(|from| (from + 1..8).map(move |to| (from, to))) {
+        let (distance, steps) = (learned[from][to], 3.0 * (to - from) as f64);
+        let near = 0.75 * steps..1.1 * steps + 0.6;
+        assert!(near.contains(&distance), "{from} to {to}: {distance}, not {steps}: {learned:.1?}");
+    }
+}
+
+#[test]
 fn frames_of_an_episode_are_never_farther_than_the_time_between_them() {
     // Every frame is another place; those after the window are known only by their time.
     let at = [0, 1, 2, 3, 4, 5, 12, 20, 30, 40];

@@ -129,6 +129,8 @@ fn a_model_survives_the_disk_bit_by_bit() {
         stretch: false,
         label_mean: vec![32.0; 4],
         label_std: vec![16.0; 4],
+        action_mean: vec![0.5; 2],
+        action_std: vec![2.0; 2],
     };
     let blueprint = Blueprint { version: "test".into(), model: small(), spaces: SPACES, statistics };
     save(&folder, &model, &blueprint).unwrap();

@@ -132,6 +132,8 @@ fn batch_norms_remember_what_they_saw_and_it_survives_the_disk() {
         stretch: false,
         label_mean: vec![0.0; 2],
         label_std: vec![1.0; 2],
+        action_mean: vec![0.0; SPACES.action],
+        action_std: vec![1.0; SPACES.action],
     };
     let blueprint = Blueprint { version: "test".into(), model: small(), spaces: SPACES, statistics };
     save(&folder, &model, &blueprint).unwrap();

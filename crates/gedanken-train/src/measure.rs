@@ -10,30 +10,53 @@ use gedanken_model::{Statistics, TrainBatch};
 /// What the source says.
 pub fn measure(source: &dyn Source, batches: u64, stretch: bool) -> Result<Statistics, DataError> {
     let pixels = gedanken_data::Normalizer::measure(source, batches, stretch)?;
-    let (mut count, mut sums, mut squares) = (0.0, Vec::new(), Vec::new());
+    let (mut labels, mut actions) = (Moments::default(), Moments::default());
     for index in 0..batches {
         let batch = source.batch(index)?;
-        let size = batch.shape.labels;
-        sums.resize(size, 0.0);
-        squares.resize(size, 0.0);
-        for row in batch.labels.chunks_exact(size) {
-            count += 1.0;
-            for (i, &x) in row.iter().enumerate() {
-                sums[i] += f64::from(x);
-                squares[i] += f64::from(x) * f64::from(x);
-            }
-        }
+        labels.add(&batch.labels, batch.shape.labels);
+        actions.add(&batch.actions, batch.shape.action / batch.frameskip.max(1));
     }
-    let mean: Vec<f64> = sums.iter().map(|s| s / count).collect();
-    let std = squares.iter().zip(&mean).map(|(s, m)| (s / count - m * m).max(0.0).sqrt());
+    let ((label_mean, label_std), (action_mean, action_std)) = (labels.finish(), actions.finish());
     Ok(Statistics {
         pixel_mean: pixels.mean,
         pixel_std: pixels.std,
         stretch,
-        // A label that never varies (a fixed wall) is read in its own unit.
-        label_std: std.map(|s| if s > 1e-6 { s as f32 } else { 1.0 }).collect(),
-        label_mean: mean.iter().map(|&m| m as f32).collect(),
+        label_mean,
+        label_std,
+        action_mean,
+        action_std,
     })
+}
+
+/// Gathers the mean and the standard deviation of every column of a table.
+#[derive(Default)]
+struct Moments {
+    count: f64,
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    /// Rows of `size` numbers.
+    fn add(&mut self, rows: &[f32], size: usize) {
+        self.sums.resize(size, 0.0);
+        self.squares.resize(size, 0.0);
+        for row in rows.chunks_exact(size) {
+            self.count += 1.0;
+            for (i, &x) in row.iter().enumerate() {
+                self.sums[i] += f64::from(x);
+                self.squares[i] += f64::from(x) * f64::from(x);
+            }
+        }
+    }
+
+    fn finish(&self) -> (Vec<f32>, Vec<f32>) {
+        let mean: Vec<f64> = self.sums.iter().map(|s| s / self.count).collect();
+        let std = self.squares.iter().zip(&mean).map(|(s, m)| (s / self.count - m * m).max(0.0).sqrt());
+        // What never varies (the label of a fixed wall) stays in its own unit.
+        let std = std.map(|s| if s > 1e-6 { s as f32 } else { 1.0 }).collect();
+        (mean.iter().map(|&m| m as f32).collect(), std)
+    }
 }
 
 /// A host batch, normalised and on the device; `seed` is that of the loss, see [`TrainBatch`].
@@ -41,7 +64,11 @@ pub fn host_batch(batch: &Batch, statistics: &Statistics, seed: u64, device: &De
     let space = batch.shape.pixels;
     TrainBatch {
         pixels: statistics.pixels(&batch.pixels, [space.channels, space.height, space.width], device),
-        actions: TrainBatch::actions(&batch.actions, [batch.windows(), batch.time - 1, batch.shape.action], device),
+        actions: statistics.actions(TrainBatch::actions(
+            &batch.actions,
+            [batch.windows(), batch.time - 1, batch.shape.action],
+            device,
+        )),
         labels: statistics.labels(&batch.labels, device),
         at: batch.at.clone(),
         layouts: batch.layouts,

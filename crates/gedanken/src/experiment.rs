@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
 use gedanken_encoder::EncoderConfig;
-use gedanken_eval::EvalConfig;
+use gedanken_eval::{EvalConfig, TasksFrom};
 use gedanken_model::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces};
 use gedanken_planner::PlannerConfig;
 use gedanken_predictor::PredictorConfig;
@@ -30,6 +30,9 @@ pub struct Experiment {
     pub device: String,
     /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms.
     pub pixels: PixelStatistics,
+    /// Whether the model takes actions as they are or normalised by their mean and standard deviation in the data. Plans, bounds
+    /// and data are in the environment's units either way. Default `raw`.
+    pub actions: ActionStatistics,
     /// The environment.
     pub env: EnvConfig,
     /// What the model sees of it in training.
@@ -69,6 +72,17 @@ pub enum PixelStatistics {
     EbJepa,
 }
 
+/// How the model takes actions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionStatistics {
+    /// In the environment's units.
+    #[default]
+    Raw,
+    /// Every number of a control step less its mean, over its standard deviation, both measured on the first batches.
+    ZScore,
+}
+
 impl Default for Experiment {
     fn default() -> Self {
         let model = ModelConfig::default();
@@ -78,6 +92,7 @@ impl Default for Experiment {
             runs: PathBuf::from("runs"),
             device: "auto".to_owned(),
             pixels: PixelStatistics::default(),
+            actions: ActionStatistics::default(),
             env: EnvConfig { name: "two-rooms".to_owned(), ..EnvConfig::default() },
             data: DataConfig::default(),
             encoder: model.encoder,
@@ -109,13 +124,13 @@ impl Experiment {
         }
     }
 
-    /// What an environment shows to a model.
-    pub fn spaces(env: &dyn gedanken_env::Env) -> Spaces {
+    /// What an environment shows to this experiment's model, and the blocks of actions that the model takes.
+    pub fn spaces(&self, env: &dyn gedanken_env::Env) -> Spaces {
         let spec = env.spec();
         let space = spec.observation;
         Spaces {
             pixels: [space.channels, space.height, space.width],
-            action: spec.action.len(),
+            action: spec.action.len() * self.data.window.frameskip,
             labels: spec.label_len(),
         }
     }
@@ -134,8 +149,7 @@ pub(crate) fn check(
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with('.') {
         return Err(loaded.error("name", format!("\"{name}\"; expected letters, digits and - _ .: it names a folder")));
     }
-    if let Some((key, problem)) =
-        experiment.model().problem(Experiment::spaces(env).pixels, experiment.data.window.time)
+    if let Some((key, problem)) = experiment.model().problem(experiment.spaces(env).pixels, experiment.data.window.time)
     {
         return Err(loaded.error(key, problem));
     }
@@ -153,6 +167,17 @@ pub(crate) fn check(
     }
     if let Err(error) = experiment.planner.validate() {
         return Err(loaded.error("planner", error.to_string()));
+    }
+    let eval = &experiment.eval;
+    let recorded = eval.tasks_from == TasksFrom::Recorded;
+    if eval.skip_solved && !recorded {
+        return Err(loaded.error("eval.skip_solved", "true; expected false, or eval.tasks_from = \"recorded\""));
+    }
+    let steps = experiment.data.episode_steps;
+    if recorded && experiment.data.source == SourceKind::Stream && eval.goal_offset > steps {
+        let offset = eval.goal_offset;
+        let message = format!("{offset}; expected at most data.episode_steps = {steps}, from which tasks are cut");
+        return Err(loaded.error("eval.goal_offset", message));
     }
     let learned = experiment.eval.objective == gedanken_eval::ObjectiveKind::Learned;
     if learned && !experiment.distance.enabled {

@@ -21,7 +21,7 @@ mod experiment;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use commands::{main, run};
-pub use experiment::{Experiment, PixelStatistics};
+pub use experiment::{ActionStatistics, Experiment, PixelStatistics};
 
 pub use gedanken_data as data;
 pub use gedanken_encoder as encoder;

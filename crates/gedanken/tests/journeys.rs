@@ -158,10 +158,11 @@ fn the_schema_describes_experiments_in_words_that_the_program_checks() {
 #[test]
 fn every_command_shows_an_example_in_its_help() {
     let place = Place::new();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &["train"],
         &["eval"],
         &["plan"],
+        &["probe"],
         &["collect"],
         &["data", "inspect"],
         &["envs"],

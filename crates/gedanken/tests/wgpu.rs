@@ -181,6 +181,8 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
             stretch: false,
             label_mean: vec![0.0; 2],
             label_std: vec![1.0; 2],
+            action_mean: vec![0.0; 2],
+            action_std: vec![1.0; 2],
         },
     };
     // Through a checkpoint, as a run on the one would go to the other.

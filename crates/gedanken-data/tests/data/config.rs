@@ -7,7 +7,10 @@ use crate::stream::check;
 fn defaults_are_those_of_the_documentation_and_survive_toml() {
     let config = DataConfig::default();
     assert_eq!((config.source, config.episode_steps, config.workers, config.prefetch), (SourceKind::Stream, 90, 1, 4));
-    assert_eq!(config.window, WindowConfig { time: 9, extra: 3, layouts: 16, episodes: 4, eventful: 0.4 });
+    assert_eq!(
+        config.window,
+        WindowConfig { time: 9, frameskip: 1, extra: 3, layouts: 16, episodes: 4, eventful: 0.4 }
+    );
     assert_eq!(toml::from_str::<DataConfig>("").unwrap(), config);
     let text = toml::to_string(&config).unwrap();
     assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);

@@ -218,7 +218,31 @@ fn a_dataset_too_small_for_its_windows_says_what_it_lacks() {
     let text = refused(WindowConfig { layouts: 11, ..small() });
     assert!(text.contains("10 layouts") && text.contains("data.window.layouts = 11"), "{text}");
     let text = refused(WindowConfig { time: 22, ..small() });
-    assert!(text.contains("0 episodes of at least 22 frames"), "{text}");
+    assert!(text.contains("0 episodes of at least 22 frames (data.window.time: 22)"), "{text}");
+    let text = refused(WindowConfig { frameskip: 6, ..small() });
+    assert!(text.contains("0 episodes of at least 25 frames (data.window.frameskip: 6"), "{text}");
+}
+
+#[test]
+fn whole_episodes_are_those_of_the_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = Arc::new(write(&folder.path().join("line")));
+    let window = WindowConfig { layouts: 1, frameskip: 2, ..small() };
+    let source = DatasetSource::new(dataset.clone(), window, Split::Validation, 0.2, 0).unwrap();
+    check(&source.batch(0).unwrap(), 20);
+    let entries: Vec<_> = source.layouts().iter().flatten().copied().collect();
+    assert_eq!(entries.len(), 6);
+    for index in 0..14 {
+        let (episode, entry) = (source.episode(index).unwrap(), entries[index as usize % 6]);
+        assert_eq!((episode.frames(), episode.layout, episode.policy), (21, entry.layout, entry.policy));
+        let frames = || (0..21).map(|step| dataset.frame(entry.offset + step).unwrap());
+        assert_eq!(episode.states, frames().flat_map(|frame| frame.state().collect::<Vec<_>>()).collect::<Vec<_>>());
+        assert_eq!(episode.labels, frames().flat_map(|frame| frame.labels().collect::<Vec<_>>()).collect::<Vec<_>>());
+        assert_eq!(
+            episode.actions,
+            frames().take(20).flat_map(|frame| frame.action().collect::<Vec<_>>()).collect::<Vec<_>>()
+        );
+    }
 }
 
 #[test]
@@ -261,6 +285,11 @@ fn a_summary_counts_what_is_there() {
     assert_eq!(summary.bytes, bytes.iter().sum::<u64>());
     let table = summary.to_string();
     assert!(table.contains("policy walk") && table.contains("label place[1]"), "{table}");
+    let by_policy = |p: &gedanken_data::PolicySummary| p.eventful * (p.episodes * 21) as f64;
+    let together = summary.policies.iter().map(by_policy).sum::<f64>() / 630.0;
+    assert!((together - summary.eventful).abs() < 1e-9, "{together} {}", summary.eventful);
+    let square = frames().map(|frame| (f64::from(frame.labels().next().unwrap()) - mean).powi(2)).sum::<f64>();
+    assert!((summary.labels[0].std - (square / 630.0).sqrt()).abs() < 1e-9);
     assert_eq!(serde_json::to_value(&summary).unwrap()["counts"]["frames"], 630);
 }
 

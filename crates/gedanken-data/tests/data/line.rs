@@ -161,7 +161,7 @@ pub fn both() -> BTreeMap<String, f64> {
 }
 
 pub fn small() -> WindowConfig {
-    WindowConfig { time: 5, extra: 3, layouts: 4, episodes: 2, eventful: 0.4 }
+    WindowConfig { time: 5, frameskip: 1, extra: 3, layouts: 4, episodes: 2, eventful: 0.4 }
 }
 
 pub fn config() -> CollectConfig {

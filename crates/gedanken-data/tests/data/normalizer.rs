@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use gedanken_data::{Batch, DataError, Normalizer, Shape, Source, Stream, WindowConfig};
+use gedanken_data::{Batch, DataError, Episode, Normalizer, Shape, Source, Stream, WindowConfig};
 use gedanken_env::{ObservationSpace, Registry};
 
 /// Two frames of two channels with two pixels each.
@@ -9,10 +9,14 @@ struct Given;
 impl Source for Given {
     fn batch(&self, index: u64) -> Result<Batch, DataError> {
         let pixels = ObservationSpace { channels: 2, height: 1, width: 2 };
-        let window = WindowConfig { time: 2, extra: 0, layouts: 1, episodes: 1, eventful: 0.0 };
+        let window = WindowConfig { time: 2, frameskip: 1, extra: 0, layouts: 1, episodes: 1, eventful: 0.0 };
         let mut batch = Batch::zeros(Shape { pixels, action: 1, labels: 1 }, &window);
         batch.pixels = if index == 0 { vec![0, 255, 51, 51, 51, 102, 51, 51] } else { vec![255; 8] };
         Ok(batch)
+    }
+
+    fn episode(&self, _index: u64) -> Result<Episode, DataError> {
+        Ok(Episode::default())
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use gedanken_data::{Batch, DataError, Prefetch, Shape, Source, Stream, WindowConfig};
+use gedanken_data::{Batch, DataError, Episode, Prefetch, Shape, Source, Stream, WindowConfig};
 use gedanken_env::ObservationSpace;
 
 use crate::line::{Line, both, small};
@@ -28,6 +28,10 @@ impl Source for Moody {
                 Ok(batch)
             }
         }
+    }
+
+    fn episode(&self, _index: u64) -> Result<Episode, DataError> {
+        Ok(Episode::default())
     }
 }
 

@@ -23,12 +23,14 @@ pub fn check(batch: &Batch, steps: u32) {
         }
         for step in 0..batch.time - 1 {
             let (now, next) = (batch.frame_labels(window, step)[0], batch.frame_labels(window, step + 1)[0]);
-            let action = batch.action(window, step)[0];
-            assert!(action.abs() <= 1.0, "the executed action is recorded");
-            assert!(((now + action).clamp(0.0, 7.0) - next).abs() < 1e-5, "actions lead from frame to frame");
-            assert_eq!(at(step) + 1, at(step + 1));
+            let block = batch.action(window, step);
+            assert_eq!(block.len(), batch.frameskip);
+            assert!(block.iter().all(|action| action.abs() <= 1.0), "the executed action is recorded");
+            let end = block.iter().fold(now, |now, action| (now + action).clamp(0.0, 7.0));
+            assert!((end - next).abs() < 1e-5, "actions lead from frame to frame");
+            assert_eq!(at(step) + batch.frameskip as u32, at(step + 1));
         }
-        let inside = at(0)..=at(batch.time - 1);
+        let inside: Vec<u32> = (0..batch.time).map(at).collect();
         assert!((batch.time..batch.frames()).all(|frame| !inside.contains(&at(frame))), "extra frames are others");
         let group = window / batch.episodes * batch.episodes;
         assert_eq!(batch.frame_labels(window, 0)[1], batch.frame_labels(group, 0)[1], "one layout in a group");
@@ -57,6 +59,42 @@ fn windows_are_whole_and_their_parts_belong_together() {
 }
 
 #[test]
+fn with_a_frameskip_frames_stand_apart_and_actions_come_in_blocks() {
+    let stream = stream(WindowConfig { frameskip: 5, ..small() }, 3);
+    assert_eq!(stream.shape().action, 5);
+    let batch = stream.batch(0).unwrap();
+    assert_eq!((batch.frames(), batch.shape, batch.actions.len()), (8, stream.shape(), 8 * 4 * 5));
+    (0..50).for_each(|index| check(&stream.batch(index).unwrap(), 30));
+}
+
+#[test]
+fn extra_frames_beside_a_frameskip_are_uniform_over_all_others() {
+    // The only window there is sees frames 0, 3 and 6 of 7.
+    let window = WindowConfig { time: 3, frameskip: 3, extra: 1, layouts: 64, episodes: 1, eventful: 0.5 };
+    let stream = Stream::new(&Line::new(), &both(), 6, window, 3).unwrap();
+    let mut counts = [0; 7];
+    for index in 0..25 {
+        for at in stream.batch(index).unwrap().at.chunks(4) {
+            assert_eq!(at[..3], [0, 3, 6]);
+            counts[at[3] as usize] += 1;
+        }
+    }
+    // 1,600 draws over 4 frames: within six standard deviations of the mean.
+    assert_eq!([counts[0], counts[3], counts[6]], [0; 3]);
+    assert!([1, 2, 4, 5].iter().all(|&frame| (296..=504).contains(&counts[frame])), "{counts:?}");
+}
+
+#[test]
+fn an_episode_is_a_function_of_seed_and_index() {
+    let (one, other) = (stream(small(), 1), stream(small(), 2));
+    let episode = one.episode(u64::MAX).unwrap();
+    assert_eq!((episode.frames(), episode.actions.len(), episode.states.len()), (31, 30, 31 * 3));
+    assert_eq!(one.episode(u64::MAX).unwrap(), episode);
+    assert_ne!(one.episode(0).unwrap(), episode);
+    assert_ne!(other.episode(u64::MAX).unwrap(), episode);
+}
+
+#[test]
 fn a_window_as_long_as_its_episode_takes_its_extra_frames_from_within() {
     let window = WindowConfig { time: 31, extra: 40, ..small() };
     let batch = stream(window, 3).batch(0).unwrap();
@@ -66,7 +104,7 @@ fn a_window_as_long_as_its_episode_takes_its_extra_frames_from_within() {
 
 #[test]
 fn starts_and_extra_frames_are_uniform_over_the_episode() {
-    let window = WindowConfig { time: 2, extra: 1, layouts: 64, episodes: 1, eventful: 0.0 };
+    let window = WindowConfig { time: 2, frameskip: 1, extra: 1, layouts: 64, episodes: 1, eventful: 0.0 };
     let (mut starts, mut extra) = ([0; 31], [0; 31]);
     let stream = stream(window, 3);
     for index in 0..100 {
@@ -134,6 +172,8 @@ fn impossible_values_are_refused_with_their_key() {
     assert_eq!(refused(&[("walk", 0.0)], 30, small()), "data.policies");
     assert_eq!(refused(&[], 0, small()), "data.episode_steps");
     assert_eq!(refused(&[], 3, small()), "data.window.time");
+    assert_eq!(refused(&[], 30, WindowConfig { frameskip: 8, ..small() }), "data.window.frameskip");
+    assert_eq!(refused(&[], 30, WindowConfig { frameskip: 0, ..small() }), "data.window.frameskip");
     assert_eq!(refused(&[], 30, WindowConfig { time: 1, ..small() }), "data.window.time");
     assert_eq!(refused(&[], 30, WindowConfig { layouts: 0, ..small() }), "data.window.layouts");
     assert_eq!(refused(&[], 30, WindowConfig { episodes: 0, ..small() }), "data.window.episodes");

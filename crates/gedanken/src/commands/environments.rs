@@ -22,7 +22,8 @@ pub struct EnvsArgs {
 struct StateArgs {
     /// The environment's name
     env: String,
-    /// The state's numbers in the order of `gedanken envs`; those left out at the end are those of the reset with --seed
+    /// The state's numbers in the order of `gedanken envs`; those left out at the end follow from the others where the
+    /// environment knows how (push-t: from the first seven), else they are those of the reset with --seed
     #[arg(long, value_name = "[…]")]
     state: Option<String>,
     /// Seed of the reset
@@ -160,8 +161,11 @@ impl StateArgs {
             if given.len() > state.len() {
                 return Err(format!("--state has {} numbers; {} has {}", given.len(), self.env, state.len()).into());
             }
-            state[..given.len()].copy_from_slice(&given);
-            env.set_state(&state)?;
+            // An environment may know what belongs to the beginning of its state.
+            if env.set_state(&given).is_err() {
+                state[..given.len()].copy_from_slice(&given);
+                env.set_state(&state)?;
+            }
         }
         Ok(env)
     }

@@ -3,14 +3,16 @@
 mod data;
 mod environments;
 mod evaluate;
+mod probe;
 mod train;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use gedanken_data::Split;
 use gedanken_env::{Env, Registry};
-use gedanken_eval::Evaluator;
+use gedanken_eval::{Evaluator, Tasks, TasksFrom};
 use gedanken_model::Blueprint;
 
 use crate::Experiment;
@@ -41,6 +43,9 @@ enum Command {
         after_help = "Example: gedanken plan runs/quickstart/2026-11-22T13-05-12-seed1 --task 3 --film task-3.gif"
     )]
     Plan(evaluate::PlanArgs),
+    /// Train linear and MLP probes of every label on a model's frozen latents, and test them on validation frames.
+    #[command(after_help = "Example: gedanken probe runs/quickstart/2026-11-22T13-05-12-seed1 --json probes.json")]
+    Probe(probe::ProbeArgs),
     /// Collect a dataset with the environment's scripted policies.
     #[command(
         after_help = "Example: gedanken collect experiments/two_rooms_cpu.toml --out data/two_rooms --set collect.layouts=64"
@@ -113,6 +118,7 @@ where
         Command::Train(args) => train::train(&args, &registry),
         Command::Eval(args) => evaluate::eval(&args, &registry),
         Command::Plan(args) => evaluate::plan(&args, &registry),
+        Command::Probe(args) => probe::probe(&args, &registry),
         Command::Collect(args) => data::collect(&args, &registry),
         Command::Data(command) => data::data(&command),
         Command::Envs(args) => environments::envs(&args, &registry),
@@ -161,6 +167,15 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
     Ok(device::choose(name)?)
 }
 
+/// Whether the model was made for what an environment shows to the experiment that `config` holds.
+fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, config: &Path) -> Result<(), Failure> {
+    let (found, expected) = (experiment.spaces(env), blueprint.spaces);
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("{}: env: {found}; the model was made for {expected}", config.display()).into()),
+    }
+}
+
 /// The evaluator of an experiment, which `config` holds, for a model that is made by a blueprint.
 fn evaluator(
     experiment: &Experiment,
@@ -171,13 +186,22 @@ fn evaluator(
 ) -> Result<Evaluator, Failure> {
     let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
     let env = experiment.env.with(&overrides).make(registry)?;
-    let (found, expected) = (Experiment::spaces(env.as_ref()), blueprint.spaces);
-    if found != expected {
-        return Err(format!("{}: env: {found}; the model was made for {expected}", config.display()).into());
-    }
+    same_spaces(experiment, env.as_ref(), blueprint, config)?;
+    // Recorded tasks are those of the training's own environment, whatever is shifted in evaluation, and of the protocol's seed.
+    let source = match experiment.eval.tasks_from {
+        TasksFrom::Reset => None,
+        TasksFrom::Recorded => {
+            let recorder = experiment.env.make(registry)?;
+            let source = experiment.data.open_episodes(recorder.as_ref(), Split::Validation, experiment.eval.seed)?;
+            // What is wrong with them is better known before a training than after it.
+            Tasks::recorded(env.as_ref(), &experiment.eval, 1, source.as_ref())?;
+            Some(source)
+        }
+    };
     Ok(Evaluator {
         env,
         config: experiment.eval.clone(),
+        source,
         planner: experiment.planner.clone(),
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),

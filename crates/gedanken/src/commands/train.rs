@@ -15,7 +15,7 @@ use gedanken_train::{End, RunFolder, Tracker, Trainer, measure};
 
 use super::{DeviceArg, Failure, Overrides, evaluator, pick_device, print, read};
 use crate::config::to_toml;
-use crate::{Experiment, PixelStatistics};
+use crate::{ActionStatistics, Experiment, PixelStatistics};
 
 #[derive(Args)]
 pub struct TrainArgs {
@@ -61,10 +61,13 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
             if stretch {
                 statistics = statistics.with_eb_jepa_pixels();
             }
+            if experiment.actions == ActionStatistics::Raw {
+                statistics = statistics.with_raw_actions();
+            }
             let blueprint = Blueprint {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 model: experiment.model(),
-                spaces: Experiment::spaces(env.as_ref()),
+                spaces: experiment.spaces(env.as_ref()),
                 statistics,
             };
             Trainer::new(experiment.train.clone(), blueprint, folder.clone(), experiment.seed, &chosen.device)

@@ -1,0 +1,119 @@
+//! The tasks of a protocol: where episodes start, and what their goals are.
+
+use gedanken_data::Source;
+use gedanken_env::{Env, Many, derive_seed};
+use rayon::prelude::*;
+
+use crate::{EvalConfig, EvalError};
+
+/// The tasks of a protocol.
+pub struct Tasks<'a> {
+    /// The environment, with the protocol's options.
+    pub env: &'a dyn Env,
+    /// Seed of the tasks.
+    pub seed: u64,
+    /// How many.
+    pub count: usize,
+    /// Control steps of an episode.
+    pub budget: usize,
+    recorded: Option<Vec<Recorded>>,
+}
+
+/// A piece of a recorded episode as a task: its first state is the start, what its last state shows is the goal.
+pub struct Recorded {
+    /// The episode's index in its source.
+    pub episode: u64,
+    /// The frame of the episode that is the start.
+    pub frame: usize,
+    /// What was done between them, f32 `[goal_offset, action]`.
+    pub actions: Vec<f32>,
+    env: Box<dyn Env>,
+}
+
+/// What the derived seeds of recorded tasks are for.
+const RECORDED: u64 = 5;
+/// Episodes that are looked at for one task before there is none.
+const ATTEMPTS: u64 = 1000;
+
+impl<'a> Tasks<'a> {
+    /// The first `count` tasks of a protocol whose tasks are drawn by [`Env::reset`].
+    pub fn of(env: &'a dyn Env, config: &EvalConfig, count: usize) -> Self {
+        Self { env, seed: config.seed, count, budget: config.budget, recorded: None }
+    }
+
+    /// The first `count` tasks of a protocol whose tasks are pieces of recorded episodes. Task `i` is a function of
+    /// `config.seed`, of `i` and of the source: an episode, in it a frame that is uniform over those with `config.goal_offset`
+    /// control steps after it, and the goal that many later.
+    ///
+    /// # Errors
+    /// What the source says, a recorded state that the environment refuses, or no episode that is long enough (or, with
+    /// `config.skip_solved`, none whose piece is not solved at its start).
+    pub fn recorded(
+        env: &'a dyn Env,
+        config: &EvalConfig,
+        count: usize,
+        source: &dyn Source,
+    ) -> Result<Self, EvalError> {
+        let draw = |task: usize| Recorded::draw(env, config, task as u64, source);
+        let recorded = (0..count).into_par_iter().map(draw).collect::<Result<_, _>>()?;
+        Ok(Self { recorded: Some(recorded), ..Self::of(env, config, count) })
+    }
+
+    /// The pieces that recorded tasks are; none where tasks are drawn by resets.
+    pub fn pieces(&self) -> Option<&[Recorded]> {
+        self.recorded.as_deref()
+    }
+
+    /// The environments at the start of their tasks; task `i` is a function of the seed and `i`.
+    pub fn start(&self) -> Many {
+        let start = |task: usize| match &self.recorded {
+            Some(recorded) => recorded[task].env.boxed_clone(),
+            None => reset(self.env, self.seed, task as u64),
+        };
+        Many::new((0..self.count).map(start).collect())
+    }
+}
+
+fn reset(env: &dyn Env, seed: u64, task: u64) -> Box<dyn Env> {
+    let mut env = env.boxed_clone();
+    env.reset(derive_seed(seed, &[task]));
+    env
+}
+
+impl Recorded {
+    fn draw(env: &dyn Env, config: &EvalConfig, task: u64, source: &dyn Source) -> Result<Self, EvalError> {
+        let (state, action) = (env.spec().state.len(), env.spec().action.len());
+        let offset = config.goal_offset;
+        let radius = config.radius.unwrap_or_else(|| env.success_radius());
+        let (mut longest, mut solved) = (0, 0);
+        for attempt in 0..ATTEMPTS {
+            let random = |what: u64| derive_seed(config.seed, &[task, RECORDED, attempt, what]);
+            let number = random(0);
+            let episode = source.episode(number)?;
+            longest = longest.max(episode.frames().saturating_sub(1));
+            let Some(starts) = episode.frames().checked_sub(offset).filter(|&starts| starts > 0) else { continue };
+            let frame = (random(1) % starts as u64) as usize;
+            // The state is all there is, but for what an environment remembers from its reset only to draw the next one.
+            let mut env = reset(env, config.seed, task);
+            let at = |frame: usize| episode.states.get(frame * state..(frame + 1) * state).unwrap_or_default();
+            env.set_state(at(frame))?;
+            env.set_goal(at(frame + offset))?;
+            if config.skip_solved && env.distance() < radius {
+                solved += 1;
+                continue;
+            }
+            let actions = episode.actions.get(frame * action..(frame + offset) * action).unwrap_or_default().to_vec();
+            return Ok(Self { episode: number, frame, actions, env });
+        }
+        Err(EvalError::Mismatch(match solved {
+            0 => format!(
+                "eval.goal_offset: {offset}; expected at most {longest}, the control steps of the longest of {ATTEMPTS} \
+                 episodes of the data"
+            ),
+            _ => format!(
+                "eval.skip_solved: true; {solved} of {ATTEMPTS} recorded tasks drawn are solved at their start and the \
+                 others too short; a longer eval.goal_offset than {offset} or a smaller eval.radius than {radius} may help"
+            ),
+        }))
+    }
+}

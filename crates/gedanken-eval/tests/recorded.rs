@@ -1,0 +1,182 @@
+//! Recorded tasks, blocks of actions, and the rows that tell how hard they are.
+
+use burn::tensor::{Device, Tensor};
+use gedanken_data::{DataConfig, Source, SourceKind, Split};
+use gedanken_env::Env;
+use gedanken_eval::{
+    Driver, EvalConfig, EvalError, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks, TasksFrom,
+};
+use gedanken_planner::{Observations, PlannerConfig, World};
+
+fn two_rooms() -> Box<dyn Env> {
+    let entry = gedanken_two_rooms::entry();
+    (entry.make)(&(entry.defaults)()).unwrap()
+}
+
+fn config() -> EvalConfig {
+    EvalConfig { tasks_from: TasksFrom::Recorded, goal_offset: 12, budget: 20, ..EvalConfig::default() }
+}
+
+fn source(env: &dyn Env) -> std::sync::Arc<dyn Source> {
+    let data = DataConfig { source: SourceKind::Stream, episode_steps: 40, ..DataConfig::default() };
+    data.open_episodes(env, Split::Validation, 7).unwrap()
+}
+
+fn row<T>(all: &[T], index: usize, size: usize) -> &[T] {
+    &all[index * size..][..size]
+}
+
+#[test]
+fn a_recorded_task_starts_and_ends_where_its_episode_says() {
+    let (env, config) = (two_rooms(), config());
+    let source = source(env.as_ref());
+    let tasks = Tasks::recorded(env.as_ref(), &config, 20, source.as_ref()).unwrap();
+    let start = tasks.start();
+    for (piece, env) in tasks.pieces().unwrap().iter().zip(start.envs()) {
+        let episode = source.episode(piece.episode).unwrap();
+        let (mut labels, mut goal) = (vec![0.0; 4], vec![0.0; 4]);
+        env.labels(&mut labels);
+        env.goal_labels(&mut goal);
+        assert_eq!(labels, row(&episode.labels, piece.frame, 4));
+        assert_eq!(goal, row(&episode.labels, piece.frame + 12, 4));
+        assert_eq!(piece.actions, episode.actions[2 * piece.frame..][..24]);
+    }
+    let frames: std::collections::BTreeSet<usize> = tasks.pieces().unwrap().iter().map(|piece| piece.frame).collect();
+    assert!(frames.len() > 8 && frames.iter().all(|frame| *frame <= 28), "{frames:?}");
+}
+
+#[test]
+fn a_recorded_task_is_the_same_whatever_tasks_stand_beside_it() {
+    let (env, config) = (two_rooms(), config());
+    let source = source(env.as_ref());
+    let pieces = |count| {
+        let tasks = Tasks::recorded(env.as_ref(), &config, count, source.as_ref()).unwrap();
+        tasks.pieces().unwrap().iter().map(|piece| (piece.episode, piece.frame)).collect::<Vec<_>>()
+    };
+    assert_eq!(pieces(3), pieces(9)[..3]);
+}
+
+#[test]
+fn the_recorded_actions_arrive_when_the_recording_did_and_zero_actions_stay() {
+    let (env, config) = (two_rooms(), config());
+    let tasks = Tasks::recorded(env.as_ref(), &config, 30, source(env.as_ref()).as_ref()).unwrap();
+    let replayed = tasks.run(&Driver::Replay, &mut |_, _, _| {}).unwrap();
+    assert!(replayed.distances.iter().all(|d| d.len() == 21 && d[12] == 0.0 && d[20] == 0.0));
+    let rested = tasks.run(&Driver::Noop, &mut |_, _, _| {}).unwrap();
+    assert!(rested.distances.iter().all(|d| d.iter().all(|distance| *distance == d[0])));
+    assert!(replayed.distances.iter().zip(&rested.distances).all(|(a, b)| a[0] == b[0]));
+    let drawn = Tasks::of(env.as_ref(), &config, 1).run(&Driver::Replay, &mut |_, _, _| {});
+    assert!(matches!(drawn, Err(EvalError::Mismatch(_))));
+}
+
+#[test]
+fn solved_tasks_are_drawn_again_when_that_is_asked_for_and_impossible_offsets_are_named() {
+    let env = two_rooms();
+    let source = source(env.as_ref());
+    let starts = |config: &EvalConfig| {
+        let tasks = Tasks::recorded(env.as_ref(), config, 60, source.as_ref())?;
+        Ok::<_, EvalError>(tasks.start().distances())
+    };
+    let kept = EvalConfig { goal_offset: 6, ..config() };
+    assert!(starts(&kept).unwrap().iter().any(|&distance| distance < 4.5));
+    let skipped = EvalConfig { skip_solved: true, ..kept.clone() };
+    let (kept, skipped) = (starts(&kept).unwrap(), starts(&skipped).unwrap());
+    assert!(skipped.iter().all(|&distance| distance >= 4.5));
+    assert!(kept.iter().zip(&skipped).all(|(a, b)| *a < 4.5 || a == b), "the others stay");
+    let error = |config: EvalConfig| starts(&config).unwrap_err().to_string();
+    assert!(error(EvalConfig { goal_offset: 41, ..config() }).starts_with("eval.goal_offset: 41; expected at most 40"));
+    let never = EvalConfig { skip_solved: true, radius: Some(1e9), ..config() };
+    assert!(error(never).starts_with("eval.skip_solved"));
+}
+
+/// Plans on the true simulator in blocks of `frameskip`.
+fn planned(frameskip: usize, budget: usize) -> Vec<Vec<f64>> {
+    let env = two_rooms();
+    let simulator = Simulator::new();
+    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
+    let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
+    let driver = Driver::Planner {
+        world: &simulator,
+        simulator: Some(&simulator),
+        objective: &objective,
+        planner: &planner,
+        frameskip,
+        arrived: None,
+    };
+    let config = EvalConfig { budget, ..EvalConfig::default() };
+    let mut plans = 0;
+    let episodes = Tasks::of(env.as_ref(), &config, 6).run(&driver, &mut |_, _, _| plans += 1).unwrap();
+    assert_eq!(plans, budget + 1);
+    // One plan for every two blocks, begun ones counted.
+    assert_eq!(episodes.effort.plans as usize, budget.div_ceil(2 * frameskip));
+    episodes.distances
+}
+
+#[test]
+fn a_plan_of_blocks_is_executed_over_their_control_steps_and_leads_to_the_goal() {
+    let blocks = planned(5, 83);
+    assert!(blocks.iter().all(|distances| distances.len() == 84));
+    let arrived = blocks.iter().filter(|distances| distances[83] < 4.5).count();
+    assert!(arrived >= 5, "{arrived} of 6");
+    for distances in blocks {
+        assert!(distances.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 2.46), "one action at a time");
+    }
+}
+
+#[test]
+fn blocks_of_one_are_single_steps() {
+    // What the planner did before there were blocks: act at every step, with the steps that are left.
+    let env = two_rooms();
+    let simulator = Simulator::new();
+    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
+    let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
+    let space = env.spec().action.clone();
+    let bounds = gedanken_planner::Bounds::new(space.low, space.high, space.max_norm).unwrap();
+    let config = EvalConfig { budget: 9, ..EvalConfig::default() };
+    let mut many = Tasks::of(env.as_ref(), &config, 6).start();
+    let seeds = (0..6).map(|task| gedanken_env::derive_seed(config.seed, &[task, 2])).collect();
+    let mut agent = gedanken_planner::Agent::new(&planner, bounds, seeds).unwrap();
+    let (mut labels, mut goals) = (vec![0.0; 24], vec![0.0; 24]);
+    many.goal_labels(&mut goals);
+    let goals = simulator.encode(&Observations { rows: 6, pixels: Vec::new(), labels: goals });
+    let mut distances: Vec<Vec<f64>> = many.distances().into_iter().map(|d| vec![d]).collect();
+    for step in 0..9 {
+        simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
+        many.labels(&mut labels);
+        let seen = Observations { rows: 6, pixels: Vec::new(), labels: labels.clone() };
+        many.step(&agent.act(&simulator, &objective, &seen, &goals, 9 - step).unwrap());
+        distances.iter_mut().zip(many.distances()).for_each(|(all, now)| all.push(now));
+    }
+    assert_eq!(planned(1, 9), distances);
+}
+
+#[test]
+fn the_simulator_rolls_blocks_out() {
+    let env = two_rooms();
+    let actions: Vec<f32> = (0..3 * 2 * 5 * 2).map(|i| (i as f32 * 0.7).sin() * 2.0).collect();
+    let last = |frameskip: usize| {
+        let many = Tasks::of(env.as_ref(), &EvalConfig::default(), 3).start();
+        let mut labels = vec![0.0; 12];
+        many.labels(&mut labels);
+        let simulator = Simulator::new();
+        simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
+        let start = simulator.encode(&Observations { rows: 3, pixels: Vec::new(), labels });
+        let actions = Tensor::<1>::from_data(actions.as_slice(), &Device::flex());
+        let future = simulator.rollout(start, actions.reshape([3, 10 / frameskip, 2 * frameskip]));
+        let steps = future.dims()[1];
+        future.narrow(1, steps - 1, 1).into_data().try_to_vec::<f32>().unwrap()
+    };
+    assert_eq!(last(1), last(5));
+}
+
+#[test]
+fn other_rules_are_reported_beside_the_tasks_own() {
+    let distances = vec![vec![9.0, 1.0, 9.0], vec![9.0, 9.0, 9.0], vec![9.0, 9.0, 1.0], vec![1.0, 9.0, 9.0]];
+    let other = gedanken_eval::Other { name: "block".into(), radius: 2.0, distances: distances.clone() };
+    let episodes = gedanken_eval::Episodes { distances, others: vec![other], ..Default::default() };
+    let row = Row::of("", "", &episodes, Rule::Ever, 0.5, 0.0);
+    let other = &row.others[0];
+    assert_eq!((row.success, other.success, other.success_final, other.success_ever), (0.0, 0.75, 0.25, 0.75));
+    assert_eq!(other.interval, gedanken_eval::wilson(3, 4));
+    assert_eq!(other.to_string(), "block 75.0 % (30-95)");
+}

@@ -1,0 +1,53 @@
+//! `gedanken probe`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gedanken_data::{DataConfig, Split, WindowConfig};
+use gedanken_env::Registry;
+use gedanken_eval::{Frames, Probing, probes};
+use gedanken_train::run_folder::{FolderError, write_atomic};
+use gedanken_train::{RunFolder, load_model};
+
+use super::{DeviceArg, Failure, Overrides, pick_device, print, read, same_spaces};
+
+#[derive(Args)]
+pub struct ProbeArgs {
+    /// A run's folder (its last checkpoint) or one of its checkpoints
+    run: PathBuf,
+    /// Write the numbers here too
+    #[arg(long, value_name = "OUT")]
+    json: Option<PathBuf>,
+    /// Frames of the training data that the probes learn from
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(2..=1_048_576))]
+    frames: u32,
+    /// Frames of the validation data that they are tested on
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(2..=1_048_576))]
+    test_frames: u32,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
+    let (folder, checkpoint) = RunFolder::open_checkpoint(&args.run)?;
+    let (experiment, env) = read(&folder.config(), &args.overrides.set, registry)?;
+    let chosen = pick_device(&args.device, &experiment)?;
+    let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
+    same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
+    // Frames as they come: one window of one episode at a time, no part of it preferred.
+    let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
+    let data = DataConfig { window, ..experiment.data.clone() };
+    let frames = |split: Split, count: u32| -> Result<Frames, Failure> {
+        let source = data.open(env.as_ref(), split, experiment.seed)?;
+        Ok(Frames::of(&model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
+    };
+    let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
+    let report = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
+        write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
+    }
+    print(report.to_string().trim_end())
+}
