@@ -39,8 +39,9 @@ def values(node):
     choices = [str(each["const"]) for each in alternatives(node) if "const" in each] + node.get("enum", [])
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices if choice is not None)
-    if len(alternatives(node)) == 1:
-        return values(alternatives(node)[0])
+    kinds = {values(each) for each in alternatives(node)}
+    if len(kinds) == 1:
+        return kinds.pop()
     kind = node.get("type", "")
     kind = next(each for each in kind if each != "null") if isinstance(kind, list) else kind
     if kind in ("integer", "number"):

@@ -159,6 +159,10 @@ impl Broadphase {
                 moved[leaf] = true;
             }
         }
+        let known = self.known[..self.leaves].iter().any(|known| known.count > 0);
+        if !known && moved == [false; MOST_LEAVES] {
+            return;
+        }
         let (order, count) = self.in_order(self.root);
         for &leaf in &order[..count] {
             self.meet(leaf, &moved, &mut found);

@@ -38,12 +38,14 @@ pub struct Placed {
 
 impl Placed {
     /// A box of a body whose centre of gravity is at `position`; `center` is the centre of gravity in the body.
+    #[inline]
     pub fn new(shape: &Box, center: Vector, position: Vector, rotation: Vector) -> Self {
         let middle = add(position, rotate(sub(shape.center, center), rotation));
         Self { center: middle, half: shape.half, rotation }
     }
 
     /// What it spans.
+    #[inline]
     pub fn bounds(&self) -> Bounds {
         let [cos, sin] = self.rotation.map(f64::abs);
         let half = [self.half[0] * cos + self.half[1] * sin, self.half[0] * sin + self.half[1] * cos];
@@ -75,8 +77,14 @@ pub struct Wall {
 pub const WALL_RADIUS: f64 = 2.0;
 
 /// Where a circle touches a box, if it does.
+#[inline]
 pub fn circle(middle: Vector, radius: f64, shape: &Placed) -> Option<Touch> {
     let local = unrotate(sub(middle, shape.center), shape.rotation);
+    // Far away, mostly: no root is needed to see that.
+    let beyond = [0, 1].map(|axis| (local[axis].abs() - shape.half[axis]).max(0.0));
+    if dot(beyond, beyond) > 1.001 * radius * radius {
+        return None;
+    }
     let (normal, distance, on_box) = point(local, shape.half);
     if distance > radius {
         return None;
@@ -92,6 +100,7 @@ pub fn circle(middle: Vector, radius: f64, shape: &Placed) -> Option<Touch> {
 
 /// From a point to a box around the origin: unit normal towards the box, distance (negative inside), the nearest point
 /// of the box's boundary.
+#[inline]
 fn point(at: Vector, half: Vector) -> (Vector, f64, Vector) {
     let nearest = [at[0].clamp(-half[0], half[0]), at[1].clamp(-half[1], half[1])];
     let way = sub(nearest, at);

@@ -6,6 +6,8 @@
 //! approaches there (`v`), and out of what it is already in (`bias`). The agent is kinematic: nothing moves it but its
 //! controller.
 
+use arrayvec::ArrayVec;
+
 use crate::broadphase::{Bounds, Broadphase, MOST_LEAVES};
 use crate::contact::{self, Placed, Touch, Wall};
 use crate::shape::{Geometry, MOST_BOXES};
@@ -19,8 +21,9 @@ pub const SUBSTEPS: usize = 10;
 const SWEEPS: usize = 10;
 /// Depth of a contact that is left alone, px (0.1 in single precision).
 const SLOP: f64 = 0.100_000_001_490_116_12;
-/// What is left of a penetration after one second (0.9^60 in single precision).
-const BIAS: f64 = 0.001_797_007_443_645_714_3;
+/// Share of a penetration that is undone in a substep: `1 - b^0.01`, where b = 0.9^60 in single precision is left after one
+/// second.
+const UNDONE: f64 = 0.061_259_621_561_307_376;
 /// Substeps for which a contact is remembered after it opened.
 const PERSISTENCE: u8 = 3;
 
@@ -148,41 +151,46 @@ impl Motion {
     /// One control step of 0.1 s towards a target; counts the contact points that were seen in its substeps.
     pub fn control(&mut self, laws: &Laws, target: Vector) -> usize {
         let damping = 2.0 * laws.gain.sqrt();
-        let mut seen = 0;
+        let (mut rotation, mut seen) = (self.rotation(), 0);
         for _ in 0..SUBSTEPS {
             let pull = scale(sub(target, self.agent), laws.gain);
             let pull = sub(pull, scale(self.agent_velocity, damping));
             self.agent_velocity = add(self.agent_velocity, scale(pull, DT));
-            seen += self.substep(laws);
+            seen += self.advance(laws, &mut rotation);
         }
         seen
     }
 
     /// One substep of 0.01 s; the number of contact points.
     pub fn substep(&mut self, laws: &Laws) -> usize {
+        self.advance(laws, &mut self.rotation())
+    }
+
+    /// A substep from a known rotation to the next.
+    fn advance(&mut self, laws: &Laws, rotation: &mut Vector) -> usize {
         self.agent = add(self.agent, scale(self.agent_velocity, DT));
         self.center = add(self.center, scale(add(self.velocity.0, self.bias.0), DT));
-        self.angle += (self.velocity.1 + self.bias.1) * DT;
+        let turn = self.velocity.1 + self.bias.1;
+        if turn != 0.0 {
+            self.angle += turn * DT;
+            *rotation = self.rotation();
+        }
+        let rotation = *rotation;
         self.bias = ([0.0; 2], 0.0);
         let damping = if laws.damping == 0.0 { 0.0 } else { laws.damping.powf(DT) };
 
-        let mut pairs: [Option<Pair>; MOST_PAIRS] = [const { None }; MOST_PAIRS];
-        let mut touching = 0;
+        let mut pairs = ArrayVec::<Pair, MOST_PAIRS>::new();
         let mut touched = [false; MOST_PAIRS];
-        let (mut candidates, mut count) = ([(0, 0); MOST_PAIRS], 0);
+        let mut candidates = ArrayVec::<_, MOST_PAIRS>::new();
         let mut around = [Bounds::default(); MOST_LEAVES];
-        let rotation = self.rotation();
         let around = bounds(laws, self.agent, self.center, rotation, &mut around);
-        self.broadphase.update(around, [self.agent_velocity, self.velocity.0], |candidate| {
-            candidates[count] = candidate;
-            count += 1;
-        });
-        for &(number, toucher) in &candidates[..count] {
+        let found = |candidate| candidates.push(candidate);
+        self.broadphase.update(around, [self.agent_velocity, self.velocity.0], found);
+        for (number, toucher) in candidates {
             if let Some(touch) = self.touch(laws, rotation, number, toucher) {
                 let index = number * TOUCHERS + toucher;
                 touched[index] = true;
-                pairs[touching] = Some(self.prepare(laws, index, touch));
-                touching += 1;
+                pairs.push(self.prepare(laws, index, touch));
             }
         }
         for (memory, touched) in self.memory.iter_mut().zip(touched) {
@@ -194,20 +202,20 @@ impl Motion {
             }
         }
         self.velocity = (scale(self.velocity.0, damping), self.velocity.1 * damping);
-        if touching == 0 {
+        if pairs.is_empty() {
             return 0;
         }
 
         let (mass, moment) = (1.0 / laws.mass, 1.0 / (laws.mass * laws.geometry.moment));
-        let pairs = &mut pairs[..touching];
-        for pair in pairs.iter().flatten().filter(|pair| !pair.first) {
+        for pair in pairs.iter().filter(|pair| !pair.first) {
             for contact in &pair.contacts[..pair.touch.count] {
                 let impulse = rotate([contact.normal, contact.tangent], pair.touch.normal);
                 push(&mut self.velocity, impulse, contact.arm, mass, moment);
             }
         }
         for _ in 0..SWEEPS {
-            for pair in pairs.iter_mut().flatten() {
+            let mut still = true;
+            for pair in &mut pairs {
                 let (normal, other) = (pair.touch.normal, pair.other);
                 for contact in &mut pair.contacts[..pair.touch.count] {
                     let arm = perp(contact.arm);
@@ -218,6 +226,7 @@ impl Motion {
                     contact.bias_impulse = (before + (contact.bias - leaving) * contact.normal_mass).max(0.0);
                     let impulse = scale(normal, contact.bias_impulse - before);
                     push(&mut self.bias, impulse, contact.arm, mass, moment);
+                    still &= impulse == [0.0; 2];
 
                     let before = [contact.normal, contact.tangent];
                     contact.normal = (contact.normal - dot(relative, normal) * contact.normal_mass).max(0.0);
@@ -226,11 +235,16 @@ impl Motion {
                     contact.tangent = (contact.tangent - along * contact.tangent_mass).clamp(-most, most);
                     let impulse = rotate([contact.normal - before[0], contact.tangent - before[1]], normal);
                     push(&mut self.velocity, impulse, contact.arm, mass, moment);
+                    still &= impulse == [0.0; 2];
                 }
+            }
+            // Another sweep would find what this one did.
+            if still {
+                break;
             }
         }
         let mut seen = 0;
-        for pair in pairs.iter().flatten() {
+        for pair in &pairs {
             let memory = &mut self.memory[pair.index];
             *memory = Memory { age: 1, count: pair.touch.count, ..Memory::default() };
             for (i, contact) in pair.contacts[..pair.touch.count].iter().enumerate() {
@@ -258,6 +272,7 @@ impl Motion {
     }
 
     /// Where the agent (0) or a wall (from 1) touches a box.
+    #[inline]
     fn touch(&self, laws: &Laws, rotation: Vector, number: usize, toucher: usize) -> Option<Touch> {
         let Geometry { boxes, center, .. } = &laws.geometry;
         let shape = Placed::new(&boxes[number], *center, self.center, rotation);
@@ -277,12 +292,11 @@ impl Motion {
             let arm = sub(contact.on_second, self.center);
             let inertia = |direction: Vector| mass + moment * cross(arm, direction).powi(2);
             let depth = dot(sub(contact.on_second, contact.on_first), touch.normal);
-            let coefficient = 1.0 - BIAS.powf(DT);
             *solved = Solved {
                 arm,
                 normal_mass: 1.0 / inertia(touch.normal),
                 tangent_mass: 1.0 / inertia(perp(touch.normal)),
-                bias: -coefficient * (depth + SLOP).min(0.0) / DT,
+                bias: -UNDONE * (depth + SLOP).min(0.0) / DT,
                 ..Solved::default()
             };
             for old in 0..memory.count {
@@ -296,6 +310,7 @@ impl Motion {
 }
 
 /// The bounds of the agent and of the boxes.
+#[inline]
 fn bounds<'a>(
     laws: &Laws,
     agent: Vector,

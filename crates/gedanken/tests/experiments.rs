@@ -1,0 +1,66 @@
+//! The experiments that come with the project: all of them resolve, and push-T's goes its whole way when it is made small.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::Place;
+use serde_json::Value;
+
+fn experiments() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../experiments")
+}
+
+#[test]
+fn every_experiment_resolves() {
+    let place = Place::new();
+    let files = std::fs::read_dir(experiments()).expect("the experiments");
+    let files: Vec<String> = files.map(|file| file.expect("a file").path().display().to_string()).collect();
+    assert!(files.len() >= 5, "{files:?}");
+    for file in files {
+        let resolved = place.run(&["config", &file]).good().out;
+        place.write("resolved.toml", &resolved);
+        assert_eq!(place.run(&["config", "resolved.toml"]).good().out, resolved, "{file}");
+    }
+}
+
+#[test]
+fn push_t_is_collected_learned_planned_and_probed() {
+    let place = Place::new();
+    let file = experiments().join("push_t_cpu.toml").display().to_string();
+    let collect = ["--set", "collect.layouts=12", "--set", "collect.episode_steps=40", "--out", "pushes"];
+    place.run(&[&["collect", &file], &collect[..]].concat()).good();
+    let inspected = place.run(&["data", "inspect", "pushes"]).good().out;
+    assert!(inspected.contains("policy noisy") && inspected.contains("label angle[1]"), "{inspected}");
+
+    let small = [
+        "data.path=pushes",
+        "data.window.layouts=4",
+        "encoder.channels=[4, 4, 4]",
+        "encoder.dim=8",
+        "predictor.hidden=16",
+        "train.steps=4",
+        "train.eval_every=4",
+        "train.stop_on_collapse=false",
+        "planner.iterations=2",
+        "planner.samples=8",
+        "planner.elites=2",
+        "eval.tasks=4",
+        "eval.tasks_in_training=1",
+        "eval.films=1",
+    ];
+    let sets = small.iter().flat_map(|set| ["--set", set]);
+    let arguments: Vec<&str> = ["train", &file, "--device", "cpu"].into_iter().chain(sets).collect();
+    let run = place.run(&arguments).good().last().to_owned();
+    let report: Value =
+        serde_json::from_str(&place.read(&format!("{run}/eval/step-000004/report.json"))).expect("JSON");
+    let rows = report["rows"].as_array().expect("rows");
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no row {name}"));
+    assert_eq!(row("replay")["success"], 1.0);
+    let others = row("noop")["others"].as_array().expect("other rules");
+    assert_eq!(others.iter().map(|other| &other["name"]).collect::<Vec<_>>(), ["block", "coverage"]);
+    row("simulator-plain");
+
+    let said = place.run(&["probe", &run, "--frames", "60", "--test-frames", "30", "--device", "cpu"]).good().out;
+    assert!(said.contains("block") && said.contains("linear MSE"), "{said}");
+}
