@@ -4,7 +4,6 @@
 //! over it and resamples only where they are.
 
 use std::cell::RefCell;
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::contact::Touch;
@@ -32,8 +31,11 @@ pub struct Look {
     pub agent: Color,
 }
 
+/// How far outlines of block, agent and walls may reach beyond their shapes, px.
+const MARGIN: f64 = 6.0;
+
 /// The red of contact marks.
-const MARK: Color = Color([231, 76, 60]);
+const MARK: Color = Color([231, 76, 60, 0]);
 
 /// How a destination row or column is made of two source rows or columns.
 #[derive(Clone, Copy, Debug)]
@@ -79,18 +81,6 @@ fn whole([x, y]: Vector) -> Pixel {
     [x, y].map(|at| at.round_ties_even() as i64)
 }
 
-/// Pixels that may have changed: columns and rows, clipped to the surface.
-type Area = [RangeInclusive<usize>; 2];
-
-fn area(middle: Vector, reach: f64) -> Option<Area> {
-    let last = (SIDE - 1) as f64;
-    let range = |at: f64| {
-        let (low, high) = ((at - reach).floor(), (at + reach).ceil());
-        (high >= 0.0 && low <= last).then(|| low.max(0.0) as usize..=high.min(last) as usize)
-    };
-    Some([range(middle[0])?, range(middle[1])?])
-}
-
 impl Backdrop {
     /// Draws what does not change, for pictures of `size` x `size` px of a block and an agent of a radius.
     pub fn new(look: Look, geometry: &Geometry, radius: f64, size: usize) -> Self {
@@ -112,12 +102,11 @@ impl Backdrop {
             geometry: geometry.clone(),
             size,
             taps: taps(size),
-            surface,
-            picture: vec![0; 3 * size * size],
+            surface: surface.fresh(),
+            picture: Vec::new(),
         };
-        let mut picture = std::mem::take(&mut backdrop.picture);
-        let all = [0..=SIDE - 1, 0..=SIDE - 1];
-        backdrop.resample(&backdrop.surface, &all, &mut picture);
+        let mut picture = vec![0; 3 * size * size];
+        backdrop.resample(&surface, &mut picture);
         backdrop.picture = picture;
         backdrop
     }
@@ -137,9 +126,15 @@ impl Backdrop {
             let agent = whole(scene.agent);
             surface.disc(agent, self.radius, self.look.agent);
             surface.disc(agent, self.radius - 4, self.look.agent.lighter());
-            let walls = [scene.center, scene.agent].iter().flatten().any(|at| !(170.0..342.0).contains(at));
-            if walls {
-                WALLS.iter().for_each(|wall| surface.rod(whole(wall.from), whole(wall.to), self.look.wall));
+            let shown = [(scene.center, self.geometry.reach), (scene.agent, self.radius as f64)];
+            for wall in &WALLS {
+                let [low, high] = [f64::min, f64::max].map(|pick| [0, 1].map(|i| pick(wall.from[i], wall.to[i])));
+                let over = |(middle, reach): &(Vector, f64)| {
+                    (0..2).all(|i| middle[i] + reach + MARGIN > low[i] && middle[i] - reach - MARGIN < high[i])
+                };
+                if shown.iter().any(over) {
+                    surface.rod(whole(wall.from), whole(wall.to), self.look.wall);
+                }
             }
             for touch in scene.touches {
                 for contact in &touch.contacts[..touch.count] {
@@ -148,10 +143,8 @@ impl Backdrop {
                     surface.soft_line(whole(from), whole(to), MARK);
                 }
             }
-            let areas = [(scene.center, self.geometry.reach), (scene.agent, self.radius as f64)];
-            let areas = areas.map(|(middle, reach)| area(middle, reach + 6.0));
-            areas.iter().flatten().for_each(|area| self.resample(surface, area, pixels));
-            areas.into_iter().flatten().for_each(|[_, rows]| surface.restore(&self.surface, rows));
+            self.resample(surface, pixels);
+            surface.restore(&self.surface);
         });
     }
 
@@ -166,16 +159,17 @@ impl Backdrop {
         }
     }
 
-    /// Bilinear, point-sampled, in OpenCV's fixed-point arithmetic: no average over the pixels that are skipped.
-    fn resample(&self, surface: &Surface, [columns, rows]: &Area, pixels: &mut [u8]) {
-        let inside =
-            |tap: &Tap, range: &RangeInclusive<usize>| tap.second >= *range.start() && tap.first <= *range.end();
+    /// What has been drawn on, bilinear and point-sampled in OpenCV's fixed-point arithmetic: no average over the pixels that are
+    /// skipped.
+    fn resample(&self, surface: &Surface, pixels: &mut [u8]) {
         let plane = self.size * self.size;
         let (red, rest) = pixels.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);
-        let left = self.taps.partition_point(|tap| tap.second < *columns.start());
-        let right = self.taps.partition_point(|tap| tap.first <= *columns.end());
-        for (y, vertical) in self.taps.iter().enumerate().filter(|(_, tap)| inside(tap, rows)) {
+        for (y, vertical) in self.taps.iter().enumerate() {
+            let [first, second] = [vertical.first, vertical.second].map(|row| surface.drawn(row));
+            let columns = first.start.min(second.start)..first.end.max(second.end);
+            let left = self.taps.partition_point(|tap| tap.second < columns.start);
+            let right = self.taps.partition_point(|tap| tap.first < columns.end).max(left);
             let (above, below) = (surface.row(vertical.first), surface.row(vertical.second));
             for (x, horizontal) in self.taps[left..right].iter().enumerate() {
                 let [a, b] = [above[horizontal.first], above[horizontal.second]];
@@ -183,14 +177,14 @@ impl Backdrop {
                 let at = y * self.size + left + x;
                 let color =
                     if a == b && c == d && a == c { a } else { mix([a, b, c, d], horizontal.weight, vertical.weight) };
-                [red[at], green[at], blue[at]] = color.0;
+                [red[at], green[at], blue[at], _] = color.0;
             }
         }
     }
 }
 
 fn mix([a, b, c, d]: [Color; 4], across: i32, down: i32) -> Color {
-    Color([0, 1, 2].map(|i| {
+    Color([0, 1, 2, 3].map(|i| {
         let row = |x: Color, y: Color| i32::from(x.0[i]) * (2048 - across) + i32::from(y.0[i]) * across;
         ((row(a, b) * (2048 - down) + row(c, d) * down + (1 << 21)) >> 22) as u8
     }))

@@ -1,22 +1,27 @@
 //! A picture to draw on: pygame's rules for integer coordinates, hard edges and all.
 
-use std::ops::RangeInclusive;
+use std::ops::Range;
+
+use arrayvec::ArrayVec;
 
 /// Side of the surface, px: the world is drawn at its own size.
 pub const SIDE: usize = 512;
 
+/// No columns.
+const NOTHING: Range<usize> = SIDE..0;
+
 /// A point in whole px.
 pub type Pixel = [i64; 2];
 
-/// Red, green and blue.
+/// Red, green, blue, and a zero: four bytes are filled faster than three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Color(pub [u8; 3]);
+pub struct Color(pub [u8; 4]);
 
 impl Color {
     /// From 0xRRGGBB.
     pub fn from_number(number: u32) -> Self {
         let [_, red, green, blue] = number.to_be_bytes();
-        Self([red, green, blue])
+        Self([red, green, blue, 0])
     }
 
     /// Each channel times 1.2, as far as it goes.
@@ -25,16 +30,52 @@ impl Color {
     }
 }
 
+/// Edges of a polygon, at most.
+const MOST_EDGES: usize = 8;
+
+/// An edge of a polygon on its way down: where it crosses the rows, rounded down.
+struct Edge {
+    top: i64,
+    bottom: i64,
+    /// The next crossing, and what rounding left of it, in parts of `height`.
+    x: i64,
+    rest: i64,
+    /// What a row adds to both.
+    step: (i64, i64),
+    height: i64,
+}
+
+impl Edge {
+    /// Between two points of different rows; `first` is the first row that matters.
+    fn new(a: Pixel, b: Pixel, first: i64) -> Self {
+        let ([x, top], [end, bottom]) = if a[1] < b[1] { (a, b) } else { (b, a) };
+        let (width, height) = (end - x, bottom - top);
+        let before = (first - top).max(0) * width;
+        let step = (width.div_euclid(height), width.rem_euclid(height));
+        Self { top, bottom, x: x + before.div_euclid(height), rest: before.rem_euclid(height), step, height }
+    }
+
+    fn next(&mut self) -> i64 {
+        let x = self.x;
+        self.rest += self.step.1;
+        self.x += self.step.0 + i64::from(self.rest >= self.height);
+        self.rest -= if self.rest >= self.height { self.height } else { 0 };
+        x
+    }
+}
+
 /// 512 x 512 pixels, row by row.
 #[derive(Clone)]
 pub struct Surface {
     pixels: Vec<Color>,
+    /// Of every row, the columns that have been drawn on.
+    drawn: Vec<Range<usize>>,
 }
 
 impl Surface {
-    /// All of one colour.
+    /// All of one colour: everything counts as drawn on.
     pub fn new(color: Color) -> Self {
-        Self { pixels: vec![color; SIDE * SIDE] }
+        Self { pixels: vec![color; SIDE * SIDE], drawn: vec![0..SIDE; SIDE] }
     }
 
     /// One row of pixels.
@@ -42,19 +83,40 @@ impl Surface {
         &self.pixels[y * SIDE..][..SIDE]
     }
 
-    /// Takes these rows from another surface.
-    pub fn restore(&mut self, from: &Self, rows: RangeInclusive<usize>) {
-        let range = rows.start() * SIDE..(rows.end() + 1) * SIDE;
-        self.pixels[range.clone()].copy_from_slice(&from.pixels[range]);
+    /// The columns of a row that have been drawn on.
+    pub fn drawn(&self, y: usize) -> Range<usize> {
+        self.drawn[y].clone()
+    }
+
+    /// Takes what has been drawn on from another surface; after that, nothing has been drawn.
+    pub fn restore(&mut self, from: &Self) {
+        for (y, drawn) in self.drawn.iter_mut().enumerate() {
+            let Range { start, end } = std::mem::replace(drawn, NOTHING);
+            if start < end {
+                self.pixels[y * SIDE..][start..end].copy_from_slice(&from.pixels[y * SIDE..][start..end]);
+            }
+        }
+    }
+
+    /// The same picture, on which nothing has been drawn.
+    pub fn fresh(&self) -> Self {
+        Self { drawn: vec![NOTHING; SIDE], ..self.clone() }
     }
 
     /// A horizontal line, ends included.
+    #[inline]
     fn across(&mut self, from: i64, to: i64, y: i64, color: Color) {
         let last = SIDE as i64 - 1;
         let (low, high) = (from.min(to).max(0), from.max(to).min(last));
         if (0..=last).contains(&y) && low <= high {
             self.pixels[y as usize * SIDE..][low as usize..=high as usize].fill(color);
+            self.draw_on(y as usize, low as usize, high as usize);
         }
+    }
+
+    fn draw_on(&mut self, y: usize, low: usize, high: usize) {
+        let drawn = &mut self.drawn[y];
+        *drawn = drawn.start.min(low)..drawn.end.max(high + 1);
     }
 
     /// A filled polygon, as `pygame.draw.polygon`: scanlines between edges, whose places are rounded down.
@@ -67,18 +129,18 @@ impl Surface {
             let (left, right) = points.iter().fold((i64::MAX, i64::MIN), |(l, r), p| (l.min(p[0]), r.max(p[0])));
             return self.across(left, right, top, color);
         }
-        let mut crossings = [0; 16];
-        for y in top.max(0)..=bottom.min(SIDE as i64 - 1) {
-            let mut count = 0;
-            for (&a, &b) in edges() {
-                let ([x1, y1], [x2, y2]) = if a[1] < b[1] { (a, b) } else { (b, a) };
-                if y1 != y2 && ((y1..y2).contains(&y) || y == bottom && y2 == bottom) && count < crossings.len() {
-                    crossings[count] = x1 + ((y - y1) * (x2 - x1)).div_euclid(y2 - y1);
-                    count += 1;
+        let rows = top.max(0)..=bottom.min(SIDE as i64 - 1);
+        let sloped = edges().filter(|(a, b)| a[1] != b[1]).take(MOST_EDGES);
+        let mut sloped: ArrayVec<Edge, MOST_EDGES> = sloped.map(|(&a, &b)| Edge::new(a, b, *rows.start())).collect();
+        for y in rows {
+            let mut crossings = ArrayVec::<i64, MOST_EDGES>::new();
+            for edge in &mut sloped {
+                if (edge.top..edge.bottom).contains(&y) || y == bottom && edge.bottom == bottom {
+                    crossings.push(edge.next());
                 }
             }
-            crossings[..count].sort_unstable();
-            for pair in crossings[..count].chunks_exact(2) {
+            crossings.sort_unstable();
+            for pair in crossings.chunks_exact(2) {
                 self.across(pair[0], pair[1], y, color);
             }
         }
@@ -179,6 +241,7 @@ impl Surface {
             for (old, new) in pixel.0.iter_mut().zip(color.0) {
                 *old = (f64::from(new) * share + f64::from(*old) * (1.0 - share)) as u8;
             }
+            self.draw_on(y as usize, x as usize, x as usize);
         }
     }
 }
