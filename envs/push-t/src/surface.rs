@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 pub const SIDE: usize = 512;
 
 /// No columns.
-const NOTHING: Range<usize> = SIDE..0;
+const NOTHING: Range<usize> = Range { start: SIDE, end: 0 };
 
 /// A point in whole px.
 pub type Pixel = [i64; 2];
