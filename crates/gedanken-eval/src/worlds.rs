@@ -26,6 +26,10 @@ impl World for LearnedWorld<'_> {
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         self.model.unroll(latents, self.statistics.actions(actions))
     }
+
+    fn destination(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<3> {
+        self.model.destination(latents, self.statistics.actions(actions))
+    }
 }
 
 /// The true simulator, a perfect model: a latent is `[task, labels …]`, one token. An action is a block of as many control

@@ -180,21 +180,34 @@ impl WorldModel {
         self.unroll_with(first, actions, &mut Noise::none())
     }
 
+    /// The last latents of [`WorldModel::unroll`] alone, `[batch, tokens, dim]`, without keeping the others.
+    pub fn destination(&self, first: Tensor<3>, actions: Tensor<3>) -> Tensor<3> {
+        let mut last = first.clone().unsqueeze_dim(1);
+        self.imagine(first, actions, &mut Noise::none(), |next| last = next);
+        last.squeeze_dim(1)
+    }
+
     fn unroll_with(&self, first: Tensor<3>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
-        let steps = actions.dims()[1];
-        // `[batch, 1, tokens, dim]` each.
-        let mut latents = Vec::with_capacity(steps + 1);
-        latents.push(first.unsqueeze_dim(1));
-        for step in 0..steps {
-            let frames = self.history().min(step + 1);
-            let seen = match &latents[step + 1 - frames..] {
+        let mut future = Vec::with_capacity(actions.dims()[1]);
+        self.imagine(first, actions, noise, |next| future.push(next));
+        Tensor::cat(future, 1)
+    }
+
+    /// Shows every imagined latent `[batch, 1, tokens, dim]`, one after the other.
+    fn imagine(&self, first: Tensor<3>, actions: Tensor<3>, noise: &mut Noise, mut show: impl FnMut(Tensor<4>)) {
+        let mut seen = vec![first.unsqueeze_dim(1)];
+        for step in 0..actions.dims()[1] {
+            let frames = seen.len();
+            let window = match &seen[..] {
                 [only] => only.clone(),
                 several => Tensor::cat(several.to_vec(), 1),
             };
-            let next = self.predict_with(seen, actions.clone().narrow(1, step + 1 - frames, frames), noise);
-            latents.push(if frames == 1 { next } else { next.narrow(1, frames - 1, 1) });
+            let next = self.predict_with(window, actions.clone().narrow(1, step + 1 - frames, frames), noise);
+            let next = if frames == 1 { next } else { next.narrow(1, frames - 1, 1) };
+            show(next.clone());
+            seen.push(next);
+            seen.drain(..seen.len().saturating_sub(self.history()));
         }
-        Tensor::cat(latents.split_off(1), 1)
     }
 
     /// Every frame but the first of windows `[windows, time, tokens, dim]`, predicted from the true frames before it and the

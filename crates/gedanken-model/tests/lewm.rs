@@ -162,6 +162,8 @@ fn an_unrolled_step_is_predicted_from_the_last_latents_as_many_as_the_history() 
     let model = model.valid();
     let (first, actions) = (wave([2, 1, 12], 0.3), wave([2, 5, 4], 0.9));
     let future = model.unroll(first.clone(), actions.clone());
+    let last = model.destination(first.clone(), actions.clone());
+    assert_eq!(numbers(last), numbers(future.clone().narrow(1, 4, 1)));
     let known = Tensor::cat(vec![first.unsqueeze_dim(1), future.clone()], 1);
     for step in 0..5 {
         let frames = (step + 1).min(3);

@@ -59,12 +59,13 @@ impl<'a> Evaluator<'a> {
         let start = self.problem.start.clone().select(0, tasks.clone());
         let goals = self.problem.goals.clone().select(0, tasks);
 
-        let futures = self.problem.world.rollout(start, Tensor::from_data(actions, &device));
+        let (world, actions) = (self.problem.world, Tensor::from_data(actions, &device));
+        let (futures, steps) = match self.over {
+            Over::Last => (world.destination(start, actions).unsqueeze_dim(1), 1),
+            Over::Sum | Over::Mean => (world.rollout(start, actions), horizon),
+        };
         let [_, _, tokens, dim] = futures.dims();
-        expect_shape("the world's rollout", &futures.dims(), &[rows, horizon, tokens, dim])?;
-        let futures = if self.over == Over::Last { futures.narrow(1, horizon - 1, 1) } else { futures };
-
-        let steps = futures.dims()[1];
+        expect_shape("the world's rollout", &futures.dims(), &[rows, steps, tokens, dim])?;
         let energy = self.problem.objective.energy(futures, goals);
         expect_shape("the objective's energy", &energy.dims(), &[rows, steps])?;
         let energy = if self.over == Over::Mean { energy.mean_dim(1) } else { energy.sum_dim(1) };

@@ -12,6 +12,14 @@ pub trait World {
     /// The imagined future: latents `[rows, tokens, dim]` and actions `[rows, horizon, action]` in the environment's units
     /// give the latents after each action, `[rows, horizon, tokens, dim]`.
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4>;
+
+    /// The last latents of the imagined future alone, `[rows, tokens, dim]`: what planning for the last step asks for. A world
+    /// that can forget the way there should.
+    fn destination(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<3> {
+        let future = self.rollout(latents, actions);
+        let last = future.dims()[1].saturating_sub(1);
+        future.narrow(1, last, 1).squeeze_dim(1)
+    }
 }
 
 /// What the agent perceives, one row per task.
