@@ -91,7 +91,7 @@ def chains(gedanken):
             touched += world.touches > 0
             rows.append((seed, position, angle, world.touches, world.presses))
     print(f"{near} of {CHAINS} chains end within 0.5 px and 0.01 rad of pymunk {pymunk.version}; {touched} touch the block")
-    print("the farthest: chain, px, rad, substeps in which the agent / a wall touched the block")
+    print("the farthest: chain, px, rad, contacts of the agent / of walls with a box of the block, over all substeps")
     for row in sorted(rows, key=lambda row: -row[1])[:8]:
         print("  %3d  %.2e  %.2e  %4d / %4d" % row)
 

@@ -26,8 +26,8 @@ pub struct WindowConfig {
     /// Episodes of each layout in a batch, one window each: the batch size is `layouts * episodes`.
     #[schemars(range(min = 1))]
     pub episodes: usize,
-    /// Share of the windows drawn among those that see an eventful frame (a wall within reach, a contact) where the
-    /// episode has one; the others are drawn uniformly.
+    /// Share of the windows drawn among those with an eventful frame (a wall within reach, a contact) between their first frame
+    /// and their last, where the episode has one; the others are drawn uniformly.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub eventful: f64,
 }

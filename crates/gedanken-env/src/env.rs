@@ -103,6 +103,18 @@ pub trait Env: Send + Sync {
     /// Distance between two rows of labels by the plain rule that knows no obstacle, in the unit of [`Env::distance`].
     fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> f64;
 
+    /// Writes the action, f32 `[action]`, that keeps still what is still: what an agent does that has arrived. Zeros, unless an
+    /// environment's actions are places.
+    fn rest(&self, action: &mut [f32]) {
+        action.fill(0.0);
+    }
+
+    /// Where a place, as the first label gives it, lies in the observation, px from its left and upper edge. By default, labels
+    /// count the observation's pixels.
+    fn in_picture(&self, place: [f32; 2]) -> [f32; 2] {
+        place.map(|at| at + 0.5)
+    }
+
     /// Whether something other than free motion can happen here (a wall within reach, a contact): data collection can
     /// look here more often.
     fn eventful(&self) -> bool;

@@ -10,9 +10,9 @@ use crate::{EvalError, Simulator, Tasks};
 
 /// Who acts.
 pub enum Driver<'a> {
-    /// Nobody: zero actions.
+    /// Nobody: actions that keep still ([`gedanken_env::Env::rest`]).
     Noop,
-    /// Who acted when the tasks were recorded: the recorded actions, then zero actions.
+    /// Who acted when the tasks were recorded: the recorded actions, then those that keep still.
     Replay,
     /// A scripted policy of the environment.
     Policy(&'a str),
@@ -76,7 +76,7 @@ impl Tasks<'_> {
         }
     }
 
-    /// Every task's own actions, f32 `[steps, action]`, and zero actions after them.
+    /// Every task's own actions, f32 `[steps, action]`, and after them those that keep still.
     fn run_actions<'t>(&self, own: impl Fn(usize) -> &'t [f32], watch: &mut Watch<'_>) -> Episodes {
         let mut many = self.start();
         let size = self.env.spec().action.len();
@@ -87,7 +87,7 @@ impl Tasks<'_> {
             for (task, action) in actions.chunks_mut(size).enumerate() {
                 match own(task).chunks_exact(size).nth(step) {
                     Some(recorded) => action.copy_from_slice(recorded),
-                    None => action.fill(0.0),
+                    None => many.envs()[task].rest(action),
                 }
             }
             many.step(&actions);
@@ -139,11 +139,10 @@ impl Tasks<'_> {
         let mut goals = world.encode(&observe(&many, &active, true));
         let (size, block) = (spec.action.len(), frameskip * spec.action.len());
         let mut episodes = Episodes::begin(&many);
-        let mut blocks = vec![0.0; self.count * block];
+        let (mut blocks, mut actions) = (vec![0.0; self.count * block], vec![0.0; self.count * size]);
         for step in 0..self.budget {
             watch(step, &many, Some((&agent, &active)));
             if step.is_multiple_of(frameskip) {
-                blocks.fill(0.0);
                 if (step / frameskip).is_multiple_of(planner.replan_every) && !active.is_empty() {
                     if let Some(limit) = arrived {
                         let near = energies(*world, *objective, &observe(&many, &active, false), &goals);
@@ -170,7 +169,12 @@ impl Tasks<'_> {
                 }
             }
             let now = step % frameskip * size;
-            let actions: Vec<f32> = blocks.chunks(block).flat_map(|block| &block[now..now + size]).copied().collect();
+            for (env, action) in many.envs().iter().zip(actions.chunks_mut(size)) {
+                env.rest(action);
+            }
+            for &task in &active {
+                actions[task * size..][..size].copy_from_slice(&blocks[task * block + now..][..size]);
+            }
             many.step(&actions);
             episodes.note(&many);
         }

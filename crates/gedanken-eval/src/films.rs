@@ -1,5 +1,7 @@
 //! Films of episodes: the observation beside the goal, with the imagined path drawn through the probe.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use gedanken_env::{Env, Many};
 use gedanken_planner::Agent;
@@ -11,17 +13,17 @@ use crate::{EvalError, LearnedWorld};
 
 /// Frames a second of a film.
 pub const FPS: f32 = 12.0;
-/// Screen pixels per pixel of an observation.
-const SCALE: usize = 4;
+/// Height of a film on the screen, px, about.
+const HEIGHT: usize = 260;
 /// Frames that the end of an episode is held.
 const HOLD: usize = 8;
 
-/// Films of the first `count` tasks, every frame one control step. A film ends a moment after the goal is reached.
+/// Films of some tasks, every frame one control step. A film ends a moment after the goal is reached.
 ///
 /// # Errors
 /// As [`crate::evaluate`].
-pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalError> {
-    if count == 0 {
+pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>, EvalError> {
+    if tasks.is_empty() {
         return Ok(Vec::new());
     }
     let world = setup.world();
@@ -35,18 +37,17 @@ pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalE
         arrived: setup.config.arrived,
     };
     let radius = setup.radius();
-    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); count];
-    let mut held = vec![0; count];
-    let mut paths = vec![Vec::new(); count];
-    setup.tasks(count)?.run(&driver, &mut |step, many, agent| {
-        for (task, film) in films.iter_mut().enumerate() {
-            held[task] = if many.envs()[task].distance() < radius { held[task] + 1 } else { 0 };
-            if held[task] <= HOLD {
+    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
+    let (mut held, mut paths) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
+    setup.tasks(tasks.end)?.run(&driver, &mut |step, many, agent| {
+        for ((task, film), (held, seen)) in tasks.clone().zip(&mut films).zip(held.iter_mut().zip(&mut paths)) {
+            *held = if many.envs()[task].distance() < radius { *held + 1 } else { 0 };
+            if *held <= HOLD {
                 // Plans are made of blocks: while one is being executed, the path is that of its beginning.
                 if step.is_multiple_of(setup.frameskip()) {
-                    paths[task] = path(many, task, agent, &world);
+                    *seen = path(many, task, agent, &world);
                 }
-                film.push(frame(many, task, &paths[task]));
+                film.push(frame(many, task, seen));
             }
         }
     })?;
@@ -55,7 +56,8 @@ pub fn films(setup: &Setup<'_>, count: usize) -> Result<Vec<Vec<Picture>>, EvalE
 
 fn frame(many: &Many, task: usize, path: &[(f32, f32)]) -> Picture {
     let env = many.envs()[task].as_ref();
-    Picture::scene(&picture(env, false), &picture(env, true), path, SCALE)
+    let scale = (HEIGHT / env.spec().observation.height).max(1);
+    Picture::scene(&picture(env, false), &picture(env, true), path, scale)
 }
 
 fn path(many: &Many, task: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Vec<(f32, f32)> {
@@ -95,5 +97,5 @@ fn imagined_path(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<
     let labels = world.statistics.labels_in_units(world.model.probe(Tensor::cat(vec![first, future], 0)));
     let size = spec.label_len();
     let labels = labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-    labels.chunks(size).map(|row| (row[0] + 0.5, row[1] + 0.5)).collect()
+    labels.chunks(size).map(|row| env.in_picture([row[0], row[1]]).into()).collect()
 }

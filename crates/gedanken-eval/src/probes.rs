@@ -286,8 +286,9 @@ impl Reading {
             mse += sum(&|(f, t)| (f - t).powi(2)) / count;
             let (f, t) = (sum(&|(f, _)| f), sum(&|(_, t)| t));
             let (ff, tt) = (sum(&|(x, _)| (x - f).powi(2)), sum(&|(_, x)| (x - t).powi(2)));
-            if ff > 1e-12 && tt > 1e-12 {
-                correlations.push(sum(&|(x, y)| (x - f) * (y - t)) / (ff * tt).sqrt());
+            // A label that varies, read as if it never did, is not read at all.
+            if tt > 1e-12 {
+                correlations.push(if ff > 1e-12 { sum(&|(x, y)| (x - f) * (y - t)) / (ff * tt).sqrt() } else { 0.0 });
             }
         }
         let r = correlations.iter().sum::<f64>() / correlations.len().max(1) as f64;

@@ -63,7 +63,7 @@ impl Evaluator {
         let path = folder.join("report.json");
         write_atomic(&path, text.map_err(FolderError::io("write", &path))?.as_bytes())?;
         write_atomic(&folder.join("episodes.csv"), episodes_csv(&report).as_bytes())?;
-        for (task, film) in films::films(&setup, self.config.films.min(self.config.tasks))?.iter().enumerate() {
+        for (task, film) in films::films(&setup, 0..self.config.films.min(self.config.tasks))?.iter().enumerate() {
             save_gif(film, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
         }
         Ok(report)
@@ -74,7 +74,7 @@ impl Evaluator {
     /// # Errors
     /// [`EvalError`].
     pub fn film(&self, model: &WorldModel, task: usize, path: &Path) -> Result<(), EvalError> {
-        let films = films::films(&self.setup(model), task + 1)?;
+        let films = films::films(&self.setup(model), task..task + 1)?;
         if let Some(film) = films.last() {
             save_gif(film, path, films::FPS)?;
         }
@@ -132,7 +132,7 @@ impl Evaluate for TrainingEvaluation<'_> {
                 line += &format!("success {:.0} % ({low:.0}-{high:.0} %, n = {tasks}), ", 100.0 * row.success);
             }
             create(folder)?;
-            if let Some(film) = films::films(&setup, 1)?.first() {
+            if let Some(film) = films::films(&setup, 0..1)?.first() {
                 save_gif(film, &folder.join("task-000.gif"), films::FPS)?;
                 tracker.film(step, "eval/task-000", film, films::FPS)?;
             }

@@ -49,6 +49,15 @@ fn a_linear_map_of_the_labels_is_read_without_error_and_so_by_both_forms_of_the_
 }
 
 #[test]
+fn a_label_that_is_read_as_if_it_never_varied_is_not_read() {
+    let (mut train, mut test) = (frames(300, 12, 1, |x| x), frames(100, 12, 2, |x| x));
+    train.latents.fill(1.0);
+    test.latents.fill(1.0);
+    let report = probes(&labels(), &train, &test, &Probing { updates: 1, ..HOW }, &Device::flex()).unwrap();
+    assert_eq!(report.labels[0].linear.r, Some(0.0), "{:?}", report.labels[0]);
+}
+
+#[test]
 fn only_the_mlp_reads_what_is_bent_and_the_same_call_says_the_same() {
     let (train, test) = (frames(2000, 12, 1, f32::abs), frames(400, 12, 2, f32::abs));
     let report = || probes(&labels(), &train, &test, &HOW, &Device::flex()).unwrap();

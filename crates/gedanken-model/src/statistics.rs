@@ -41,13 +41,17 @@ impl Statistics {
         Self { action_mean: vec![0.0; numbers], action_std: vec![1.0; numbers], ..self }
     }
 
+    /// Whether the model takes actions in the environment's units.
+    pub fn takes_raw_actions(&self) -> bool {
+        self.action_mean.iter().all(|&mean| mean == 0.0) && self.action_std.iter().all(|&std| std == 1.0)
+    }
+
     /// Blocks of actions in the environment's units `[batch, steps, frameskip * action]` -> as the model takes them. The
     /// statistics are those of one control step, the same for every one of a block.
     ///
     /// Only here do actions leave the environment's units: data, bounds, plans and reports never do.
     pub fn actions(&self, blocks: Tensor<3>) -> Tensor<3> {
-        let raw = self.action_mean.iter().all(|&mean| mean == 0.0) && self.action_std.iter().all(|&std| std == 1.0);
-        if raw {
+        if self.takes_raw_actions() {
             return blocks;
         }
         let (device, numbers) = (blocks.device(), blocks.dims()[2]);

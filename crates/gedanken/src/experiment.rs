@@ -179,6 +179,11 @@ pub(crate) fn check(
         let message = format!("{offset}; expected at most data.episode_steps = {steps}, from which tasks are cut");
         return Err(loaded.error("eval.goal_offset", message));
     }
+    if recorded && eval.budget < eval.goal_offset {
+        let (budget, offset) = (eval.budget, eval.goal_offset);
+        let message = format!("{budget}; expected at least eval.goal_offset = {offset}, what the recording took");
+        return Err(loaded.error("eval.budget", message));
+    }
     let learned = experiment.eval.objective == gedanken_eval::ObjectiveKind::Learned;
     if learned && !experiment.distance.enabled {
         return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));

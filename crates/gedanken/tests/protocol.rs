@@ -66,6 +66,7 @@ fn a_model_of_blocks_is_trained_and_measured_on_recorded_tasks() {
 
     let other = place.run(&["eval", &run, "--set", "data.window.frameskip=1"]);
     assert_eq!(other.bad_manners("actions of 2 numbers"), None);
+    assert_eq!(place.run(&["eval", &run, "--set", "actions=raw"]).bad_manners("made for \"z-score\""), None);
 }
 
 #[test]
@@ -108,6 +109,7 @@ fn what_cannot_be_is_refused_with_its_key() {
         (&["actions=whitened"], "actions"),
         (&["eval.tasks_from=recorded", "eval.goal_offset=21"], "eval.goal_offset: 21"),
         (&["eval.goal_offset=0"], "eval.goal_offset"),
+        (&["eval.tasks_from=recorded", "eval.goal_offset=10"], "eval.budget: 6"),
         (&["eval.skip_solved=true"], "eval.skip_solved: true"),
         (&["eval.env.factors.gravity=2"], "eval.env.factors.gravity"),
     ] {

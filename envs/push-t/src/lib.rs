@@ -315,6 +315,19 @@ impl Env for PushT {
         self.distance_by(self.fixed.options.success, &pose(labels), &pose(goal))
     }
 
+    fn rest(&self, action: &mut [f32]) {
+        let stay = match self.fixed.options.action {
+            Action::Relative => [0.0; 2],
+            Action::Absolute => self.state.motion.agent,
+        };
+        action.iter_mut().zip(stay).for_each(|(action, at)| *action = at as f32);
+    }
+
+    fn in_picture(&self, place: [f32; 2]) -> [f32; 2] {
+        let scale = self.fixed.options.size as f32 / surface::SIDE as f32;
+        place.map(|at| (at + 0.5) * scale)
+    }
+
     fn eventful(&self) -> bool {
         self.state.motion.touches_agent(&self.made.laws)
     }

@@ -89,8 +89,8 @@ const CLEAR: f64 = 3.0;
 const NEAR: f64 = 6.0;
 
 /// `expert` and `noisy`: tries many pushes on the true physics, goes to where the best of them begins, around the block,
-/// and carries it out; when the block is in its place, goes to its own. `noisy` does what is second best, too, and adds
-/// noise to its targets; how much, every episode draws anew.
+/// and carries it out; when the block is in its place, goes to its own. `noisy` takes one of the twelve best pushes
+/// at every second choice, and adds noise to its targets; how much, every episode draws anew.
 struct Expert {
     laws: Laws,
     action: Action,

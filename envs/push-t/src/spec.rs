@@ -140,7 +140,7 @@ pub fn spec(options: &Options) -> Spec {
             physical("block_scale", [20.0, 60.0], "scale of the block, px; it is also seen"),
             physical("friction", [0.0, 1.0], "friction of every contact"),
             physical("damping", [0.0, 1.0], "share of the block's velocity that is left after a second"),
-            physical("mass", [0.25, 4.0], "mass of the block; without damping it changes nothing"),
+            physical("mass", [0.25, 4.0], "mass of the block; the agent is kinematic, so it changes nothing"),
             physical("control_gain", [25.0, 225.0], "stiffness of the agent's controller, 1/s²; critically damped"),
         ],
         policies: vec![

@@ -69,7 +69,9 @@ impl State {
         motion.bias = ([next(), next()], next());
         let away = length(crate::vector::sub(motion.origin(laws), origin));
         if away > 1e-6 * (1.0 + length(origin)) {
-            return Err("center_x and center_y that belong to block_x, block_y and angle".to_owned());
+            let belongs =
+                "center_x and center_y that belong to block_x, block_y and angle, of a block of this shape and scale";
+            return Err(format!("{belongs}; or the first seven numbers alone"));
         }
         for index in 0..laws.geometry.boxes.len() * TOUCHERS {
             let whole =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gedanken_env::{Env, Registry, conformance, rng};
-use gedanken_push_t::{Options, PushT, Success, entry};
+use gedanken_push_t::{Action, Options, PushT, Success, entry};
 use serde_json::json;
 
 fn make(options: serde_json::Value) -> Result<Box<dyn Env>, String> {
@@ -60,6 +60,21 @@ fn the_seven_numbers_of_the_field_are_placed_and_settled() {
         assert!(env.set_state(&bad).is_err());
     }
     assert!(env.set_state(&[0.0; 6]).is_err());
+}
+
+#[test]
+fn an_agent_at_rest_stays_whatever_an_action_means() {
+    for action in [Action::Relative, Action::Absolute] {
+        let mut env = PushT::new(Options { action, size: 64, ..Options::default() }).unwrap();
+        env.set_state(&[100.0, 120.0, 300.0, 310.0, 1.0, 0.0, 0.0]).unwrap();
+        let (mut rest, before) = ([9.0; 2], env.pose());
+        for _ in 0..5 {
+            env.rest(&mut rest);
+            env.step(&rest);
+        }
+        assert_eq!(env.pose(), before);
+        assert_eq!(env.in_picture([255.5, 511.5]), [32.0, 64.0]);
+    }
 }
 
 #[test]

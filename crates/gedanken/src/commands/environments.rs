@@ -162,9 +162,9 @@ impl StateArgs {
                 return Err(format!("--state has {} numbers; {} has {}", given.len(), self.env, state.len()).into());
             }
             // An environment may know what belongs to the beginning of its state.
-            if env.set_state(&given).is_err() {
+            if let Err(refused) = env.set_state(&given) {
                 state[..given.len()].copy_from_slice(&given);
-                env.set_state(&state)?;
+                env.set_state(&state).map_err(|_| refused)?;
             }
         }
         Ok(env)

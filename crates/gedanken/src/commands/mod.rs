@@ -15,10 +15,10 @@ use gedanken_env::{Env, Registry};
 use gedanken_eval::{Evaluator, Tasks, TasksFrom};
 use gedanken_model::Blueprint;
 
-use crate::Experiment;
 use crate::config::{EnvOverrides, load_with_env, schema, splice_env, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
+use crate::{ActionStatistics, Experiment};
 
 /// Joint embedding predictive world models: collect, train, plan, evaluate.
 #[derive(Parser)]
@@ -167,12 +167,17 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
     Ok(device::choose(name)?)
 }
 
-/// Whether the model was made for what an environment shows to the experiment that `config` holds.
+/// Whether the model was made for what an environment shows to the experiment that `config` holds, and for its actions.
 fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, config: &Path) -> Result<(), Failure> {
+    let config = config.display();
     let (found, expected) = (experiment.spaces(env), blueprint.spaces);
-    match found == expected {
-        true => Ok(()),
-        false => Err(format!("{}: env: {found}; the model was made for {expected}", config.display()).into()),
+    if found != expected {
+        return Err(format!("{config}: env: {found}; the model was made for {expected}").into());
+    }
+    match (experiment.actions, blueprint.statistics.takes_raw_actions()) {
+        (ActionStatistics::Raw, true) | (ActionStatistics::ZScore, false) => Ok(()),
+        (_, true) => Err(format!("{config}: actions: \"z-score\"; the model was made for \"raw\"").into()),
+        (_, false) => Err(format!("{config}: actions: \"raw\"; the model was made for \"z-score\"").into()),
     }
 }
 
