@@ -183,11 +183,14 @@ impl Backdrop {
     }
 }
 
+#[inline]
 fn mix([a, b, c, d]: [Color; 4], across: i32, down: i32) -> Color {
-    Color([0, 1, 2, 3].map(|i| {
+    let mut mixed = Color::default();
+    for (i, mixed) in mixed.0.iter_mut().enumerate() {
         let row = |x: Color, y: Color| i32::from(x.0[i]) * (2048 - across) + i32::from(y.0[i]) * across;
-        ((row(a, b) * (2048 - down) + row(c, d) * down + (1 << 21)) >> 22) as u8
-    }))
+        *mixed = ((row(a, b) * (2048 - down) + row(c, d) * down + (1 << 21)) >> 22) as u8;
+    }
+    mixed
 }
 
 fn taps(size: usize) -> Vec<Tap> {

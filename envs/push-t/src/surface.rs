@@ -139,7 +139,9 @@ impl Surface {
                     crossings.push(edge.next());
                 }
             }
-            crossings.sort_unstable();
+            if crossings.len() > 2 {
+                crossings.sort_unstable();
+            }
             for pair in crossings.chunks_exact(2) {
                 self.across(pair[0], pair[1], y, color);
             }
@@ -179,16 +181,11 @@ impl Surface {
         let (right, down) = (if x < to[0] { 1 } else { -1 }, if y < to[1] { 1 } else { -1 });
         let steep = dx <= dy;
         let mut error = if dx > dy { dx / 2 } else { -dy / 2 };
+        // A flat line is drawn in runs of the same row.
+        let mut run = x;
         loop {
-            if steep {
-                self.across(x - 1, x + 2, y, color);
-            } else {
-                (y - 1..=y + 2).for_each(|y| self.across(x, x, y, color));
-            }
-            if if steep { y == to[1] } else { x == to[0] } {
-                return;
-            }
-            let before = error;
+            let last = if steep { y == to[1] } else { x == to[0] };
+            let (here, row, before) = (x, y, error);
             if before > -dx {
                 error -= dy;
                 x += right;
@@ -196,6 +193,15 @@ impl Surface {
             if before < dy {
                 error += dx;
                 y += down;
+            }
+            if steep {
+                self.across(here - 1, here + 2, row, color);
+            } else if last || y != row {
+                (row - 1..row + 3).for_each(|row| self.across(run, here, row, color));
+                run = x;
+            }
+            if last {
+                return;
             }
         }
     }
