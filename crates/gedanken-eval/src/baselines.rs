@@ -17,7 +17,7 @@ use crate::{
 /// A floor or a ceiling: what it is compared with tells which of model, distance and planner is the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
-    /// Zero actions; under recorded tasks, whose goal may be near.
+    /// Actions that keep still; under recorded tasks, whose goal may be near.
     Noop,
     /// The recorded actions of recorded tasks.
     Replay,
@@ -72,6 +72,11 @@ pub struct Setup<'a> {
     pub device: &'a Device,
 }
 
+/// Control steps of one of a model's actions in an environment: the model takes blocks of the actions of so many.
+pub(crate) fn frameskip(model: &WorldModel, env: &dyn Env) -> usize {
+    (model.spaces().action / env.spec().action.len().max(1)).max(1)
+}
+
 impl<'a> Setup<'a> {
     /// The first `count` tasks of the protocol.
     ///
@@ -89,7 +94,7 @@ impl<'a> Setup<'a> {
 
     /// Control steps of one of the model's actions.
     pub fn frameskip(&self) -> usize {
-        (self.model.spaces().action / self.env.spec().action.len().max(1)).max(1)
+        frameskip(self.model, self.env)
     }
 
     /// The model's objective by the protocol.
@@ -165,7 +170,7 @@ pub fn evaluate(
     };
     for baseline in BASELINES.iter().filter(runs) {
         match *baseline {
-            Baseline::Noop => row("noop", "floor: zero actions", &Driver::Noop)?,
+            Baseline::Noop => row("noop", "floor: keeps still", &Driver::Noop)?,
             Baseline::Replay => row("replay", "ceiling: the recorded actions", &Driver::Replay)?,
             Baseline::Policy(name, about) => {
                 if spec.policies.iter().any(|policy| policy.name == name) {

@@ -10,6 +10,7 @@ use gedanken_planner::{LatentDistance, Objective, World};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::baselines::frameskip;
 use crate::episodes::{Numbers, observe};
 use crate::{LearnedDistance, LearnedWorld, spearman};
 
@@ -136,7 +137,7 @@ fn rank_correlation(
 fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f32]) -> Vec<Push> {
     let spec = many.envs()[0].spec();
     let (size, dims, actions) = (spec.label_len(), spec.labels[0].size, spec.action.len());
-    let frameskip = (world.model.spaces().action / actions).max(1);
+    let frameskip = frameskip(world.model, many.envs()[0].as_ref());
     let blocks = PUSH_STEPS.map(|steps| steps.div_ceil(frameskip));
     let steps = blocks.map(|blocks| blocks * frameskip);
     let longest = steps[2];

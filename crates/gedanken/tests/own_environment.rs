@@ -1,8 +1,7 @@
 //! The environment of `docs/own-environment.md` keeps its promises and has every command.
 
 mod common;
-#[allow(dead_code)]
-#[path = "../examples/own_environment.rs"]
+#[path = "../examples/own_environment/field.rs"]
 mod own_environment;
 
 use std::process::{Command, Output};

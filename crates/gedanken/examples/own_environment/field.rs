@@ -1,6 +1,4 @@
-//! An environment of one's own in the program: a dot on an open field walks to a goal.
-
-use std::process::ExitCode;
+//! An environment of one's own: a dot on an open field walks to a goal.
 
 use gedanken::env::{
     ActionSpace, Entry, Env, EnvError, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec, rng,
@@ -186,8 +184,4 @@ pub fn entry() -> Entry {
         schema: || schemars::schema_for!(Options).to_value(),
         defaults: || serde_json::to_value(Options::default()).unwrap_or_default(),
     }
-}
-
-fn main() -> ExitCode {
-    gedanken::main(gedanken::environments().with(entry()))
 }

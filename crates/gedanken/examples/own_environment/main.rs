@@ -1,0 +1,7 @@
+//! The program with an environment of one's own in it.
+
+mod field;
+
+fn main() -> std::process::ExitCode {
+    gedanken::main(gedanken::environments().with(field::entry()))
+}
