@@ -24,6 +24,18 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Where the numbers of a label stand in one row of labels; nowhere where there is no such label.
+    pub fn label_columns(&self, name: &str) -> std::ops::Range<usize> {
+        let mut first = 0;
+        for label in &self.labels {
+            if label.name == name {
+                return first..first + label.size;
+            }
+            first += label.size;
+        }
+        0..0
+    }
+
     /// Numbers in one row of labels.
     pub fn label_len(&self) -> usize {
         self.labels.iter().map(|label| label.size).sum()

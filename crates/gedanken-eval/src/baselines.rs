@@ -6,12 +6,12 @@ use burn::tensor::Device;
 use gedanken_data::Source;
 use gedanken_env::Env;
 use gedanken_model::{Blueprint, WorldModel};
-use gedanken_planner::{LatentDistance, Objective, PlannerConfig};
+use gedanken_planner::{ActionCost, Guardrail, LatentDistance, Norm, Objective, PlannerConfig, WeightedSum};
 
-use crate::episodes::Driver;
+use crate::episodes::{Driver, Thinker};
 use crate::{
-    EvalConfig, EvalError, LabelCost, Labels, LearnedDistance, LearnedWorld, Measure, ObjectiveKind, Report, Row,
-    Simulator, Tasks, TasksFrom,
+    EvalConfig, EvalError, LabelCost, Labels, LearnedDistance, LearnedWorld, Measure, ObjectiveKind, ProbeDistance,
+    Report, Row, Simulator, Tasks, TasksFrom, Worthiness, guardrails,
 };
 
 /// A floor or a ceiling: what it is compared with tells which of model, distance and planner is the limit.
@@ -102,19 +102,57 @@ impl<'a> Setup<'a> {
     /// # Errors
     /// [`EvalError::Mismatch`] when the protocol wants a learned distance and the model has none.
     pub fn objective(&self) -> Result<Box<dyn Objective + '_>, EvalError> {
-        Ok(match self.config.objective {
-            ObjectiveKind::Latent => Box::new(LatentDistance::default()),
-            ObjectiveKind::Learned => Box::new(LearnedDistance(self.model.distance().ok_or_else(|| {
-                EvalError::Mismatch(
-                    "eval.objective is \"learned\", but the model has no learned distance; use \"latent\"".to_owned(),
-                )
-            })?)),
-        })
+        let latent = |norm| Box::new(LatentDistance { norm });
+        let one = |kind: ObjectiveKind| -> Result<Box<dyn Objective + '_>, EvalError> {
+            Ok(match kind {
+                ObjectiveKind::Latent => latent(Norm::L2),
+                ObjectiveKind::LatentL1 => latent(Norm::L1),
+                ObjectiveKind::LatentCosine => latent(Norm::Cosine),
+                ObjectiveKind::Probe => Box::new(ProbeDistance(self.model)),
+                ObjectiveKind::Learned => Box::new(LearnedDistance(self.model.distance().ok_or_else(|| {
+                    EvalError::Mismatch(
+                        "eval.objective is \"learned\", but the model has no learned distance; use \"latent\""
+                            .to_owned(),
+                    )
+                })?)),
+            })
+        };
+        let kinds = self.config.weighted();
+        let [effort, smoothness] = [self.config.objectives.effort, self.config.objectives.smoothness].map(|w| w as f32);
+        match kinds.as_slice() {
+            [(kind, 1.0)] if effort == 0.0 && smoothness == 0.0 => one(*kind),
+            _ => {
+                let dims = self.env.spec().action.len();
+                let terms = kinds.iter().map(|&(kind, weight)| Ok((weight as f32, one(kind)?)));
+                let mut terms = terms.collect::<Result<Vec<_>, EvalError>>()?;
+                terms.push((1.0, Box::new(ActionCost { effort, smoothness, dims })));
+                Ok(Box::new(WeightedSum(terms)))
+            }
+        }
     }
 
     /// The model as a planner sees it.
     pub fn world(&self) -> LearnedWorld<'_> {
         LearnedWorld { model: self.model, statistics: &self.blueprint.statistics, device: self.device }
+    }
+
+    /// The protocol's guardrails on the model.
+    ///
+    /// # Errors
+    /// What [`guardrails`](crate::guardrails) says.
+    pub fn guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
+        let labels = Labels::Probed(self.model, &self.blueprint.statistics);
+        let plan = [self.planner.horizon, self.frameskip()];
+        guardrails(&self.config.guardrails, &self.world(), labels, self.env, plan, self.config.seed)
+    }
+
+    /// Whether the model is worth planning with.
+    ///
+    /// # Errors
+    /// What [`Setup::objective`] and [`Worthiness::of`] say.
+    pub fn worthiness(&self) -> Result<Worthiness, EvalError> {
+        let plan = [self.planner.horizon, self.frameskip()];
+        Worthiness::of(&self.world(), self.objective()?.as_ref(), self.env, plan, self.config.seed)
     }
 
     /// The radius of success.
@@ -160,8 +198,15 @@ pub fn evaluate(
     let (world, planner, arrived) = (setup.world(), setup.planner, setup.config.arrived);
     let objective = setup.objective()?;
     let objective = objective.as_ref();
-    let driver = Driver::Planner { world: &world, simulator: None, objective, planner, frameskip, arrived };
-    row("model", "the learned model and the protocol's objective", &driver)?;
+    let kept = setup.guardrails()?;
+    let model = Thinker { world: &world, simulator: None, objective, guardrails: &kept, planner, frameskip, arrived };
+    row("model", "the learned model and the protocol's objective", &Driver::Planner(model))?;
+    if !kept.is_empty() {
+        let free = Thinker { guardrails: &[], ..model };
+        row("unguarded", "the same without guardrails", &Driver::Planner(free))?;
+    }
+    // What has no gradient is planned with by CEM.
+    let sampling = planner.without_gradient();
     let mut labels = vec![0.0; spec.label_len()];
     setup.env.labels(&mut labels);
     let known = setup.env.cost_to_go(&labels, &labels).is_some();
@@ -184,19 +229,16 @@ pub fn evaluate(
                 };
                 let simulator = Simulator::new();
                 let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure };
-                let simulated = Some(&simulator);
-                row(
-                    name,
-                    about,
-                    &Driver::Planner {
-                        world: &simulator,
-                        simulator: simulated,
-                        objective: &cost,
-                        planner,
-                        frameskip,
-                        arrived: None,
-                    },
-                )?;
+                let thinker = Thinker {
+                    world: &simulator,
+                    simulator: Some(&simulator),
+                    objective: &cost,
+                    guardrails: &[],
+                    planner: &sampling,
+                    frameskip,
+                    arrived: None,
+                };
+                row(name, about, &Driver::Planner(thinker))?;
             }
             Baseline::ModelTrueCost => {
                 let labels = Labels::Probed(setup.model, &setup.blueprint.statistics);
@@ -204,14 +246,12 @@ pub fn evaluate(
                 row(
                     "model-true-cost",
                     "the learned model under the true cost of probed positions",
-                    &Driver::Planner {
-                        world: &world,
-                        simulator: None,
+                    &Driver::Planner(Thinker {
                         objective: &cost,
-                        planner,
-                        frameskip,
+                        planner: &sampling,
                         arrived: arrived.map(|_| 1.0),
-                    },
+                        ..model
+                    }),
                 )?;
             }
         }
@@ -226,5 +266,6 @@ pub fn evaluate(
         frameskip,
         rows,
         checks: None,
+        worthiness: None,
     })
 }

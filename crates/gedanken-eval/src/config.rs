@@ -1,5 +1,6 @@
 //! A protocol: everything that a success rate depends on, beside the model.
 
+use crate::GuardrailConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct EvalConfig {
     pub radius: Option<f64>,
     /// What the plans minimise. Default `learned`.
     pub objective: ObjectiveKind,
+    /// A weighted sum of objectives in place of `objective`, where any weight is not 0. Default: none.
+    pub objectives: ObjectiveWeights,
     /// The agent stops acting when the objective says that the goal is nearer than this (learned: control steps; latent: mean
     /// squared difference). Default: it never stops.
     #[schemars(range(min = 0.0))]
@@ -40,6 +43,8 @@ pub struct EvalConfig {
     pub films: usize,
     /// Whether floors and ceilings run in the final evaluation. Default true.
     pub baselines: bool,
+    /// What every plan must keep. The report has a row without them too. Default: nothing.
+    pub guardrails: Vec<GuardrailConfig>,
     /// Options and factors of the environment that are different in evaluation.
     pub env: serde_json::Map<String, serde_json::Value>,
 }
@@ -75,6 +80,58 @@ pub enum ObjectiveKind {
     Learned,
     /// The mean squared difference of latents.
     Latent,
+    /// The mean absolute difference of latents.
+    LatentL1,
+    /// One less the cosine of latents.
+    LatentCosine,
+    /// The mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for a result
+    /// from pixels alone.
+    Probe,
+}
+
+/// Weights of objectives; those of 0 are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ObjectiveWeights {
+    /// Of the learned goal distance, control steps.
+    #[schemars(range(min = 0.0))]
+    pub learned: f64,
+    /// Of the mean squared difference of latents.
+    #[schemars(range(min = 0.0))]
+    pub latent: f64,
+    /// Of the mean absolute difference of latents.
+    #[schemars(range(min = 0.0))]
+    pub latent_l1: f64,
+    /// Of one less the cosine of latents.
+    #[schemars(range(min = 0.0))]
+    pub latent_cosine: f64,
+    /// Of the mean squared difference of the labels that the probe reads, in standard deviations.
+    #[schemars(range(min = 0.0))]
+    pub probe: f64,
+    /// Of the actions' mean square, in the environment's units.
+    #[schemars(range(min = 0.0))]
+    pub effort: f64,
+    /// Of the mean square of the actions' change from one control step to the next.
+    #[schemars(range(min = 0.0))]
+    pub smoothness: f64,
+}
+
+impl EvalConfig {
+    /// Every objective that plans minimise, with its weight; action costs apart.
+    pub fn weighted(&self) -> Vec<(ObjectiveKind, f64)> {
+        let w = &self.objectives;
+        if *w == ObjectiveWeights::default() {
+            return vec![(self.objective, 1.0)];
+        }
+        let all = [
+            (ObjectiveKind::Learned, w.learned),
+            (ObjectiveKind::Latent, w.latent),
+            (ObjectiveKind::LatentL1, w.latent_l1),
+            (ObjectiveKind::LatentCosine, w.latent_cosine),
+            (ObjectiveKind::Probe, w.probe),
+        ];
+        all.into_iter().filter(|(_, weight)| *weight > 0.0).collect()
+    }
 }
 
 impl Default for EvalConfig {
@@ -89,10 +146,12 @@ impl Default for EvalConfig {
             rule: Rule::Final,
             radius: None,
             objective: ObjectiveKind::Learned,
+            objectives: ObjectiveWeights::default(),
             arrived: None,
             tasks_in_training: 32,
             films: 4,
             baselines: true,
+            guardrails: Vec::new(),
             env: serde_json::Map::new(),
         }
     }

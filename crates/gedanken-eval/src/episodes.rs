@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use gedanken_env::{Many, OtherRule, Policy, Rng, derive_seed, rng};
-use gedanken_planner::{Agent, Bounds, Effort, Objective, Observations, PlannerConfig, World};
+use gedanken_env::{Env, Many, OtherRule, Policy, Rng, derive_seed, rng};
+use gedanken_planner::{Agent, Bounds, Effort, Guardrail, Iteration, Objective, Observations, PlannerConfig, World};
 
-use crate::{EvalError, Simulator, Tasks};
+use crate::{EvalError, GuardrailConfig, Simulator, Tasks};
 
 /// Who acts.
 pub enum Driver<'a> {
@@ -17,20 +17,26 @@ pub enum Driver<'a> {
     /// A scripted policy of the environment.
     Policy(&'a str),
     /// A planner on a world.
-    Planner {
-        /// What it imagines with.
-        world: &'a dyn World,
-        /// The same world, if it is the simulator: it is shown the tasks before every plan.
-        simulator: Option<&'a Simulator>,
-        /// What it minimises.
-        objective: &'a dyn Objective,
-        /// How it plans.
-        planner: &'a PlannerConfig,
-        /// Control steps of one planned action: plans are made of blocks of the actions of so many.
-        frameskip: usize,
-        /// The energy below which the agent stops for good.
-        arrived: Option<f64>,
-    },
+    Planner(Thinker<'a>),
+}
+
+/// How an agent thinks.
+#[derive(Clone, Copy)]
+pub struct Thinker<'a> {
+    /// What it imagines with.
+    pub world: &'a dyn World,
+    /// The same world, if it is the simulator: it is shown the tasks before every plan.
+    pub simulator: Option<&'a Simulator>,
+    /// What it minimises.
+    pub objective: &'a dyn Objective,
+    /// What its plans keep. Where none does, the agent keeps still ([`gedanken_env::Env::rest`]).
+    pub guardrails: &'a [Box<dyn Guardrail + 'a>],
+    /// How it plans.
+    pub planner: &'a PlannerConfig,
+    /// Control steps of one planned action: plans are made of blocks of the actions of so many.
+    pub frameskip: usize,
+    /// The energy below which it stops for good.
+    pub arrived: Option<f64>,
 }
 
 /// What happened.
@@ -42,6 +48,14 @@ pub struct Episodes {
     pub others: Vec<Other>,
     /// What planning cost.
     pub effort: Effort,
+    /// The same of every task, in model evaluations `[tasks]`.
+    pub evaluations: Vec<u64>,
+    /// How the first plan's search went: none where nobody planned.
+    pub trace: Vec<Iteration>,
+    /// The protocol's guardrails.
+    pub guardrails: Vec<GuardrailConfig>,
+    /// How far the truth broke any of them at worst, `[tasks]`; 0 where it kept them all.
+    pub broken: Vec<f64>,
 }
 
 /// Distances by a rule of success beside the task's own.
@@ -72,7 +86,7 @@ impl Tasks<'_> {
                 None => Err(EvalError::Mismatch("there is nothing to replay: the tasks were not recorded".to_owned())),
             },
             Driver::Policy(name) => self.run_policy(name, watch),
-            Driver::Planner { .. } => self.run_planner(driver, watch),
+            Driver::Planner(thinker) => self.run_planner(thinker, watch),
         }
     }
 
@@ -81,7 +95,7 @@ impl Tasks<'_> {
         let mut many = self.start();
         let size = self.env.spec().action.len();
         let mut actions = vec![0.0; self.count * size];
-        let mut episodes = Episodes::begin(&many);
+        let mut episodes = Episodes::begin(&many, self.guardrails);
         for step in 0..self.budget {
             watch(step, &many, None);
             for (task, action) in actions.chunks_mut(size).enumerate() {
@@ -91,7 +105,7 @@ impl Tasks<'_> {
                 }
             }
             many.step(&actions);
-            episodes.note(&many);
+            episodes.note(&many, &actions);
         }
         watch(self.budget, &many, None);
         episodes
@@ -111,92 +125,139 @@ impl Tasks<'_> {
         }
         let size = self.env.spec().action.len();
         let mut actions = vec![0.0; self.count * size];
-        let mut episodes = Episodes::begin(&many);
+        let mut episodes = Episodes::begin(&many, self.guardrails);
         for step in 0..self.budget {
             watch(step, &many, None);
             for (i, action) in actions.chunks_mut(size).enumerate() {
                 policies[i].act(many.envs()[i].as_ref(), &mut random[i], action);
             }
             many.step(&actions);
-            episodes.note(&many);
+            episodes.note(&many, &actions);
         }
         watch(self.budget, &many, None);
         Ok(episodes)
     }
 
-    fn run_planner(&self, driver: &Driver<'_>, watch: &mut Watch<'_>) -> Result<Episodes, EvalError> {
-        let Driver::Planner { world, simulator, objective, planner, frameskip, arrived } = driver else {
-            return Ok(Episodes::default());
-        };
-        let frameskip = *frameskip;
-        let mut many = self.start();
-        let spec = self.env.spec();
+    fn run_planner(&self, thinker: &Thinker<'_>, watch: &mut Watch<'_>) -> Result<Episodes, EvalError> {
+        let (mut many, spec, frameskip) = (self.start(), self.env.spec(), thinker.frameskip);
         let bounds = Bounds::new(spec.action.low.clone(), spec.action.high.clone(), spec.action.max_norm)?;
-        let bounds = bounds.frameskip(frameskip)?;
         let seeds = (0..self.count).map(|task| derive_seed(self.seed, &[task as u64, 2])).collect();
-        let mut agent = Agent::new(planner, bounds, seeds)?;
-        let mut active: Vec<usize> = (0..self.count).collect();
-        let mut goals = world.encode(&observe(&many, &active, true));
+        let all: Vec<usize> = (0..self.count).collect();
+        let mut agents = Agents {
+            thinker,
+            agent: Agent::new(thinker.planner, bounds.frameskip(frameskip)?, seeds)?,
+            goals: thinker.world.encode(&observe(&many, &all, true)),
+            active: all,
+        };
         let (size, block) = (spec.action.len(), frameskip * spec.action.len());
-        let mut episodes = Episodes::begin(&many);
-        let (mut blocks, mut actions) = (vec![0.0; self.count * block], vec![0.0; self.count * size]);
+        let mut episodes = Episodes::begin(&many, self.guardrails);
+        // A task's block of actions; none where it keeps still.
+        let mut blocks: Vec<Option<Vec<f32>>> = vec![None; self.count];
+        let mut actions = vec![0.0; self.count * size];
         for step in 0..self.budget {
-            watch(step, &many, Some((&agent, &active)));
+            watch(step, &many, Some((&agents.agent, &agents.active)));
             if step.is_multiple_of(frameskip) {
-                if (step / frameskip).is_multiple_of(planner.replan_every) && !active.is_empty() {
-                    if let Some(limit) = arrived {
-                        let near = energies(*world, *objective, &observe(&many, &active, false), &goals);
-                        let keep: Vec<bool> = near.iter().map(|&energy| f64::from(energy) >= *limit).collect();
-                        let rows: Vec<i32> = (0..).zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
-                        agent.retain(&keep);
-                        let mut kept = keep.iter();
-                        active.retain(|_| kept.next().copied().unwrap_or(false));
-                        if !rows.is_empty() {
-                            goals = goals.clone().select(0, Tensor::from_data(rows.as_slice(), &goals.device()));
-                        }
-                    }
-                    if let Some(simulator) = simulator {
-                        simulator.set(active.iter().map(|&task| many.envs()[task].boxed_clone()).collect());
-                    }
-                }
-                if !active.is_empty() {
-                    let observations = observe(&many, &active, false);
-                    let blocks_left = (self.budget - step).div_ceil(frameskip);
-                    let acted = agent.act(*world, *objective, &observations, &goals, blocks_left)?;
-                    for (&task, acted) in active.iter().zip(acted.chunks(block)) {
-                        blocks[task * block..][..block].copy_from_slice(acted);
-                    }
-                }
+                blocks.fill(None);
+                agents.decide(&many, step / frameskip, (self.budget - step).div_ceil(frameskip), &mut blocks, block)?;
+                agents.note(&mut episodes);
             }
             let now = step % frameskip * size;
-            for (env, action) in many.envs().iter().zip(actions.chunks_mut(size)) {
-                env.rest(action);
-            }
-            for &task in &active {
-                actions[task * size..][..size].copy_from_slice(&blocks[task * block + now..][..size]);
+            for ((env, block), action) in many.envs().iter().zip(&blocks).zip(actions.chunks_mut(size)) {
+                match block {
+                    Some(block) => action.copy_from_slice(&block[now..][..size]),
+                    None => env.rest(action),
+                }
             }
             many.step(&actions);
-            episodes.note(&many);
+            episodes.note(&many, &actions);
         }
-        watch(self.budget, &many, Some((&agent, &active)));
-        episodes.effort = agent.effort();
+        watch(self.budget, &many, Some((&agents.agent, &agents.active)));
+        episodes.effort = agents.agent.effort();
         Ok(episodes)
+    }
+}
+
+/// The agents of those tasks that have not arrived, thinking together.
+struct Agents<'a> {
+    thinker: &'a Thinker<'a>,
+    agent: Agent,
+    /// `[active, tokens, dim]`
+    goals: Tensor<3>,
+    active: Vec<usize>,
+}
+
+impl Agents<'_> {
+    /// Writes the next block of actions of every active task that has a plan which keeps the guardrails.
+    fn decide(
+        &mut self,
+        many: &Many,
+        blocks_past: usize,
+        blocks_left: usize,
+        blocks: &mut [Option<Vec<f32>>],
+        block: usize,
+    ) -> Result<(), EvalError> {
+        let Thinker { world, simulator, objective, guardrails, planner, arrived, .. } = *self.thinker;
+        if blocks_past.is_multiple_of(planner.replan_every) && !self.active.is_empty() {
+            if let Some(limit) = arrived {
+                let near = energies(world, objective, &observe(many, &self.active, false), &self.goals);
+                self.retain(&near.iter().map(|&energy| f64::from(energy) >= limit).collect::<Vec<_>>());
+            }
+            if let Some(simulator) = simulator {
+                simulator.set(self.active.iter().map(|&task| many.envs()[task].boxed_clone()).collect());
+            }
+        }
+        if self.active.is_empty() {
+            return Ok(());
+        }
+        let seen = observe(many, &self.active, false);
+        let acted = self.agent.act(world, objective, guardrails, &seen, &self.goals, blocks_left)?;
+        let broken = self.agent.plans().map(|plans| plans.violation.clone()).unwrap_or_default();
+        for ((&task, acted), violation) in self.active.iter().zip(acted.chunks(block)).zip(broken) {
+            blocks[task] = (violation <= 0.0).then(|| acted.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Takes in what the plans cost that have just been made, if any.
+    fn note(&self, episodes: &mut Episodes) {
+        let Some(plans) = self.agent.plans().filter(|_| self.agent.executed() == 1) else { return };
+        for (&task, evaluations) in self.active.iter().zip(&plans.evaluations) {
+            episodes.evaluations[task] += evaluations;
+        }
+        if episodes.trace.is_empty() {
+            episodes.trace.clone_from(&plans.trace);
+        }
+    }
+
+    /// Goes on with only those of the active tasks for which `keep` holds.
+    fn retain(&mut self, keep: &[bool]) {
+        let rows: Vec<i32> = (0..).zip(keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
+        self.agent.retain(keep);
+        self.active = rows.iter().map(|&row| self.active[row as usize]).collect();
+        if !rows.is_empty() {
+            self.goals = self.goals.clone().select(0, Tensor::from_data(rows.as_slice(), &self.goals.device()));
+        }
     }
 }
 
 impl Episodes {
     /// Before the first step.
-    fn begin(many: &Many) -> Self {
+    fn begin(many: &Many, guardrails: &[GuardrailConfig]) -> Self {
         let rules = many.envs().first().map(|env| env.other_rules()).unwrap_or_default();
         let none = vec![Vec::new(); many.len()];
         let other = |rule: OtherRule| Other { name: rule.name.into(), radius: rule.radius, distances: none.clone() };
         let others = rules.into_iter().map(other).collect();
-        let mut episodes = Self { distances: none.clone(), others, effort: Effort::default() };
-        episodes.note(many);
+        let (guardrails, broken) = (guardrails.to_vec(), vec![0.0; many.len()]);
+        let evaluations = vec![0; many.len()];
+        let mut episodes = Self { distances: none, others, guardrails, broken, evaluations, ..Self::default() };
+        let still = vec![0.0; many.len() * many.envs().first().map_or(0, |env| env.spec().action.len())];
+        episodes.note(many, &still);
         episodes
     }
 
-    fn note(&mut self, many: &Many) {
+    /// Takes in where the tasks are after these actions, `[tasks, action]`.
+    fn note(&mut self, many: &Many, actions: &[f32]) {
+        self.note_broken(many, actions);
         for (distances, distance) in self.distances.iter_mut().zip(many.distances()) {
             distances.push(distance);
         }
@@ -209,6 +270,25 @@ impl Episodes {
             }
         }
     }
+
+    fn note_broken(&mut self, many: &Many, actions: &[f32]) {
+        if self.guardrails.is_empty() {
+            return;
+        }
+        let size = actions.len() / many.len().max(1);
+        for ((env, action), broken) in many.envs().iter().zip(actions.chunks(size)).zip(&mut self.broken) {
+            let mut labels = vec![0.0; env.spec().label_len()];
+            env.labels(&mut labels);
+            let depths = self.guardrails.iter().map(|guardrail| guardrail.broken(env.spec(), &labels, action));
+            *broken = depths.fold(*broken, f64::max);
+        }
+    }
+}
+
+/// What an agent sees in every one of these environments.
+pub(crate) fn observe_all(envs: &[Box<dyn Env>]) -> Observations {
+    let many = Many::new(envs.iter().map(|env| env.boxed_clone()).collect());
+    observe(&many, &(0..envs.len()).collect::<Vec<_>>(), false)
 }
 
 /// What the agents of some tasks see now, or would see at their goals.

@@ -8,7 +8,7 @@ use gedanken_planner::Agent;
 use gedanken_train::film::Picture;
 
 use crate::baselines::Setup;
-use crate::episodes::Driver;
+use crate::episodes::{Driver, Thinker};
 use crate::{EvalError, LearnedWorld};
 
 /// Frames a second of a film.
@@ -28,14 +28,16 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     }
     let world = setup.world();
     let objective = setup.objective()?;
-    let driver = Driver::Planner {
+    let kept = setup.guardrails()?;
+    let driver = Driver::Planner(Thinker {
         world: &world,
         simulator: None,
         objective: objective.as_ref(),
+        guardrails: &kept,
         planner: setup.planner,
         frameskip: setup.frameskip(),
         arrived: setup.config.arrived,
-    };
+    });
     let radius = setup.radius();
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
     let (mut held, mut paths) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
@@ -90,7 +92,9 @@ fn imagined_path(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<
     }
     let mut pixels = vec![0; spec.observation.len()];
     env.observe(&mut pixels);
-    let first = world.encode(&Observations { rows: 1, pixels, labels: Vec::new() });
+    let mut labels = vec![0.0; spec.label_len()];
+    env.labels(&mut labels);
+    let first = world.encode(&Observations { rows: 1, pixels, labels });
     let actions = plans.remainder(row, agent.executed(), left);
     let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([1, left, plans.action]);
     let future = world.rollout(first.clone(), actions).squeeze_dim::<3>(0);

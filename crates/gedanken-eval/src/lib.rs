@@ -1,30 +1,39 @@
 //! Evaluation: a success rate with its protocol, its interval, its floors and its ceilings.
 
 mod baselines;
+mod bench;
 mod checks;
 mod config;
 mod episodes;
+mod guardrails;
 mod objectives;
+mod plot;
 mod probes;
 mod report;
 mod statistics;
 mod tasks;
 mod training;
+mod walks;
 mod worlds;
+mod worthiness;
 
 pub mod films;
 
 pub use baselines::{Baseline, evaluate};
+pub use bench::{Bench, BenchRow, Comparison, bench, contenders};
 pub use checks::{Checks, checks};
-pub use config::{EvalConfig, ObjectiveKind, Rule, TasksFrom};
-pub use episodes::{Driver, Episodes, Other};
-pub use objectives::{LabelCost, Labels, LearnedDistance, Measure};
+pub use config::{EvalConfig, ObjectiveKind, ObjectiveWeights, Rule, TasksFrom};
+pub use episodes::{Driver, Episodes, Other, Thinker};
+pub use guardrails::{ActionNorm, GuardrailConfig, KeepOut, Margin, StayWithin, guardrails};
+pub use objectives::{LabelCost, Labels, LearnedDistance, Measure, ProbeDistance};
+pub use plot::Plot;
 pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
 pub use report::{OtherRate, Report, Row};
 pub use statistics::{spearman, wilson};
 pub use tasks::{Recorded, Tasks};
 pub use training::{Evaluator, TrainingEvaluation};
 pub use worlds::{LearnedWorld, Simulator};
+pub use worthiness::Worthiness;
 
 /// Why an evaluation could not be done.
 #[derive(Debug, thiserror::Error)]

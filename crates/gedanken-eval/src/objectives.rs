@@ -20,12 +20,39 @@ impl Objective for LearnedDistance<'_> {
     }
 }
 
+/// The mean squared difference, in standard deviations, of the labels that the model's probe reads.
+pub struct ProbeDistance<'a>(pub &'a WorldModel);
+
+impl Objective for ProbeDistance<'_> {
+    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
+        let [rows, horizon, _, _] = futures.dims();
+        let labels = self.0.probe(futures.flatten::<3>(0, 1));
+        let size = labels.dims()[1];
+        let goals = self.0.probe(goals).unsqueeze_dim::<3>(1);
+        (labels.reshape([rows, horizon, size]) - goals).square().mean_dim(2).squeeze_dim(2)
+    }
+}
+
 /// Where labels come from.
+#[derive(Clone, Copy)]
 pub enum Labels<'a> {
     /// The simulator's latents: `[task, labels …]`.
     Simulated,
     /// The model's latents, through its probe.
     Probed(&'a WorldModel, &'a Statistics),
+}
+
+impl Labels<'_> {
+    /// Labels in their units, `[rows, labels]`, of latents `[rows, tokens, dim]`.
+    pub fn of(&self, latents: Tensor<3>) -> Tensor<2> {
+        match self {
+            Labels::Simulated => {
+                let numbers = latents.dims()[2];
+                latents.narrow(2, 1, numbers - 1).flatten::<2>(1, 2)
+            }
+            Labels::Probed(model, statistics) => statistics.labels_in_units(model.probe(latents)),
+        }
+    }
 }
 
 /// How labels are compared.
@@ -50,13 +77,7 @@ pub struct LabelCost<'a> {
 impl LabelCost<'_> {
     /// Labels in their units, `[rows, labels]`, of latents `[rows, tokens, dim]`.
     fn read(&self, latents: Tensor<3>) -> (Vec<f32>, usize) {
-        let labels = match self.labels {
-            Labels::Simulated => {
-                let numbers = latents.dims()[2];
-                latents.narrow(2, 1, numbers - 1).flatten::<2>(1, 2)
-            }
-            Labels::Probed(model, statistics) => statistics.labels_in_units(model.probe(latents)),
-        };
+        let labels = self.labels.of(latents);
         let size = labels.dims()[1];
         (labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default(), size)
     }

@@ -107,8 +107,10 @@ impl Frames {
                 }
                 let picture = batch.shape.pixels.len();
                 let pixels = statistics.pixels(&batch.pixels[..frames * picture], model.spaces().pixels, device);
-                all.latents.extend(host(model.encode(pixels).flatten::<2>(1, 2)));
-                all.labels.extend(&batch.labels[..frames * batch.shape.labels]);
+                let labels = &batch.labels[..frames * batch.shape.labels];
+                let felt = model.felt(statistics.labels(labels, device));
+                all.latents.extend(host(model.encode(pixels, felt).flatten::<2>(1, 2)));
+                all.labels.extend(labels);
                 all.frames += frames;
             }
         }

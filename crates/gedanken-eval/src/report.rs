@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use gedanken_planner::PlannerConfig;
+use gedanken_planner::{Iteration, PlannerConfig};
 use serde::Serialize;
 
 use crate::episodes::{Episodes, Numbers};
-use crate::{Checks, EvalConfig, Rule, TasksFrom, wilson};
+use crate::{Checks, EvalConfig, Rule, TasksFrom, Worthiness, wilson};
 
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
@@ -34,10 +34,47 @@ pub struct Row {
     pub milliseconds_per_plan: Option<f64>,
     /// Imagined steps per task.
     pub evaluations_per_task: Option<f64>,
+    /// Share of the episodes in which the truth broke a guardrail; none where there are no guardrails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub violated: Option<f64>,
+    /// Share of the plans for which none was found that keeps the guardrails: the agent kept still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<f64>,
     /// Seconds for all episodes.
     pub seconds: f64,
+    /// How the search of the first plan went, round by round, the mean over the tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<SearchRound>,
     /// Every episode.
     pub episodes: Vec<EpisodeRow>,
+}
+
+/// One round of a search, the mean over the tasks.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SearchRound {
+    /// Mean energy of the candidates.
+    pub mean: f64,
+    /// The lowest energy.
+    pub best: f64,
+    /// Standard deviation of the candidates' energies.
+    pub spread: f64,
+    /// Standard deviation of the distribution that the elites make, the mean over a sequence's numbers.
+    pub deviation: f64,
+    /// Norm of the gradient, where there was one.
+    pub gradient: f64,
+}
+
+impl SearchRound {
+    fn of(round: &Iteration) -> Self {
+        let mean = |values: &[f32]| values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len().max(1) as f64;
+        Self {
+            mean: mean(&round.mean),
+            best: mean(&round.best),
+            spread: mean(&round.spread),
+            deviation: mean(&round.deviation),
+            gradient: mean(&round.gradient),
+        }
+    }
 }
 
 /// Success by a rule beside the task's own.
@@ -70,6 +107,8 @@ pub struct EpisodeRow {
     pub least: f64,
     /// Control steps until the distance was first below the radius.
     pub steps: Option<usize>,
+    /// Model evaluations of all its plans.
+    pub evaluations: u64,
 }
 
 /// Everything about one evaluation.
@@ -93,6 +132,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What the model knows, without planning.
     pub checks: Option<Checks>,
+    /// Whether it is worth planning with.
+    pub worthiness: Option<Worthiness>,
 }
 
 impl Row {
@@ -108,6 +149,7 @@ impl Row {
                 end: d.last().copied().unwrap_or(f64::NAN),
                 least: d.iter().copied().fold(f64::INFINITY, f64::min),
                 steps: d.iter().position(|&d| d < radius),
+                evaluations: episodes.evaluations.get(task).copied().unwrap_or(0),
             })
             .collect();
         let rate = |name: &str, radius: f64, distances: &[Vec<f64>]| {
@@ -128,6 +170,7 @@ impl Row {
         let n = rows.len().max(1) as f64;
         let mut steps: Vec<usize> = rows.iter().filter_map(|row| row.steps).collect();
         steps.sort_unstable();
+        let guarded = !episodes.guardrails.is_empty();
         let planned = (episodes.effort.plans > 0).then_some(episodes.effort);
         Self {
             name: name.to_owned(),
@@ -141,7 +184,10 @@ impl Row {
             median_steps: (!steps.is_empty()).then(|| steps[steps.len() / 2] as f64),
             milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan() / n),
             evaluations_per_task: planned.map(|effort| effort.evaluations as f64 / n),
+            violated: guarded.then(|| episodes.broken.iter().filter(|&&depth| depth > 0.0).count() as f64 / n),
+            refused: planned.filter(|_| guarded).map(|effort| effort.broken as f64 / effort.task_plans.max(1) as f64),
             seconds,
+            trace: episodes.trace.iter().map(SearchRound::of).collect(),
             episodes: rows,
         }
     }
@@ -211,13 +257,20 @@ impl fmt::Display for Report {
                 or_dash(row.milliseconds_per_plan, 2),
                 or_dash(row.evaluations_per_task, 0),
             )?;
+            if let Some(violated) = row.violated {
+                let refused = row.refused.map_or(String::new(), |r| format!(", {} of plans refused", percent(r)));
+                writeln!(f, "{:width$}  guardrails broken in {} of episodes{refused}", "", percent(violated))?;
+            }
             if !row.others.is_empty() {
                 let others: Vec<String> = row.others.iter().map(OtherRate::to_string).collect();
                 writeln!(f, "{:width$}  also: {}", "", others.join(", "))?;
             }
         }
-        match &self.checks {
-            Some(checks) => write!(f, "{checks}"),
+        if let Some(checks) = &self.checks {
+            write!(f, "{checks}")?;
+        }
+        match &self.worthiness {
+            Some(worthiness) => write!(f, "{worthiness}"),
             None => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 use rayon::prelude::*;
 
-use crate::{EvalConfig, EvalError};
+use crate::{EvalConfig, EvalError, GuardrailConfig};
 
 /// The tasks of a protocol.
 pub struct Tasks<'a> {
@@ -16,6 +16,8 @@ pub struct Tasks<'a> {
     pub count: usize,
     /// Control steps of an episode.
     pub budget: usize,
+    /// What every plan must keep; no task starts or ends where it may not be.
+    pub guardrails: &'a [GuardrailConfig],
     recorded: Option<Vec<Recorded>>,
 }
 
@@ -32,13 +34,16 @@ pub struct Recorded {
 
 /// What the derived seeds of recorded tasks are for.
 const RECORDED: u64 = 5;
+/// And of those that are drawn again.
+const DRAWN_AGAIN: u64 = 7;
 /// Episodes that are looked at for one task before there is none.
 const ATTEMPTS: u64 = 1000;
 
 impl<'a> Tasks<'a> {
     /// The first `count` tasks of a protocol whose tasks are drawn by [`Env::reset`].
-    pub fn of(env: &'a dyn Env, config: &EvalConfig, count: usize) -> Self {
-        Self { env, seed: config.seed, count, budget: config.budget, recorded: None }
+    pub fn of(env: &'a dyn Env, config: &'a EvalConfig, count: usize) -> Self {
+        let guardrails = &config.guardrails;
+        Self { env, seed: config.seed, count, budget: config.budget, guardrails, recorded: None }
     }
 
     /// The first `count` tasks of a protocol whose tasks are pieces of recorded episodes. Task `i` is a function of
@@ -50,7 +55,7 @@ impl<'a> Tasks<'a> {
     /// `config.skip_solved`, none whose piece is not solved at its start).
     pub fn recorded(
         env: &'a dyn Env,
-        config: &EvalConfig,
+        config: &'a EvalConfig,
         count: usize,
         source: &dyn Source,
     ) -> Result<Self, EvalError> {
@@ -68,10 +73,33 @@ impl<'a> Tasks<'a> {
     pub fn start(&self) -> Many {
         let start = |task: usize| match &self.recorded {
             Some(recorded) => recorded[task].env.boxed_clone(),
-            None => reset(self.env, self.seed, task as u64),
+            None => self.drawn(task as u64),
         };
         Many::new((0..self.count).map(start).collect())
     }
+
+    /// A task drawn by a reset: the first of a few that neither starts nor ends where a guardrail forbids to be, or the last.
+    fn drawn(&self, task: u64) -> Box<dyn Env> {
+        let first = reset(self.env, self.seed, task);
+        if clear(first.as_ref(), self.guardrails) {
+            return first;
+        }
+        let mut again = (0..ATTEMPTS).map(|attempt| {
+            let mut env = self.env.boxed_clone();
+            env.reset(derive_seed(self.seed, &[task, DRAWN_AGAIN, attempt]));
+            env
+        });
+        again.find(|env| clear(env.as_ref(), self.guardrails)).unwrap_or(first)
+    }
+}
+
+/// Whether neither the start nor the goal is where a guardrail forbids to be.
+fn clear(env: &dyn Env, guardrails: &[GuardrailConfig]) -> bool {
+    let spec = env.spec();
+    let (mut start, mut goal) = (vec![0.0; spec.label_len()], vec![0.0; spec.label_len()]);
+    env.labels(&mut start);
+    env.goal_labels(&mut goal);
+    guardrails.iter().all(|guardrail| [&start, &goal].iter().all(|labels| guardrail.clear_of(spec, labels)))
 }
 
 fn reset(env: &dyn Env, seed: u64, task: u64) -> Box<dyn Env> {
@@ -98,6 +126,9 @@ impl Recorded {
             let at = |frame: usize| episode.states.get(frame * state..(frame + 1) * state).unwrap_or_default();
             env.set_state(at(frame))?;
             env.set_goal(at(frame + offset))?;
+            if !clear(env.as_ref(), &config.guardrails) {
+                continue;
+            }
             if config.skip_solved && env.distance() < radius {
                 solved += 1;
                 continue;

@@ -13,7 +13,8 @@ use gedanken_train::run_folder::{FolderError, write_atomic};
 use gedanken_train::{Evaluate, Tracker};
 
 use crate::baselines::Setup;
-use crate::{EvalConfig, EvalError, Report, checks, evaluate, films};
+use crate::report::EpisodeRow;
+use crate::{Bench, Comparison, EvalConfig, EvalError, Report, bench, checks, evaluate, films};
 
 /// Evaluates models under one protocol, and writes what it finds into a folder.
 pub struct Evaluator {
@@ -58,6 +59,7 @@ impl Evaluator {
         let setup = self.setup(model);
         let mut report = evaluate(&setup, step, self.config.tasks, self.config.baselines, say)?;
         report.checks = Some(self.checks(model));
+        report.worthiness = Some(setup.worthiness()?);
         create(folder)?;
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
         let path = folder.join("report.json");
@@ -67,6 +69,14 @@ impl Evaluator {
             save_gif(film, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
         }
         Ok(report)
+    }
+
+    /// All planners on this model.
+    ///
+    /// # Errors
+    /// [`EvalError`].
+    pub fn bench(&self, model: &WorldModel, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
+        bench(&self.setup(model), what, say)
     }
 
     /// One film, of task `task`.
@@ -92,11 +102,12 @@ fn create(folder: &Path) -> Result<(), FolderError> {
 
 /// One row per episode of every row of the report.
 fn episodes_csv(report: &Report) -> String {
-    let mut csv = "row,task,start,end,least,steps\n".to_owned();
+    let mut csv = "row,task,start,end,least,steps,evaluations\n".to_owned();
     for row in &report.rows {
         for e in &row.episodes {
             let steps = e.steps.map_or(String::new(), |s| s.to_string());
-            csv += &format!("{},{},{:.3},{:.3},{:.3},{}\n", row.name, e.task, e.start, e.end, e.least, steps);
+            let EpisodeRow { task, start, end, least, evaluations, .. } = e;
+            csv += &format!("{},{task},{start:.3},{end:.3},{least:.3},{steps},{evaluations}\n", row.name);
         }
     }
     csv
@@ -121,6 +132,7 @@ impl Evaluate for TrainingEvaluation<'_> {
         let evaluator = self.evaluator;
         let checks = evaluator.checks(model);
         let mut numbers = checks.numbers();
+        numbers.append(&mut evaluator.setup(model).worthiness()?.numbers());
         let tasks = evaluator.config.tasks_in_training.min(evaluator.config.tasks);
         let mut line = format!("update {step}: ");
         if tasks > 0 {
@@ -128,6 +140,16 @@ impl Evaluate for TrainingEvaluation<'_> {
             let report = evaluate(&setup, step, tasks, false, &mut |_| {})?;
             numbers.append(&mut report.numbers());
             if let Some(row) = report.headline() {
+                for (round, search) in row.trace.iter().enumerate() {
+                    let values = [
+                        ("energy_best", search.best),
+                        ("energy_mean", search.mean),
+                        ("energy_spread", search.spread),
+                        ("action_deviation", search.deviation),
+                        ("gradient_norm", search.gradient),
+                    ];
+                    numbers.extend(values.map(|(name, value)| (format!("plan_round_{round:02}/{name}"), value)));
+                }
                 let [low, high] = row.interval.map(|x| 100.0 * x);
                 line += &format!("success {:.0} % ({low:.0}-{high:.0} %, n = {tasks}), ", 100.0 * row.success);
             }

@@ -20,7 +20,9 @@ pub struct LearnedWorld<'a> {
 
 impl World for LearnedWorld<'_> {
     fn encode(&self, observations: &Observations) -> Tensor<3> {
-        self.model.encode(self.statistics.pixels(&observations.pixels, self.model.spaces().pixels, self.device))
+        let pixels = self.statistics.pixels(&observations.pixels, self.model.spaces().pixels, self.device);
+        let felt = self.model.felt(self.statistics.labels(&observations.labels, self.device));
+        self.model.encode(pixels, felt)
     }
 
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use gedanken_env::Env;
-use gedanken_eval::{Driver, EvalConfig, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks};
+use gedanken_eval::{Driver, EvalConfig, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks, Thinker};
 use gedanken_planner::{Objective, Observations, PlannerConfig, World};
 
 fn two_rooms(rule: &str) -> Box<dyn Env> {
@@ -104,14 +104,15 @@ fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_a
     let simulator = Simulator::new();
     let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
     let planner = PlannerConfig { max_norm: Some(1.8), ..PlannerConfig::default() };
-    let driver = Driver::Planner {
+    let driver = Driver::Planner(Thinker {
         world: &simulator,
         simulator: Some(&simulator),
         objective: &objective,
+        guardrails: &[],
         planner: &planner,
         frameskip: 1,
         arrived: Some(0.8),
-    };
+    });
     let mut acting = Vec::new();
     let tasks = Tasks::of(env.as_ref(), &config, 10);
     let episodes =

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use gedanken_data::{DataConfig, Source, SourceKind, Split};
 use gedanken_env::Env;
 use gedanken_eval::{
-    Driver, EvalConfig, EvalError, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks, TasksFrom,
+    Driver, EvalConfig, EvalError, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks, TasksFrom, Thinker,
 };
 use gedanken_planner::{Observations, PlannerConfig, World};
 
@@ -95,14 +95,15 @@ fn planned(frameskip: usize, budget: usize) -> Vec<Vec<f64>> {
     let simulator = Simulator::new();
     let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
     let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
-    let driver = Driver::Planner {
+    let driver = Driver::Planner(Thinker {
         world: &simulator,
         simulator: Some(&simulator),
         objective: &objective,
+        guardrails: &[],
         planner: &planner,
         frameskip,
         arrived: None,
-    };
+    });
     let config = EvalConfig { budget, ..EvalConfig::default() };
     let mut plans = 0;
     let episodes = Tasks::of(env.as_ref(), &config, 6).run(&driver, &mut |_, _, _| plans += 1).unwrap();
@@ -144,7 +145,7 @@ fn blocks_of_one_are_single_steps() {
         simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
         many.labels(&mut labels);
         let seen = Observations { rows: 6, pixels: Vec::new(), labels: labels.clone() };
-        many.step(&agent.act(&simulator, &objective, &seen, &goals, 9 - step).unwrap());
+        many.step(&agent.act(&simulator, &objective, &[], &seen, &goals, 9 - step).unwrap());
         distances.iter_mut().zip(many.distances()).for_each(|(all, now)| all.push(now));
     }
     assert_eq!(planned(1, 9), distances);

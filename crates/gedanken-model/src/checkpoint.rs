@@ -108,7 +108,7 @@ pub fn load(folder: &Path, device: &Device) -> Result<(WorldModel, Blueprint), C
         .map_err(|error| content(error.to_string(), "a whole safetensors file".to_owned()))?;
     let mut stored: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
     let mut problem = None;
-    let model = WorldModel::new(&blueprint.model, blueprint.spaces, 0, device);
+    let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), 0, device);
     let model = replace(model, &mut |name, shape| {
         let found = match stored.remove(name) {
             Some(view) if view.dtype() == Dtype::F32 && view.shape() == shape => {
@@ -151,6 +151,10 @@ fn check(blueprint: &Blueprint) -> Result<(), String> {
     let (mean, std) = (statistics.action_mean.len(), statistics.action_std.len());
     if mean != std || (mean > 0 && !spaces.action.is_multiple_of(mean)) {
         return Err(format!("statistics of {mean} and {std} numbers for actions of {}", spaces.action));
+    }
+    let felt = &spaces.proprioception;
+    if felt.is_empty() != model.proprioception.labels.is_empty() || felt.iter().any(|&column| column >= spaces.labels) {
+        return Err(format!("proprioception {felt:?} of {} labels", spaces.labels));
     }
     if let Some(problem) = sizes::unreasonable(model) {
         return Err(problem);

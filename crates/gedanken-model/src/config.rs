@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct ModelConfig {
     /// Observation to latent.
     pub encoder: EncoderConfig,
+    /// What the agent feels of itself, beside what it sees.
+    pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent.
     pub predictor: PredictorConfig,
     /// What is asked of predictions.
@@ -24,6 +26,25 @@ pub struct ModelConfig {
     pub distance: DistanceConfig,
     /// The probes that read labels from latents.
     pub probe: ProbeConfig,
+}
+
+/// Proprioception: labels that the agent feels of itself (its own place; DINO-WM takes that and the velocity), through a small
+/// MLP whose output is added to every token of the latent. None by default: the model has pixels alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProprioceptionConfig {
+    /// Names of the labels. Default none.
+    #[schemars(length(max = 64))]
+    pub labels: Vec<String>,
+    /// Width of the hidden layer. Default 64.
+    #[schemars(range(min = 1, max = 65536))]
+    pub hidden: usize,
+}
+
+impl Default for ProprioceptionConfig {
+    fn default() -> Self {
+        Self { labels: Vec::new(), hidden: 64 }
+    }
 }
 
 /// The prediction loss: mean squared error of predicted latents, unrolled from the first frame of the window or each from the

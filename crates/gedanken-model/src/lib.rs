@@ -15,20 +15,22 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_encoder::{Encoder, LatentShape};
-use gedanken_nn::{Noise, Readout};
+use gedanken_nn::{Mlp, Noise, Readout};
 use gedanken_predictor::Predictor;
 use gedanken_regularizer::{RegularizerConfig, covariance, directions, sigreg, time_similarity, variance};
 use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Blueprint, CheckpointError, load, save};
-pub use config::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig};
+pub use config::{
+    DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, ProprioceptionConfig,
+};
 pub use distance::{GoalDistance, LayoutFrames, expectile_loss};
 pub use inverse_dynamics::InverseDynamics;
 pub use parameters::{Named, named_parameters, seeded};
 pub use statistics::Statistics;
 
 /// The sizes of what a model sees, does and is probed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spaces {
     /// Pictures: channels, height, width.
@@ -37,6 +39,9 @@ pub struct Spaces {
     pub action: usize,
     /// Numbers of all labels.
     pub labels: usize,
+    /// Those of a row of labels that the agent feels of itself, by their places in it.
+    #[serde(default)]
+    pub proprioception: Vec<usize>,
 }
 
 impl std::fmt::Display for Spaces {
@@ -44,8 +49,10 @@ impl std::fmt::Display for Spaces {
         let [channels, height, width] = self.pixels;
         write!(
             f,
-            "pictures of {channels} x {height} x {width}, actions of {} numbers, {} labels",
-            self.action, self.labels
+            "pictures of {channels} x {height} x {width}, actions of {} numbers, {} labels, {} numbers of proprioception",
+            self.action,
+            self.labels,
+            self.proprioception.len()
         )
     }
 }
@@ -54,6 +61,7 @@ impl std::fmt::Display for Spaces {
 #[derive(Module, Debug)]
 pub struct WorldModel {
     encoder: Encoder,
+    proprioception: Option<Mlp>,
     predictor: Predictor,
     norm: Option<LayerNorm>,
     inverse_dynamics: Option<InverseDynamics>,
@@ -113,6 +121,7 @@ impl WorldModel {
         let model = parameters::seeded(seed, |cpu| {
             let model = Self {
                 encoder: config.encoder.init(spaces.pixels, cpu),
+                proprioception: None,
                 predictor: config.predictor.init([latent.rows, latent.columns], latent.dim, spaces.action, cpu),
                 norm: config.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
                 inverse_dynamics: (inverse.weight > 0.0)
@@ -126,25 +135,28 @@ impl WorldModel {
                     cpu,
                 ),
                 settings: Settings {
-                    spaces,
+                    spaces: spaces.clone(),
                     latent,
                     prediction: config.prediction.clone(),
                     inverse_dynamics: inverse.weight,
                     regularizer: config.regularizer.clone(),
                 },
             };
-            // The distance last: whether there is one changes no other part's weights.
+            // The distance and proprioception last: whether there are any changes no other part's weights.
             let mut model = parameters::draw_and_number(model);
             let head = &config.distance;
             model.distance = head.enabled.then(|| GoalDistance::new(latent, head, cpu));
+            let felt = spaces.proprioception.len();
+            let widths = [felt, config.proprioception.hidden, latent.dim];
+            model.proprioception = (felt > 0).then(|| Mlp::new(&widths, cpu));
             model
         });
         model.fork(device)
     }
 
     /// What the model sees, does and is probed for.
-    pub fn spaces(&self) -> Spaces {
-        self.settings.spaces
+    pub fn spaces(&self) -> &Spaces {
+        &self.settings.spaces
     }
 
     /// The shape of a latent.
@@ -152,9 +164,21 @@ impl WorldModel {
         self.settings.latent
     }
 
-    /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
-    pub fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
-        self.normed(self.encoder.forward(pixels))
+    /// Normalised pixels `[frames, channels, height, width]` and what [`WorldModel::felt`] takes of the labels -> latents
+    /// `[frames, tokens, dim]`.
+    pub fn encode(&self, pixels: Tensor<4>, felt: Option<Tensor<2>>) -> Tensor<3> {
+        let seen = self.encoder.forward(pixels);
+        self.normed(match self.proprioception.as_ref().zip(felt) {
+            Some((network, felt)) => seen + network.forward(felt).unsqueeze_dim(1),
+            None => seen,
+        })
+    }
+
+    /// Proprioception: normalised labels `[frames, labels]` -> those that the agent feels, `[frames, felt]`, if any.
+    pub fn felt(&self, labels: Tensor<2>) -> Option<Tensor<2>> {
+        let columns: Vec<i32> = self.settings.spaces.proprioception.iter().map(|&column| column as i32).collect();
+        let device = labels.device();
+        (!columns.is_empty()).then(|| labels.select(1, Tensor::from_data(columns.as_slice(), &device)))
     }
 
     /// Imagined steps: latents `[batch, frames, tokens, dim]` of at most [`WorldModel::history`] frames, the actions taken in
@@ -240,7 +264,7 @@ impl WorldModel {
         let mut terms = Terms::default();
 
         // Encode every frame.
-        let latents = self.encode(batch.pixels);
+        let latents = self.encode(batch.pixels, self.felt(batch.labels.clone()));
         let sequences = latents.clone().reshape([windows, frames, tokens, dim]).narrow(1, 0, batch.time);
 
         // Predict, and compare.

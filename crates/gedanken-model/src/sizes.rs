@@ -51,6 +51,10 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
     };
     let mut matrices = readout(&model.probe.channels, &[model.probe.hidden, spaces.labels]);
 
+    if !spaces.proprioception.is_empty() {
+        matrices.push([spaces.proprioception.len() + dim, model.proprioception.hidden]);
+    }
+
     // There and back; none where there is no projector.
     let projector = |width: usize| [2 * dim, width];
     match &model.encoder {
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_model_has_at_least_the_weights_it_is_said_to_have_and_not_many_more() {
-        let spaces = Spaces { pixels: [2, 20, 20], action: 2, labels: 4 };
+        let spaces = Spaces { pixels: [2, 20, 20], action: 2, labels: 4, proprioception: vec![0, 3] };
         let vector = PatchConfig { latent: PatchLatent::Vector, dim: 24, ..PatchConfig::default() };
         let impala = ImpalaConfig { channels: vec![4, 8], dim: 16 };
         let parts = [
@@ -135,7 +139,7 @@ mod tests {
         ];
         for (encoder, predictor) in parts {
             let config = ModelConfig { encoder, predictor, ..ModelConfig::default() };
-            let model = WorldModel::new(&config, spaces, 0, &Device::flex());
+            let model = WorldModel::new(&config, spaces.clone(), 0, &Device::flex());
             let weights = named_parameters(&model).iter().map(|p| p.values.len() as u128).sum::<u128>();
             let least = least_weights(&config, &spaces);
             assert!(least <= weights && weights < 2 * least, "{weights} weights, at least {least}");

@@ -23,7 +23,7 @@ fn head(numbers: usize) -> GoalDistance {
         },
         ..ModelConfig::default()
     };
-    let spaces = Spaces { pixels: [1, 1, 1], action: 1, labels: 1 };
+    let spaces = Spaces { pixels: [1, 1, 1], action: 1, labels: 1, proprioception: Vec::new() };
     let model = WorldModel::new(&config, spaces, 0, &Device::flex());
     model.distance().expect("it is enabled").clone().train()
 }

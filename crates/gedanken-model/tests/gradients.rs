@@ -10,7 +10,7 @@ use gedanken_model::*;
 use gedanken_predictor::{ConvConfig, GruConfig, PredictorConfig, ResidualMlpConfig, TransformerConfig};
 use gedanken_regularizer::RegularizerConfig;
 
-const SPACES: Spaces = Spaces { pixels: [2, 6, 6], action: 2, labels: 3 };
+const SPACES: Spaces = Spaces { pixels: [2, 6, 6], action: 2, labels: 3, proprioception: Vec::new() };
 
 /// Tiny models of every kind: a map with convolutions, vectors with a GRU and with an MLP, and LeWorldModel's parts, taught and
 /// unrolled.
@@ -48,6 +48,7 @@ fn configs() -> Vec<ModelConfig> {
         };
         let shared_norm = matches!(predictor, PredictorConfig::Gru(_));
         ModelConfig {
+            proprioception: ProprioceptionConfig::default(),
             encoder,
             predictor,
             prediction: PredictionConfig { unroll: 3, shared_norm, teacher, ..PredictionConfig::default() },

@@ -7,7 +7,7 @@ use gedanken_encoder::{EncoderConfig, ImpalaConfig, PatchConfig, PatchLatent};
 use gedanken_model::*;
 use gedanken_predictor::{GruConfig, PredictorConfig};
 
-const SPACES: Spaces = Spaces { pixels: [2, 65, 65], action: 2, labels: 4 };
+const SPACES: Spaces = Spaces { pixels: [2, 65, 65], action: 2, labels: 4, proprioception: Vec::new() };
 
 fn wave(shape: &[usize], frequency: f32) -> Vec<f32> {
     (0..shape.iter().product()).map(|i: usize| (i as f32 * frequency).sin()).collect()
@@ -115,6 +115,34 @@ fn every_kind_of_latent_goes_all_the_way() {
         let learned = named_parameters(&model).iter().filter(|p| !p.is_statistic()).count();
         assert_eq!(gradients.len(), learned - targets);
     }
+}
+
+#[test]
+fn a_model_feels_the_labels_it_is_told_to_and_no_others() {
+    let device = Device::flex();
+    let spaces = Spaces { proprioception: vec![1, 2], ..SPACES };
+    let model = WorldModel::new(&small(), spaces, 5, &device);
+    let latents = |labels: [f32; 4]| {
+        let pixels = Tensor::<4>::zeros([1, 2, 65, 65], &device);
+        let felt = model.felt(Tensor::from_data([labels], &device));
+        model.encode(pixels, felt).into_data()
+    };
+    assert_eq!(latents([0.0, 0.5, -1.0, 0.0]), latents([9.0, 0.5, -1.0, 9.0]));
+    assert_ne!(latents([0.0, 0.5, -1.0, 0.0]), latents([0.0, 0.6, -1.0, 0.0]));
+    assert_ne!(latents([0.0, 0.5, -1.0, 0.0]), latents([0.0, 0.5, -1.1, 0.0]));
+
+    let blind = WorldModel::new(&small(), SPACES, 5, &device);
+    assert!(blind.felt(Tensor::zeros([1, 4], &device)).is_none());
+    let others =
+        |model| named_parameters(model).into_iter().filter(|p| !p.name.starts_with("proprioception")).collect();
+    let (with, without): (Vec<Named>, Vec<Named>) = (others(&model), others(&blind));
+    assert_eq!(with, without, "its weights change no other part's");
+
+    // It learns with the rest.
+    let model = model.train();
+    let gradients = GradientsParams::from_grads(model.loss(batch(&device)).total.backward(), &model);
+    let targets = named_parameters(&model).iter().filter(|p| p.name.starts_with("distance.target")).count();
+    assert_eq!(gradients.len(), named_parameters(&model).iter().filter(|p| !p.is_statistic()).count() - targets);
 }
 
 #[test]

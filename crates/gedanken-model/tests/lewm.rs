@@ -8,12 +8,13 @@ use gedanken_model::*;
 use gedanken_predictor::{PredictorConfig, TransformerConfig};
 use gedanken_regularizer::RegularizerConfig;
 
-const SPACES: Spaces = Spaces { pixels: [3, 16, 16], action: 4, labels: 2 };
+const SPACES: Spaces = Spaces { pixels: [3, 16, 16], action: 4, labels: 2, proprioception: Vec::new() };
 const TIME: usize = 4;
 
 /// LeWorldModel's loss and sizes.
 fn lewm() -> ModelConfig {
     ModelConfig {
+        proprioception: ProprioceptionConfig::default(),
         encoder: EncoderConfig::Vit(VitConfig::default()),
         predictor: PredictorConfig::Transformer(TransformerConfig::default()),
         prediction: PredictionConfig { teacher: true, ..PredictionConfig::default() },
@@ -89,7 +90,7 @@ fn trained(config: &ModelConfig, updates: u64) -> (WorldModel, Vec<f32>) {
 
 #[test]
 fn leworldmodel_has_18_034_478_parameters() {
-    let spaces = Spaces { pixels: [3, 224, 224], action: 10, labels: 5 };
+    let spaces = Spaces { pixels: [3, 224, 224], action: 10, labels: 5, proprioception: Vec::new() };
     let config = lewm();
     assert_eq!(config.problem(spaces.pixels, 4), None);
     let named = named_parameters(&WorldModel::new(&config, spaces, 0, &Device::flex()));
@@ -142,13 +143,13 @@ fn batch_norms_remember_what_they_saw_and_it_survives_the_disk() {
     assert_eq!(same, blueprint);
     assert_eq!(named_parameters(&loaded), named);
     let imagine =
-        |model: &WorldModel| numbers(model.unroll(model.encode(wave([2, 3, 16, 16], 0.3)), wave([2, 5, 4], 0.9)));
+        |model: &WorldModel| numbers(model.unroll(model.encode(wave([2, 3, 16, 16], 0.3), None), wave([2, 5, 4], 0.9)));
     assert_eq!(imagine(&loaded), imagine(&model));
     // Looking changes nothing, and a frame's latent does not depend on the frames beside it.
     assert_eq!(named_parameters(&model), named);
     let pixels = wave([4, 3, 16, 16], 0.3);
-    let together = numbers(model.encode(pixels.clone()).narrow(0, 1, 1));
-    for (a, b) in together.into_iter().zip(numbers(model.encode(pixels.narrow(0, 1, 1)))) {
+    let together = numbers(model.encode(pixels.clone(), None).narrow(0, 1, 1));
+    for (a, b) in together.into_iter().zip(numbers(model.encode(pixels.narrow(0, 1, 1), None))) {
         assert!((a - b).abs() < 1e-5, "{a} and {b}");
     }
     // Going on from it is going on.
@@ -202,7 +203,7 @@ fn the_convolutional_encoder_makes_vectors_and_maps_with_and_without_a_projector
         let predictor = if tokens == 1 { small().predictor } else { config.predictor.clone() };
         let config = ModelConfig { predictor, ..config };
         let model = WorldModel::new(&config, SPACES, 0, &Device::flex());
-        let latents = model.encode(wave([3, 3, 16, 16], 0.3));
+        let latents = model.encode(wave([3, 3, 16, 16], 0.3), None);
         assert_eq!(latents.dims(), [3, tokens, 6]);
         assert_eq!(model.latent_shape().tokens(), tokens);
         assert_eq!(model.unroll(latents, wave([3, 4, 4], 0.2)).dims(), [3, 4, tokens, 6]);

@@ -5,7 +5,9 @@ use std::time::Instant;
 use burn::prelude::*;
 
 use crate::error::expect_shape;
-use crate::{Bounds, Objective, Observations, PlanError, Planner, PlannerConfig, Plans, Problem, Warm, World};
+use crate::{
+    Bounds, Guardrail, Objective, Observations, PlanError, Planner, PlannerConfig, Plans, Problem, Warm, World,
+};
 
 /// Acts in a batch of tasks that run in step.
 pub struct Agent {
@@ -24,8 +26,12 @@ pub struct Agent {
 pub struct Effort {
     /// Plans made, each for the whole batch.
     pub plans: u64,
-    /// Model evaluations: imagined steps, counted once per imagined future.
+    /// Model evaluations: imagined steps, counted once per imagined future, and once more where its gradient was asked for.
     pub evaluations: u64,
+    /// Plans made, counted for every task.
+    pub task_plans: u64,
+    /// Those of them that break a guardrail: there was none that kept them all.
+    pub broken: u64,
     /// Time spent encoding and planning, in milliseconds.
     pub milliseconds: f64,
 }
@@ -68,6 +74,7 @@ impl Agent {
         &mut self,
         world: &dyn World,
         objective: &dyn Objective,
+        guardrails: &[Box<dyn Guardrail + '_>],
         observations: &Observations,
         goals: &Tensor<3>,
         steps_left: usize,
@@ -83,6 +90,7 @@ impl Agent {
             let plans = self.planner.plan(&Problem {
                 world,
                 objective,
+                guardrails,
                 start: world.encode(observations),
                 goals: goals.clone(),
                 steps_left,
@@ -91,7 +99,9 @@ impl Agent {
                 warm: warm.map(|plans| Warm { plans, executed: self.executed }),
             })?;
             self.effort.plans += 1;
-            self.effort.evaluations += plans.evaluations;
+            self.effort.evaluations += plans.evaluations.iter().sum::<u64>();
+            self.effort.task_plans += plans.tasks as u64;
+            self.effort.broken += plans.violation.iter().filter(|&&violation| violation > 0.0).count() as u64;
             self.effort.milliseconds += began.elapsed().as_secs_f64() * 1e3;
             self.plans = Some(plans);
             self.executed = 0;

@@ -1,6 +1,7 @@
 //! The cross-entropy method (Rubinstein, 1999; for model-predictive control: Chua et al., 2018).
 
-use crate::search::{Fit, checked, search};
+use crate::noise;
+use crate::search::{Refit, Style, checked, search};
 use crate::{Bounds, Kind, Over, PlanError, Planner, PlannerConfig, Plans, Problem, Returned};
 
 /// CEM: the next Gaussian has the mean and the unbiased standard deviation of the elites.
@@ -24,13 +25,19 @@ impl Cem {
 
 impl Planner for Cem {
     fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
-        search(&self.config, &self.bounds, problem, &fit())
+        search(&self.config, &self.bounds, problem, &style(&self.config))
     }
 }
 
 /// All elites count the same.
-pub(crate) fn fit() -> Fit<impl Fn(&[f32]) -> Vec<f64>> {
-    Fit { weights: |energies: &[f32]| vec![1.0 / energies.len() as f64; energies.len()], unbiased: true }
+pub(crate) fn style(config: &PlannerConfig) -> Style {
+    Style {
+        refit: Some(Refit::Equal),
+        noise: noise::Kind::Smooth(config.smoothness),
+        decay: 1.0,
+        mean_last: false,
+        shift_elites: false,
+    }
 }
 
 impl PlannerConfig {

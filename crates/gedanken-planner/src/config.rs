@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, Cem, Mppi, PlanError, Planner};
+use crate::{Bounds, Cem, Gradient, Icem, Mppi, PlanError, Planner, Shooting};
 
 /// How to plan. Presets: [`PlannerConfig::eb_jepa_cem`], [`PlannerConfig::eb_jepa_mppi`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,36 @@ pub struct PlannerConfig {
     /// MPPI: the energy difference over which a sequence's weight falls by e. Left to CEM it does nothing.
     #[schemars(range(min = 0.0))]
     pub temperature: f32,
+    /// MPPI: whether the standard deviation follows the weighted sequences, or stays `init_std`.
+    pub update_std: bool,
+    /// iCEM: exponent of the noise's power spectrum along a sequence; 0 is white, 2 Brownian. It has this in place of
+    /// `smoothness`.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub color: f32,
+    /// iCEM: every round has this many times fewer samples than the one before.
+    #[schemars(range(min = 1.0, max = 100.0))]
+    pub decay: f32,
+    /// Gradient, Adam and `polish`: length of the first step per number of the sequence, in the actions' units; it falls to
+    /// nothing over the iterations.
+    #[schemars(range(min = 0.0))]
+    pub learning_rate: f32,
+    /// Random, CEM, iCEM, MPPI: steps of Adam that the last round's elites take down the gradient in the end; the best sequence
+    /// is the plan then. 0: none.
+    #[schemars(range(min = 0))]
+    pub polish: usize,
+    /// A task's search ends when its lowest energy has fallen, in the last `patience` rounds, by no more than this share of what
+    /// the first round's mean and best differed by. 0: never before its budget.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub tolerance: f32,
+    /// Rounds over which the energy has to fall.
+    #[schemars(range(min = 1))]
+    pub patience: usize,
+    /// Model evaluations of one plan of one task that no further round may exceed. Default: no limit but the iterations.
+    #[schemars(range(min = 1))]
+    pub max_evaluations: Option<u64>,
+    /// Milliseconds after which a plan begins no further round. A plan depends on the machine then. Default: no limit.
+    #[schemars(range(min = 0.0))]
+    pub max_milliseconds: Option<f64>,
     /// Which sequence is the plan.
     pub returns: Returned,
     /// Which imagined steps count.
@@ -66,8 +96,16 @@ pub enum Kind {
     /// Cross-entropy method: refit a Gaussian to the best sequences.
     #[default]
     Cem,
+    /// CEM with coloured noise, fewer and fewer samples, elites kept and shifted.
+    Icem,
     /// Model-predictive path integral control: refit it to sequences weighted by their energies.
     Mppi,
+    /// Random shooting: the best of so many sequences.
+    Random,
+    /// Down the gradient of the energy, through the model, from `samples` starts.
+    Gradient,
+    /// The same by Adam.
+    Adam,
 }
 
 /// Which sequence a sampling planner returns.
@@ -110,6 +148,15 @@ impl Default for PlannerConfig {
             momentum: 0.0,
             smoothness: 0.5,
             temperature: 0.1,
+            update_std: true,
+            color: 2.0,
+            decay: 1.25,
+            learning_rate: 0.2,
+            polish: 0,
+            tolerance: 0.0,
+            patience: 2,
+            max_evaluations: None,
+            max_milliseconds: None,
             returns: Returned::Mean,
             over: Over::Sum,
             max_norm: None,
@@ -124,9 +171,22 @@ impl PlannerConfig {
     /// How many sequences the next distribution is fitted to: `elites`, or the planner's default.
     pub fn elites(&self) -> usize {
         self.elites.unwrap_or(match self.kind {
-            Kind::Cem => (self.samples / 8).max(2),
             Kind::Mppi => self.samples,
+            _ => (self.samples / 8).max(2).min(self.samples),
         })
+    }
+
+    /// Whether it goes down a gradient, and so needs a world and an objective that have one.
+    pub fn needs_gradient(&self) -> bool {
+        matches!(self.kind, Kind::Gradient | Kind::Adam) || self.polish > 0
+    }
+
+    /// The same for a world without one: CEM in place of a descent, and no polish.
+    #[must_use]
+    pub fn without_gradient(&self) -> Self {
+        let slides = matches!(self.kind, Kind::Gradient | Kind::Adam);
+        let samples = if slides { self.samples.max(16) } else { self.samples };
+        Self { kind: if slides { Kind::Cem } else { self.kind }, samples, polish: 0, ..self.clone() }
     }
 
     /// The planner, for actions within `bounds`; `max_norm` replaces their greatest norm.
@@ -136,6 +196,9 @@ impl PlannerConfig {
     pub fn init(&self, bounds: Bounds) -> Result<Box<dyn Planner>, PlanError> {
         Ok(match self.kind {
             Kind::Cem => Box::new(Cem::new(self, bounds)?),
+            Kind::Icem => Box::new(Icem::new(self, bounds)?),
+            Kind::Random => Box::new(Shooting::new(self, bounds)?),
+            Kind::Gradient | Kind::Adam => Box::new(Gradient::new(self, bounds)?),
             Kind::Mppi => Box::new(Mppi::new(self, bounds)?),
         })
     }
@@ -154,21 +217,38 @@ impl PlannerConfig {
         };
         at_least(self.horizon, 1, "horizon")?;
         at_least(self.iterations, 1, "iterations")?;
-        at_least(self.samples, 2, "samples")?;
-        at_least(self.elites(), 2, "elites")?;
+        let slides = matches!(self.kind, Kind::Gradient | Kind::Adam);
+        at_least(self.samples, if slides { 1 } else { 2 }, "samples")?;
+        at_least(self.patience, 1, "patience")?;
         at_least(self.replan_every, 1, "replan_every")?;
         at_least(self.max_rows, 1, "max_rows")?;
-        let (elites, samples) = (self.elites(), self.samples);
-        check(elites <= samples, "elites", format!("{elites} elites of {samples} samples; expected at most as many"))?;
-        let keep = self.keep;
-        check(keep <= elites, "keep", format!("{keep} kept of {elites} elites; expected at most as many"))?;
-        check(keep < samples, "keep", format!("{keep} kept of {samples} samples; nothing new would be tried"))?;
+        if !slides {
+            at_least(self.elites(), 2, "elites")?;
+            let (elites, samples, keep) = (self.elites(), self.samples, self.keep);
+            check(
+                elites <= samples,
+                "elites",
+                format!("{elites} elites of {samples} samples; expected at most as many"),
+            )?;
+            check(keep <= elites, "keep", format!("{keep} kept of {elites} elites; expected at most as many"))?;
+            check(keep < samples, "keep", format!("{keep} kept of {samples} samples; nothing new would be tried"))?;
+        }
         let (every, horizon) = (self.replan_every, self.horizon);
         check(every <= horizon, "replan_every", format!("{every} is more than the horizon of {horizon} actions"))?;
         between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
         between(self.min_std, self.min_std >= 0.0, "min_std", "0 or more")?;
         between(self.momentum, (0.0..1.0).contains(&self.momentum), "momentum", "0 to below 1")?;
         between(self.smoothness, (0.0..1.0).contains(&self.smoothness), "smoothness", "0 to below 1")?;
+        between(self.color, (0.0..=10.0).contains(&self.color), "color", "0 to 10")?;
+        between(self.decay, (1.0..=100.0).contains(&self.decay), "decay", "1 to 100")?;
+        between(self.learning_rate, self.learning_rate > 0.0, "learning_rate", "a positive number")?;
+        between(self.tolerance, (0.0..=1.0).contains(&self.tolerance), "tolerance", "0 to 1")?;
+        let limit = self.max_milliseconds;
+        check(
+            limit.is_none_or(|limit| limit > 0.0),
+            "max_milliseconds",
+            format!("{limit:?}; expected a positive number"),
+        )?;
         between(self.temperature, self.temperature > 0.0, "temperature", "a positive number")?;
         match self.max_norm {
             Some(norm) => between(norm, norm > 0.0, "max_norm", "a positive number"),

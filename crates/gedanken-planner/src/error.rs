@@ -40,6 +40,11 @@ pub enum PlanError {
         /// Candidates tried.
         samples: usize,
     },
+    /// A planner by gradient on a world or an objective that has none.
+    #[error(
+        "the world or the objective has no gradient; expected a planner that needs none (planner.kind = \"cem\", planner.polish = 0)"
+    )]
+    NoGradient,
     /// The device did not give the energies back.
     #[error("reading energies from the device: {0}")]
     Device(String),

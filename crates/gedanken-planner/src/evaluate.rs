@@ -1,22 +1,62 @@
-//! The energies of candidates: the only place where a planner meets the device.
+//! The scores of candidates: the only place where a planner meets the device.
+
+use std::cmp::Ordering;
 
 use burn::prelude::*;
 
 use crate::error::expect_shape;
-use crate::{Over, PlanError, Problem};
+use crate::search::{Candidate, Chosen};
+use crate::{Bounds, Iteration, Over, PlanError, PlannerConfig, Plans, Problem};
 
-/// Imagines candidates and reads their energies, counting the work.
+/// What a sequence is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Score {
+    /// The plan's energy; infinite where it is not finite.
+    pub energy: f32,
+    /// How far it breaks the guardrails, summed over them and its steps; 0 where it keeps them all.
+    pub violation: f32,
+}
+
+impl Score {
+    /// Of what has not been imagined.
+    pub const UNTRIED: Self = Score { energy: f32::INFINITY, violation: 0.0 };
+
+    /// Better is less: a plan that keeps the guardrails before any that does not, then by how far it breaks them, then by energy;
+    /// what has no finite energy last.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let broken = self.energy.is_infinite().cmp(&other.energy.is_infinite());
+        broken.then(self.violation.total_cmp(&other.violation)).then(self.energy.total_cmp(&other.energy))
+    }
+
+    /// Whether the other one is a plan and this one is none, or the other one breaks the guardrails less.
+    pub fn worse_kind(&self, other: &Self) -> bool {
+        self.energy.is_infinite() || self.violation > other.violation
+    }
+
+    /// Indices of those with a finite energy, best first.
+    pub fn rank(scores: &[Score]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..scores.len()).filter(|&i| scores[i].energy.is_finite()).collect();
+        order.sort_by(|&a, &b| scores[a].order(&scores[b]));
+        order
+    }
+}
+
+/// Imagines candidates and reads their scores, counting the work.
 pub(crate) struct Evaluator<'a> {
     problem: &'a Problem<'a>,
     over: Over,
     max_rows: usize,
-    /// Imagined steps so far, counted once per imagined future.
-    pub evaluations: u64,
+    /// Numbers of an action.
+    action: usize,
+    /// Actions of a plan.
+    pub horizon: usize,
+    /// Imagined steps so far, counted once per imagined future; a gradient counts as much as its future.
+    evaluations: Vec<u64>,
 }
 
 impl<'a> Evaluator<'a> {
     /// For a problem whose parts fit each other.
-    pub fn new(problem: &'a Problem<'a>, over: Over, max_rows: usize) -> Result<Self, PlanError> {
+    pub fn new(problem: &'a Problem<'a>, config: &PlannerConfig, bounds: &Bounds) -> Result<Self, PlanError> {
         let [tasks, _, _] = problem.start.dims();
         if tasks == 0 {
             return Err(PlanError::NoTasks);
@@ -27,53 +67,155 @@ impl<'a> Evaluator<'a> {
         let [goals, tokens, dim] = problem.goals.dims();
         expect_shape("goals", &[goals, tokens, dim], &[tasks, tokens, dim])?;
         expect_shape("seeds", &[problem.seeds.len()], &[tasks])?;
-        Ok(Evaluator { problem, over, max_rows, evaluations: 0 })
+        let horizon = config.horizon.min(problem.steps_left);
+        let (over, max_rows, evaluations) = (config.over, config.max_rows, vec![0; tasks]);
+        Ok(Evaluator { problem, over, max_rows, action: bounds.action(), horizon, evaluations })
     }
 
-    /// Tasks of the batch.
-    pub fn tasks(&self) -> usize {
-        self.problem.seeds.len()
+    /// Numbers of a sequence.
+    pub fn length(&self) -> usize {
+        self.horizon * self.action
     }
 
-    /// Energies `[tasks, samples]` of the candidates `[tasks, samples, horizon, action]`; what is not finite becomes
-    /// infinity.
-    pub fn energies(&mut self, candidates: &[f32], samples: usize, horizon: usize) -> Result<Vec<f32>, PlanError> {
-        let rows = self.tasks() * samples;
-        let length = candidates.len() / rows;
-        let mut energies = Vec::with_capacity(rows);
+    /// Scores `[tasks, samples]` of the candidates `[tasks, samples, horizon, action]` of these tasks.
+    pub fn scores(&mut self, tasks: &[usize], candidates: &[f32], samples: usize) -> Result<Vec<Score>, PlanError> {
+        let mut scores = Vec::with_capacity(tasks.len() * samples);
+        self.in_chunks(tasks, candidates, samples, 1, |chunk| {
+            let actions = chunk.tensor(&chunk.start.device());
+            let (energy, violation) = chunk.imagine(actions)?;
+            scores.extend(zip(read(energy)?, violation)?);
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+
+    /// The same, and the gradients of their energies `[tasks, samples, horizon, action]`.
+    pub fn gradients(
+        &mut self,
+        tasks: &[usize],
+        candidates: &[f32],
+        samples: usize,
+    ) -> Result<(Vec<Score>, Vec<f32>), PlanError> {
+        let (mut scores, mut gradients) = (Vec::with_capacity(tasks.len() * samples), Vec::new());
+        self.in_chunks(tasks, candidates, samples, 2, |chunk| {
+            let actions = chunk.tensor(&chunk.start.device()).autodiff().require_grad();
+            let (energy, violation) = chunk.imagine(actions.clone())?;
+            if !energy.is_autodiff() {
+                return Err(PlanError::NoGradient);
+            }
+            let gradient = actions.grad(&energy.clone().sum().backward()).ok_or(PlanError::NoGradient)?;
+            scores.extend(zip(read(energy.inner())?, violation)?);
+            gradients.extend(read(gradient)?);
+            Ok(())
+        })?;
+        Ok((scores, gradients))
+    }
+
+    fn in_chunks(
+        &mut self,
+        tasks: &[usize],
+        candidates: &[f32],
+        samples: usize,
+        cost: usize,
+        mut work: impl FnMut(&Chunk) -> Result<(), PlanError>,
+    ) -> Result<(), PlanError> {
+        let (length, device) = (self.length(), self.problem.start.device());
         for (chunk, actions) in candidates.chunks(self.max_rows.saturating_mul(length)).enumerate() {
             let first = chunk * self.max_rows;
-            let count = actions.len() / length;
-            let tasks = (first..first + count).map(|row| (row / samples) as i32).collect();
-            energies.extend(self.chunk(tasks, actions, horizon)?);
+            let rows = actions.len() / length;
+            let of: Vec<i32> = (first..first + rows).map(|row| tasks[row / samples] as i32).collect();
+            let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &device);
+            work(&Chunk {
+                problem: self.problem,
+                over: self.over,
+                start: self.problem.start.clone().select(0, of.clone()),
+                goals: self.problem.goals.clone().select(0, of),
+                actions: TensorData::new(actions.to_vec(), [rows, self.horizon, self.action]),
+            })?;
         }
-        self.evaluations += (rows * horizon) as u64;
-        Ok(energies)
+        tasks.iter().for_each(|&task| self.evaluations[task] += (cost * samples * self.horizon) as u64);
+        Ok(())
     }
 
-    /// Energies of one chunk of rows; row r belongs to task `tasks[r]`.
-    fn chunk(&self, tasks: Vec<i32>, actions: &[f32], horizon: usize) -> Result<Vec<f32>, PlanError> {
-        let (rows, device) = (tasks.len(), self.problem.start.device());
-        let actions = TensorData::new(actions.to_vec(), [rows, horizon, actions.len() / rows / horizon]);
-        let tasks = Tensor::<1, Int>::from_data(TensorData::new(tasks, [rows]), &device);
-        let start = self.problem.start.clone().select(0, tasks.clone());
-        let goals = self.problem.goals.clone().select(0, tasks);
+    /// The plans of all tasks.
+    pub fn plans(self, chosen: Vec<Chosen>, trace: Vec<Iteration>) -> Plans {
+        let of = |get: fn(&Candidate) -> f32| chosen.iter().map(|chosen| get(&chosen.plan)).collect();
+        Plans {
+            tasks: chosen.len(),
+            horizon: self.horizon,
+            action: self.action,
+            actions: chosen.iter().flat_map(|chosen| &chosen.plan.actions).copied().collect(),
+            energy: of(|plan| plan.score.energy),
+            violation: of(|plan| plan.score.violation),
+            others: chosen.into_iter().map(|chosen| chosen.others).collect(),
+            evaluations: self.evaluations,
+            trace,
+        }
+    }
+}
 
-        let (world, actions) = (self.problem.world, Tensor::from_data(actions, &device));
-        let (futures, steps) = match self.over {
-            Over::Last => (world.destination(start, actions).unsqueeze_dim(1), 1),
-            Over::Sum | Over::Mean => (world.rollout(start, actions), horizon),
+/// Some rows of candidates, each beside its task's start and goal.
+struct Chunk<'a> {
+    problem: &'a Problem<'a>,
+    over: Over,
+    start: Tensor<3>,
+    goals: Tensor<3>,
+    actions: TensorData,
+}
+
+impl Chunk<'_> {
+    fn tensor(&self, device: &Device) -> Tensor<3> {
+        Tensor::from_data(self.actions.clone(), device)
+    }
+
+    /// Energies `[rows]`, and violations `[rows]` where there are guardrails.
+    fn imagine(&self, actions: Tensor<3>) -> Result<(Tensor<1>, Option<Tensor<1>>), PlanError> {
+        let Problem { world, objective, guardrails, .. } = self.problem;
+        let [rows, horizon, _] = actions.dims();
+        let (futures, steps) = if self.over == Over::Last && guardrails.is_empty() {
+            (world.destination(self.start.clone(), actions.clone()).unsqueeze_dim(1), 1)
+        } else {
+            (world.rollout(self.start.clone(), actions.clone()), horizon)
         };
         let [_, _, tokens, dim] = futures.dims();
         expect_shape("the world's rollout", &futures.dims(), &[rows, steps, tokens, dim])?;
-        let energy = self.problem.objective.energy(futures, goals);
-        expect_shape("the objective's energy", &energy.dims(), &[rows, steps])?;
-        let energy = if self.over == Over::Mean { energy.mean_dim(1) } else { energy.sum_dim(1) };
 
-        let data = energy.try_into_data().map_err(|error| PlanError::Device(format!("{error:?}")))?;
-        let values = data.try_into_vec_as::<f32>();
-        let mut values = values.map_err(|error| PlanError::Device(format!("{error:?}")))?;
-        values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = f32::INFINITY);
-        Ok(values)
+        let mut violation: Option<Tensor<2>> = None;
+        for guardrail in *guardrails {
+            let plain = |tensor: Tensor<4>| if tensor.is_autodiff() { tensor.inner() } else { tensor };
+            let actions = if actions.is_autodiff() { actions.clone().inner() } else { actions.clone() };
+            let by = guardrail.violation(plain(futures.clone()), actions);
+            expect_shape("the guardrail's violation", &by.dims(), &[rows, steps])?;
+            let by = by.clamp_min(0.0);
+            violation = Some(violation.map_or(by.clone(), |sum| sum + by));
+        }
+        let judged = if self.over == Over::Last { futures.narrow(1, steps - 1, 1) } else { futures };
+        let counted = judged.dims()[1];
+        let energy = objective.energy(judged, self.goals.clone());
+        expect_shape("the objective's energy", &energy.dims(), &[rows, counted])?;
+        let energy = if self.over == Over::Mean { energy.mean_dim(1) } else { energy.sum_dim(1) };
+        let energy: Tensor<1> = energy.squeeze_dim(1);
+        let energy = match objective.action_cost(actions) {
+            Some(cost) => energy + cost,
+            None => energy,
+        };
+        Ok((energy, violation.map(|violation| violation.sum_dim(1).squeeze_dim(1))))
     }
+}
+
+/// Numbers from the device; what is not finite becomes infinity.
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, PlanError> {
+    let data = tensor.try_into_data().map_err(|error| PlanError::Device(format!("{error:?}")))?;
+    let values = data.try_into_vec_as::<f32>();
+    let mut values = values.map_err(|error| PlanError::Device(format!("{error:?}")))?;
+    values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = f32::INFINITY);
+    Ok(values)
+}
+
+fn zip(energies: Vec<f32>, violations: Option<Tensor<1>>) -> Result<Vec<Score>, PlanError> {
+    let violations = match violations {
+        Some(violations) => read(violations)?,
+        None => vec![0.0; energies.len()],
+    };
+    Ok(energies.into_iter().zip(violations).map(|(energy, violation)| Score { energy, violation }).collect())
 }

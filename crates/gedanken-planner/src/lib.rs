@@ -14,8 +14,9 @@
 //! candidates of all tasks. Sampling and ranking are tiny and happen on the host, with random numbers that follow from a
 //! task's own seed: a task's plan is the same whichever tasks it shares a batch with.
 //!
-//! One file holds one planner ([`Cem`], [`Mppi`]); what they share is in `search` (the sampling loop) and `evaluate` (the
-//! energies of candidates). [`PlannerConfig`] is one flat struct for all of them.
+//! One file holds one planner ([`Shooting`], [`Cem`], [`Icem`], [`Mppi`], [`Gradient`]); what they share is in `search` (the
+//! sampling loop), `stop` (when it ends) and `evaluate` (the scores of candidates). Any sampling planner can be followed by
+//! steps down the gradient (`polish`). Constraints are [`Guardrail`]s. [`PlannerConfig`] is one flat struct for all of them.
 
 mod agent;
 mod bounds;
@@ -23,11 +24,16 @@ mod cem;
 mod config;
 mod error;
 mod evaluate;
+mod gradient;
+mod guardrail;
+mod icem;
 mod mppi;
 mod noise;
 mod objective;
 mod plan;
 mod search;
+mod shooting;
+mod stop;
 mod world;
 
 pub use agent::{Agent, Effort};
@@ -35,7 +41,11 @@ pub use bounds::Bounds;
 pub use cem::Cem;
 pub use config::{Kind, Over, PlannerConfig, Returned};
 pub use error::PlanError;
+pub use gradient::Gradient;
+pub use guardrail::{ActionLimit, Guardrail};
+pub use icem::Icem;
 pub use mppi::Mppi;
-pub use objective::{LatentDistance, Norm, Objective};
+pub use objective::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 pub use plan::{Iteration, Planner, Plans, Problem, Warm};
+pub use shooting::Shooting;
 pub use world::{Observations, World};

@@ -1,10 +1,11 @@
 //! Model-predictive path integral control (Williams et al., 2016).
 
-use crate::search::{Fit, checked, search};
+use crate::cem;
+use crate::search::{Refit, Style, checked, search};
 use crate::{Bounds, Kind, PlanError, Planner, PlannerConfig, Plans, Problem, Returned};
 
 /// MPPI: a sequence of energy c has the weight `exp(-(c - c_min) / temperature)` in the next Gaussian's mean and (biased)
-/// standard deviation.
+/// standard deviation; with `update_std = false` the deviation stays what it was, as in most implementations.
 ///
 /// Where energies differ by much more than the temperature, one sequence has all the weight and the deviation falls to
 /// `min_std` at once: a small temperature needs a floor of noise (a fifth of `init_std`, say) to go on searching.
@@ -28,20 +29,14 @@ impl Mppi {
 
 impl Planner for Mppi {
     fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
-        search(&self.config, &self.bounds, problem, &fit(self.config.temperature))
+        search(&self.config, &self.bounds, problem, &style(&self.config))
     }
 }
 
 /// The lower its energy, the more an elite counts.
-pub(crate) fn fit(temperature: f32) -> Fit<impl Fn(&[f32]) -> Vec<f64>> {
-    let weights = move |energies: &[f32]| {
-        let least = energies.iter().copied().fold(f32::INFINITY, f32::min);
-        let weight = |&c: &f32| (-f64::from(c - least) / f64::from(temperature)).exp();
-        let weights: Vec<f64> = energies.iter().map(weight).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / sum).collect()
-    };
-    Fit { weights, unbiased: false }
+pub(crate) fn style(config: &PlannerConfig) -> Style {
+    let refit = Refit::Softmax { temperature: config.temperature, std: config.update_std };
+    Style { refit: Some(refit), ..cem::style(config) }
 }
 
 impl PlannerConfig {

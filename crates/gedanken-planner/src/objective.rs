@@ -12,6 +12,12 @@ pub trait Objective {
     ///
     /// What is not finite counts as infinitely bad.
     fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2>;
+
+    /// What actions `[rows, horizon, action]`, in the environment's units, cost by themselves, `[rows]`: added to a plan's energy
+    /// once, whichever of its steps count. Nothing by default.
+    fn action_cost(&self, _actions: Tensor<3>) -> Option<Tensor<1>> {
+        None
+    }
 }
 
 /// Distance of latents, averaged over `tokens * dim`: the goal cost of PLDM (Sobal et al., 2025) and EB-JEPA.
@@ -33,15 +39,69 @@ pub enum Norm {
     L2,
     /// Mean of the absolute values.
     L1,
+    /// One less the cosine of the angle between the two, all tokens together.
+    Cosine,
 }
 
 impl Objective for LatentDistance {
     fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
-        let difference = futures - goals.unsqueeze_dim::<4>(1);
+        let (futures, goals) = (futures.flatten::<3>(2, 3), goals.flatten::<2>(1, 2).unsqueeze_dim::<3>(1));
         let cost = match self.norm {
-            Norm::L2 => difference.square(),
-            Norm::L1 => difference.abs(),
+            Norm::L2 => (futures - goals).square().mean_dim(2),
+            Norm::L1 => (futures - goals).abs().mean_dim(2),
+            Norm::Cosine => {
+                let length = |x: Tensor<3>| x.square().sum_dim(2).sqrt() + 1e-12;
+                let lengths = length(futures.clone()) * length(goals.clone());
+                -((futures * goals).sum_dim(2) / lengths - 1.0)
+            }
         };
-        cost.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2)
+        cost.squeeze_dim::<2>(2)
+    }
+}
+
+/// What the actions cost by themselves: their effort, and how they change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActionCost {
+    /// Weight of the mean square of a control step's numbers.
+    pub effort: f32,
+    /// Weight of the mean square of their change from one control step to the next.
+    pub smoothness: f32,
+    /// Numbers of one control step's action.
+    pub dims: usize,
+}
+
+impl Objective for ActionCost {
+    fn energy(&self, futures: Tensor<4>, _: Tensor<3>) -> Tensor<2> {
+        let [rows, horizon, _, _] = futures.dims();
+        Tensor::zeros([rows, horizon], &futures.device())
+    }
+
+    fn action_cost(&self, actions: Tensor<3>) -> Option<Tensor<1>> {
+        let [rows, horizon, numbers] = actions.dims();
+        let steps = horizon * numbers / self.dims;
+        let actions = actions.reshape([rows, steps, self.dims]);
+        let mean = |x: Tensor<3>| x.square().flatten::<2>(1, 2).mean_dim(1).squeeze_dim::<1>(1);
+        let effort = mean(actions.clone()) * self.effort;
+        if steps < 2 {
+            return Some(effort);
+        }
+        let change = actions.clone().narrow(1, 1, steps - 1) - actions.narrow(1, 0, steps - 1);
+        Some(effort + mean(change) * self.smoothness)
+    }
+}
+
+/// Several objectives, each with its weight.
+pub struct WeightedSum<'a>(pub Vec<(f32, Box<dyn Objective + 'a>)>);
+
+impl Objective for WeightedSum<'_> {
+    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
+        let [rows, horizon, _, _] = futures.dims();
+        let none = Tensor::zeros([rows, horizon], &futures.device());
+        self.0.iter().fold(none, |sum, (weight, term)| sum + term.energy(futures.clone(), goals.clone()) * *weight)
+    }
+
+    fn action_cost(&self, actions: Tensor<3>) -> Option<Tensor<1>> {
+        let costs = self.0.iter().filter_map(|(weight, term)| Some(term.action_cost(actions.clone())? * *weight));
+        costs.reduce(|sum, cost| sum + cost)
     }
 }

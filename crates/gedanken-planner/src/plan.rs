@@ -2,7 +2,8 @@
 
 use burn::prelude::*;
 
-use crate::{Objective, PlanError, World};
+use crate::search::Round;
+use crate::{Guardrail, Objective, PlanError, World};
 
 /// Searches, for each task of a batch, the action sequence of the lowest energy.
 pub trait Planner: Send + Sync {
@@ -19,6 +20,8 @@ pub struct Problem<'a> {
     pub world: &'a dyn World,
     /// Judges them.
     pub objective: &'a dyn Objective,
+    /// What every plan must keep; empty for anything goes.
+    pub guardrails: &'a [Box<dyn Guardrail + 'a>],
     /// Where the tasks are: latents `[tasks, tokens, dim]`.
     pub start: Tensor<3>,
     /// Where they should end: latents `[tasks, tokens, dim]`.
@@ -55,19 +58,56 @@ pub struct Plans {
     pub actions: Vec<f32>,
     /// The plans' energies `[tasks]`.
     pub energy: Vec<f32>,
-    /// Model evaluations: imagined steps, counted once per imagined future.
-    pub evaluations: u64,
+    /// How far the plans break the guardrails `[tasks]`, summed over these and the plan's steps; 0 where they keep them. A plan
+    /// that breaks one is the least bad that was found.
+    pub violation: Vec<f32>,
+    /// Other good sequences of every task, best first, each `[horizon, action]`: what iCEM shifts into the next plan.
+    pub others: Vec<Vec<Vec<f32>>>,
+    /// Model evaluations of every task `[tasks]`: imagined steps, counted once per imagined future and once more where its
+    /// gradient was asked for.
+    pub evaluations: Vec<u64>,
     /// How the search went, iteration by iteration.
     pub trace: Vec<Iteration>,
 }
 
-/// The candidates' energies in one iteration, per task.
+/// One iteration of the search, per task; a task whose search has ended stays as it was.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Iteration {
-    /// Mean of those that are finite `[tasks]`.
+    /// Mean energy of the candidates, of those that are finite `[tasks]`.
     pub mean: Vec<f32>,
     /// The lowest `[tasks]`.
     pub best: Vec<f32>,
+    /// Their standard deviation `[tasks]`.
+    pub spread: Vec<f32>,
+    /// Standard deviation of the next distribution, the mean over a sequence's numbers `[tasks]`; 0 where there is none.
+    pub deviation: Vec<f32>,
+    /// Root mean square, over the candidates, of the gradient's norm `[tasks]`; 0 where none was asked for.
+    pub gradient: Vec<f32>,
+}
+
+impl Iteration {
+    pub(crate) fn of(rounds: impl Iterator<Item = Round>) -> Self {
+        let mut all = Self::default();
+        for round in rounds {
+            all.mean.push(round.mean);
+            all.best.push(round.best);
+            all.spread.push(round.spread);
+            all.deviation.push(round.deviation);
+            all.gradient.push(round.gradient);
+        }
+        all
+    }
+
+    fn select(&self, tasks: &[usize]) -> Self {
+        let pick = |values: &[f32]| tasks.iter().map(|&task| values[task]).collect();
+        Self {
+            mean: pick(&self.mean),
+            best: pick(&self.best),
+            spread: pick(&self.spread),
+            deviation: pick(&self.deviation),
+            gradient: pick(&self.gradient),
+        }
+    }
 }
 
 impl Plans {
@@ -85,16 +125,33 @@ impl Plans {
     /// What is left of a task's plan after `executed` actions, cut or filled up with zero actions to `horizon`:
     /// `[horizon, action]`.
     pub fn remainder(&self, task: usize, executed: usize, horizon: usize) -> Vec<f32> {
-        let left = &self.sequence(task)[executed.min(self.horizon) * self.action..];
+        self.rest_of(self.sequence(task), executed, horizon)
+    }
+
+    /// What is left of a task's other sequences, as [`Plans::remainder`].
+    pub(crate) fn others(&self, task: usize, executed: usize, horizon: usize) -> Vec<Vec<f32>> {
+        self.others[task].iter().map(|sequence| self.rest_of(sequence, executed, horizon)).collect()
+    }
+
+    fn rest_of(&self, sequence: &[f32], executed: usize, horizon: usize) -> Vec<f32> {
+        let left = &sequence[executed.min(self.horizon) * self.action..];
         left.iter().copied().chain(std::iter::repeat(0.0)).take(horizon * self.action).collect()
     }
 
     /// The plans of these tasks alone.
     pub(crate) fn select(self, tasks: &[usize]) -> Self {
         let pick = |values: &[f32]| tasks.iter().map(|&task| values[task]).collect();
-        let trace = self.trace.iter().map(|i| Iteration { mean: pick(&i.mean), best: pick(&i.best) }).collect();
-        let actions = tasks.iter().flat_map(|&task| self.sequence(task)).copied().collect();
-        Plans { tasks: tasks.len(), actions, energy: pick(&self.energy), trace, ..self }
+        Plans {
+            tasks: tasks.len(),
+            horizon: self.horizon,
+            action: self.action,
+            actions: tasks.iter().flat_map(|&task| self.sequence(task)).copied().collect(),
+            energy: pick(&self.energy),
+            violation: pick(&self.violation),
+            others: tasks.iter().map(|&task| self.others[task].clone()).collect(),
+            evaluations: tasks.iter().map(|&task| self.evaluations[task]).collect(),
+            trace: self.trace.iter().map(|iteration| iteration.select(tasks)).collect(),
+        }
     }
 
     /// The plans as a tensor `[tasks, horizon, action]`, to imagine them again.

@@ -1,18 +1,54 @@
-//! The sampling loop that CEM and MPPI share: sample around a Gaussian, imagine, rank, refit.
+//! The sampling loop that random shooting, CEM, iCEM and MPPI share: sample around a Gaussian, imagine, rank, refit.
+
+use std::time::Instant;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::expect_shape;
-use crate::evaluate::Evaluator;
+use crate::evaluate::{Evaluator, Score};
+use crate::gradient::{Descent, Start, descend};
+use crate::stop::Stop;
 use crate::{Bounds, Iteration, PlanError, PlannerConfig, Plans, Problem, Returned, noise};
 
-/// What tells one sampling planner from another: how the elites make the next distribution.
-pub(crate) struct Fit<W> {
-    /// The elites' energies, best first, give their weights, which sum to one.
-    pub weights: W,
-    /// Whether the variance is divided by `1 - sum w^2` (for equal weights: n - 1 in place of n).
-    pub unbiased: bool,
+/// What tells one sampling planner from another.
+pub(crate) struct Style {
+    /// How the elites make the next distribution; none where every round samples the first one anew.
+    pub refit: Option<Refit>,
+    /// The noise along a sequence.
+    pub noise: noise::Kind,
+    /// Every round has this many times fewer samples than the one before, but no fewer than two for each elite.
+    pub decay: f32,
+    /// Whether the mean takes part in the last round.
+    pub mean_last: bool,
+    /// Whether the elites of the plan before, not its mean alone, take part in the first round.
+    pub shift_elites: bool,
+}
+
+/// How the elites weigh in the next distribution.
+#[derive(Clone, Copy)]
+pub(crate) enum Refit {
+    /// All alike; the standard deviation is the unbiased one.
+    Equal,
+    /// By `exp(-(c - c_min) / temperature)`; the (biased) standard deviation follows too, if it should.
+    Softmax {
+        /// The energy difference over which a weight falls by e.
+        temperature: f32,
+        /// Whether the standard deviation follows.
+        std: bool,
+    },
+}
+
+impl Refit {
+    /// The weights, summing to one, of elites with these energies.
+    fn weights(self, energies: &[f32]) -> Vec<f64> {
+        let Refit::Softmax { temperature, .. } = self else { return vec![1.0 / energies.len() as f64; energies.len()] };
+        let least = energies.iter().copied().fold(f32::INFINITY, f32::min);
+        let weight = |&c: &f32| (-f64::from(c - least) / f64::from(temperature)).exp();
+        let weights: Vec<f64> = energies.iter().map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
+    }
 }
 
 /// Settings and bounds that go together.
@@ -26,69 +62,146 @@ pub(crate) fn checked(config: &PlannerConfig, bounds: Bounds) -> Result<(Planner
 }
 
 /// Plans for a batch: the tasks are searched side by side and share nothing but the rollouts.
-pub(crate) fn search<W: Fn(&[f32]) -> Vec<f64>>(
+pub(crate) fn search(
     config: &PlannerConfig,
     bounds: &Bounds,
     problem: &Problem,
-    fit: &Fit<W>,
+    style: &Style,
 ) -> Result<Plans, PlanError> {
-    let mut evaluator = Evaluator::new(problem, config.over, config.max_rows)?;
-    let (tasks, samples, action) = (evaluator.tasks(), config.samples, bounds.action());
-    let horizon = config.horizon.min(problem.steps_left);
-    let length = horizon * action;
-    if let Some(warm) = &problem.warm {
-        expect_shape("the warm start", &[warm.plans.tasks, warm.plans.action], &[tasks, action])?;
-    }
-    let mut searches: Vec<TaskSearch> = (0..tasks)
-        .map(|task| {
-            let warm = problem.warm.map(|warm| warm.plans.remainder(task, warm.executed, horizon));
-            TaskSearch::new(config, noise::rng(problem.seeds[task], problem.step), length, warm)
-        })
-        .collect();
-
-    let mut candidates = vec![0.0; tasks * samples * length];
+    let began = Instant::now();
+    let mut evaluator = Evaluator::new(problem, config, bounds)?;
+    let (horizon, length) = (evaluator.horizon, evaluator.length());
+    let mut searches = begin(config, bounds, problem, style, length)?;
     let mut trace = Vec::with_capacity(config.iterations);
     for iteration in 0..config.iterations {
-        for (search, own) in searches.iter_mut().zip(candidates.chunks_exact_mut(samples * length)) {
-            search.sample(config, bounds, own);
+        let samples = style.samples(config, iteration);
+        let active: Vec<usize> =
+            (0..searches.len()).filter(|&task| searches[task].stop.goes_on(samples * horizon, began)).collect();
+        if active.is_empty() {
+            break;
         }
-        let energies = evaluator.energies(&candidates, samples, horizon)?;
-        let mut round = Iteration::default();
-        for (task, search) in searches.iter_mut().enumerate() {
-            let own = &candidates[task * samples * length..][..samples * length];
-            let energies = &energies[task * samples..][..samples];
-            let ranked = rank(energies);
+        let last = style.mean_last && iteration + 1 == config.iterations;
+        let mut candidates = vec![0.0; active.len() * samples * length];
+        for (&task, own) in active.iter().zip(candidates.chunks_exact_mut(samples * length)) {
+            searches[task].sample(config, bounds, style, last, own);
+        }
+        let scores = evaluator.scores(&active, &candidates, samples)?;
+        let all = active.iter().zip(candidates.chunks_exact(samples * length)).zip(scores.chunks_exact(samples));
+        for ((&task, own), scores) in all {
+            let ranked = Score::rank(scores);
             if ranked.is_empty() {
                 return Err(PlanError::NotFinite { task, iteration, samples });
             }
-            search.learn(config, fit, own, energies, &ranked);
-            round.best.push(energies[ranked[0]]);
-            round.mean.push((ranked.iter().map(|&i| f64::from(energies[i])).sum::<f64>() / ranked.len() as f64) as f32);
+            let search = &mut searches[task];
+            search.learn(config, style, own, scores, &ranked);
+            search.stop.note(&search.round, samples * horizon);
         }
-        trace.push(round);
+        trace.push(Iteration::of(searches.iter().map(|search| search.round)));
     }
 
-    let mut chosen: Vec<(Vec<f32>, f32)> = searches.iter_mut().map(|search| search.choose(config, bounds)).collect();
-    if config.returns == Returned::Mean {
-        let means: Vec<f32> = chosen.iter().flat_map(|(actions, _)| actions).copied().collect();
-        for ((chosen, search), energy) in chosen.iter_mut().zip(searches).zip(evaluator.energies(&means, 1, horizon)?) {
-            if energy.is_finite() {
-                chosen.1 = energy;
-            } else {
-                *chosen = search.best;
-            }
+    if config.polish > 0 {
+        let start = |search: &TaskSearch| Start {
+            rng: search.rng.clone(),
+            sequences: search.elites.iter().map(|elite| elite.actions.clone()).collect(),
+            spent: search.stop.spent(),
+        };
+        let descent = Descent { config, bounds, steps: config.polish, noise: 0.0 };
+        let starts = searches.iter().map(start).collect();
+        let polished = descend(&descent, &mut evaluator, starts, began, &mut trace)?;
+        for (search, found) in searches.iter_mut().zip(polished) {
+            search.best = search.best.take().into_iter().chain(found).min_by(|a, b| a.score.order(&b.score));
         }
     }
-    let (actions, energy): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
-    let (actions, evaluations) = (actions.concat(), evaluator.evaluations);
-    Ok(Plans { tasks, horizon, action, actions, energy, evaluations, trace })
+    let chosen = choose(config, bounds, &mut evaluator, searches)?;
+    Ok(evaluator.plans(chosen, trace))
 }
 
-/// Indices of the finite energies, lowest first.
-fn rank(energies: &[f32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..energies.len()).filter(|&i| energies[i].is_finite()).collect();
-    order.sort_by(|&a, &b| energies[a].total_cmp(&energies[b]));
-    order
+impl Style {
+    fn samples(&self, config: &PlannerConfig, iteration: usize) -> usize {
+        let decayed = config.samples as f64 * f64::from(self.decay).powi(-(iteration as i32));
+        (decayed as usize).max((2 * config.elites()).min(config.samples))
+    }
+}
+
+/// Every task's search before its first round.
+fn begin(
+    config: &PlannerConfig,
+    bounds: &Bounds,
+    problem: &Problem,
+    style: &Style,
+    length: usize,
+) -> Result<Vec<TaskSearch>, PlanError> {
+    let (tasks, action) = (problem.seeds.len(), bounds.action());
+    let horizon = length / action;
+    if let Some(warm) = &problem.warm {
+        expect_shape("the warm start", &[warm.plans.tasks, warm.plans.action], &[tasks, action])?;
+    }
+    let search = |task: usize| {
+        let before = problem.warm.map(|warm| (warm.plans, warm.executed));
+        let warm = before.map(|(plans, executed)| plans.remainder(task, executed, horizon));
+        let mut search = TaskSearch::new(config, noise::rng(problem.seeds[task], problem.step), length, warm);
+        if let Some((plans, executed)) = before.filter(|_| style.shift_elites) {
+            search.elites.extend(plans.others(task, executed, horizon).into_iter().map(Candidate::untried));
+        }
+        search
+    };
+    Ok((0..tasks).map(search).collect())
+}
+
+/// Every task's plan.
+fn choose(
+    config: &PlannerConfig,
+    bounds: &Bounds,
+    evaluator: &mut Evaluator,
+    searches: Vec<TaskSearch>,
+) -> Result<Vec<Chosen>, PlanError> {
+    let mut chosen = Vec::with_capacity(searches.len());
+    for mut search in searches {
+        let plan = search.choose(config, bounds);
+        let others = search.elites.into_iter().take(config.keep).map(|elite| elite.actions).collect();
+        chosen.push(Chosen { plan, best: search.best, others });
+    }
+    // The mean of good sequences has not been imagined yet, and may be none.
+    if config.returns == Returned::Mean && config.polish == 0 {
+        let means: Vec<f32> = chosen.iter().flat_map(|chosen| &chosen.plan.actions).copied().collect();
+        let all: Vec<usize> = (0..chosen.len()).collect();
+        for (chosen, score) in chosen.iter_mut().zip(evaluator.scores(&all, &means, 1)?) {
+            chosen.plan.score = score;
+        }
+    }
+    for chosen in &mut chosen {
+        let best = chosen.best.as_ref().filter(|best| chosen.plan.score.worse_kind(&best.score));
+        if let Some(best) = best {
+            chosen.plan = best.clone();
+        }
+    }
+    Ok(chosen)
+}
+
+/// What a task's search ends with.
+pub(crate) struct Chosen {
+    /// The plan.
+    pub plan: Candidate,
+    /// The best sequence seen.
+    pub best: Option<Candidate>,
+    /// Other good sequences.
+    pub others: Vec<Vec<f32>>,
+}
+
+/// A sequence `[horizon * action]` and its score.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub actions: Vec<f32>,
+    pub score: Score,
+    /// Its share in the next distribution.
+    pub weight: f64,
+}
+
+impl Candidate {
+    /// One that has not been imagined.
+    pub fn untried(actions: Vec<f32>) -> Self {
+        Candidate { actions, score: Score::UNTRIED, weight: 1.0 }
+    }
 }
 
 /// One task's search; sequences are flat `[horizon * action]`.
@@ -97,34 +210,41 @@ struct TaskSearch {
     mean: Vec<f32>,
     std: Vec<f32>,
     /// The last round's elites, best first; before the first round, the warm start.
-    elites: Vec<Elite>,
-    /// The best sequence so far, and its energy.
-    best: (Vec<f32>, f32),
+    elites: Vec<Candidate>,
+    /// The best sequence so far.
+    best: Option<Candidate>,
+    /// What the last round looked like.
+    round: Round,
+    stop: Stop,
 }
 
-struct Elite {
-    actions: Vec<f32>,
-    energy: f32,
-    weight: f64,
+/// One task's round in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Round {
+    pub mean: f32,
+    pub best: f32,
+    pub spread: f32,
+    pub deviation: f32,
+    pub gradient: f32,
 }
 
 impl TaskSearch {
     fn new(config: &PlannerConfig, rng: ChaCha8Rng, length: usize, warm: Option<Vec<f32>>) -> Self {
         let std = vec![config.init_std; length];
-        let elites = warm.iter().map(|actions| Elite { actions: actions.clone(), energy: f32::INFINITY, weight: 1.0 });
-        let elites = elites.collect();
+        let elites = warm.iter().cloned().map(Candidate::untried).collect();
         let mean = warm.unwrap_or_else(|| vec![0.0; length]);
-        TaskSearch { rng, best: (mean.clone(), f32::INFINITY), mean, std, elites }
+        TaskSearch { rng, mean, std, elites, best: None, round: Round::default(), stop: Stop::new(config) }
     }
 
-    /// Fills `candidates` `[samples, length]`: what is kept of the last round, then new ones.
-    fn sample(&mut self, config: &PlannerConfig, bounds: &Bounds, candidates: &mut [f32]) {
-        let mut kept = self.elites.iter().take(config.keep);
+    /// Fills `candidates` `[samples, length]`: what is kept of the last round, the mean if asked, then new ones.
+    fn sample(&mut self, config: &PlannerConfig, bounds: &Bounds, style: &Style, mean: bool, candidates: &mut [f32]) {
+        let mean = mean.then_some(&self.mean);
+        let mut kept = self.elites.iter().take(config.keep).map(|elite| &elite.actions).chain(mean);
         for candidate in candidates.chunks_exact_mut(self.mean.len()) {
-            if let Some(elite) = kept.next() {
-                candidate.copy_from_slice(&elite.actions);
+            if let Some(known) = kept.next() {
+                candidate.copy_from_slice(known);
             } else {
-                noise::fill(candidate, bounds.dims(), config.smoothness, &mut self.rng);
+                noise::fill(candidate, bounds.dims(), style.noise, &mut self.rng);
                 for ((x, mean), std) in candidate.iter_mut().zip(&self.mean).zip(&self.std) {
                     *x = mean + std * *x;
                 }
@@ -133,45 +253,47 @@ impl TaskSearch {
         bounds.apply(candidates);
     }
 
-    /// Refits the Gaussian to the best of the candidates, whose finite energies are `ranked`.
-    fn learn<W: Fn(&[f32]) -> Vec<f64>>(
-        &mut self,
-        config: &PlannerConfig,
-        fit: &Fit<W>,
-        candidates: &[f32],
-        energies: &[f32],
-        ranked: &[usize],
-    ) {
+    /// Refits the Gaussian to the best of the candidates, which are `ranked`.
+    fn learn(&mut self, config: &PlannerConfig, style: &Style, candidates: &[f32], scores: &[Score], ranked: &[usize]) {
         let length = self.mean.len();
         let best = &ranked[..config.elites().min(ranked.len())];
-        let weights = (fit.weights)(&best.iter().map(|&i| energies[i]).collect::<Vec<_>>());
-        let elite = |(&i, weight): (&usize, f64)| {
+        let energies: Vec<f32> = best.iter().map(|&i| scores[i].energy).collect();
+        let weights = style.refit.unwrap_or(Refit::Equal).weights(&energies);
+        let candidate = |(&i, weight): (&usize, f64)| {
             let actions = candidates[i * length..][..length].to_vec();
-            Elite { actions, energy: energies[i], weight }
+            Candidate { actions, score: scores[i], weight }
         };
-        self.elites = best.iter().zip(weights).map(elite).collect();
-        if self.elites[0].energy < self.best.1 {
-            self.best = (self.elites[0].actions.clone(), self.elites[0].energy);
+        self.elites = best.iter().zip(weights).map(candidate).collect();
+        if self.best.as_ref().is_none_or(|best| self.elites[0].score.order(&best.score).is_lt()) {
+            self.best = Some(self.elites[0].clone());
         }
 
-        let (mean, std) = moments(&self.elites, length, fit.unbiased);
-        let mix = |old: &mut f32, new: f64| *old = (1.0 - config.momentum) * new as f32 + config.momentum * *old;
-        self.mean.iter_mut().zip(mean).for_each(|(old, new)| mix(old, new));
-        self.std.iter_mut().zip(std).for_each(|(old, new)| {
-            mix(old, new);
-            *old = old.max(config.min_std);
-        });
+        if let Some(refit) = style.refit {
+            let (mean, std) = moments(&self.elites, length, matches!(refit, Refit::Equal));
+            let mix = |old: &mut f32, new: f64| *old = (1.0 - config.momentum) * new as f32 + config.momentum * *old;
+            self.mean.iter_mut().zip(mean).for_each(|(old, new)| mix(old, new));
+            if !matches!(refit, Refit::Softmax { std: false, .. }) {
+                self.std.iter_mut().zip(std).for_each(|(old, new)| {
+                    mix(old, new);
+                    *old = old.max(config.min_std);
+                });
+            }
+        }
+        self.round = Round::of(ranked.iter().map(|&i| scores[i].energy));
+        self.round.deviation = self.std.iter().sum::<f32>() / length as f32;
     }
 
-    /// The plan and its energy; the mean's is not known yet.
-    fn choose(&mut self, config: &PlannerConfig, bounds: &Bounds) -> (Vec<f32>, f32) {
+    /// The plan; the mean's score is not known yet.
+    fn choose(&mut self, config: &PlannerConfig, bounds: &Bounds) -> Candidate {
+        let best = self.best.clone().unwrap_or_else(|| Candidate::untried(self.mean.clone()));
         match config.returns {
+            _ if config.polish > 0 => best,
             Returned::Mean => {
                 let mut mean = self.mean.clone();
                 bounds.apply(&mut mean);
-                (mean, f32::INFINITY)
+                Candidate::untried(mean)
             }
-            Returned::Best => self.best.clone(),
+            Returned::Best => best,
             Returned::Elite => {
                 let mut left: f64 = self.rng.random();
                 let drawn = self.elites.iter().find(|elite| {
@@ -179,15 +301,25 @@ impl TaskSearch {
                     left < 0.0
                 });
                 // Rounding may leave a sliver after the last weight.
-                let elite = drawn.unwrap_or(&self.elites[0]);
-                (elite.actions.clone(), elite.energy)
+                drawn.or(self.elites.first()).cloned().unwrap_or(best)
             }
         }
     }
 }
 
+impl Round {
+    /// The finite energies' mean, least and standard deviation.
+    pub fn of(energies: impl Iterator<Item = f32> + Clone) -> Self {
+        let count = energies.clone().count().max(1) as f64;
+        let mean = energies.clone().map(f64::from).sum::<f64>() / count;
+        let variance = energies.clone().map(|energy| (f64::from(energy) - mean).powi(2)).sum::<f64>() / count;
+        let best = energies.fold(f32::INFINITY, f32::min);
+        Round { mean: mean as f32, best, spread: variance.sqrt() as f32, ..Round::default() }
+    }
+}
+
 /// Weighted mean and standard deviation of the elites, element by element.
-fn moments(elites: &[Elite], length: usize, unbiased: bool) -> (Vec<f64>, Vec<f64>) {
+fn moments(elites: &[Candidate], length: usize, unbiased: bool) -> (Vec<f64>, Vec<f64>) {
     let mut mean = vec![0.0; length];
     let mut variance = vec![0.0; length];
     for elite in elites {
@@ -209,10 +341,10 @@ mod tests {
     use crate::{cem, mppi};
 
     /// One update from four sequences of one number; the two elites are -1 (energy 2) and 3 (energy 1).
-    fn update<W: Fn(&[f32]) -> Vec<f64>>(config: &PlannerConfig, fit: &Fit<W>) -> TaskSearch {
-        let energies = [5.0, 2.0, 1.0, f32::INFINITY];
+    fn update(config: &PlannerConfig, style: &Style) -> TaskSearch {
+        let scores = [5.0, 2.0, 1.0, f32::INFINITY].map(|energy| Score { energy, violation: 0.0 });
         let mut search = TaskSearch::new(config, noise::rng(0, 0), 1, None);
-        search.learn(config, fit, &[9.0, -1.0, 3.0, 7.0], &energies, &rank(&energies));
+        search.learn(config, style, &[9.0, -1.0, 3.0, 7.0], &scores, &Score::rank(&scores));
         search
     }
 
@@ -220,36 +352,42 @@ mod tests {
         (a - b).abs() < 1e-6
     }
 
+    fn two() -> PlannerConfig {
+        PlannerConfig { samples: 4, elites: Some(2), ..PlannerConfig::default() }
+    }
+
     #[test]
     fn one_cem_update_is_the_elites_mean_and_unbiased_deviation() {
-        let config = PlannerConfig { samples: 4, elites: Some(2), ..PlannerConfig::default() };
-        let search = update(&config, &cem::fit());
+        let search = update(&two(), &cem::style(&two()));
         // ((-1 - 1)^2 + (3 - 1)^2) / (2 - 1) = 8
         assert!(close(search.mean[0], 1.0) && close(search.std[0], 8f32.sqrt()), "{:?} {:?}", search.mean, search.std);
-        assert_eq!(search.best, (vec![3.0], 1.0));
+        let best = search.best.unwrap();
+        assert_eq!((best.actions, best.score.energy), (vec![3.0], 1.0));
     }
 
     #[test]
     fn momentum_keeps_a_share_of_the_old_and_min_std_is_a_floor() {
-        let config = PlannerConfig { samples: 4, elites: Some(2), momentum: 0.25, ..PlannerConfig::default() };
-        let search = update(&config, &cem::fit());
+        let config = PlannerConfig { momentum: 0.25, ..two() };
+        let search = update(&config, &cem::style(&config));
         assert!(close(search.mean[0], 0.75) && close(search.std[0], 0.75 * 8f32.sqrt() + 0.25));
-        let search = update(&PlannerConfig { min_std: 3.5, ..config }, &cem::fit());
+        let search = update(&PlannerConfig { min_std: 3.5, ..config }, &cem::style(&two()));
         assert_eq!(search.std[0], 3.5);
     }
 
     #[test]
     fn one_mppi_update_weighs_by_the_exponential_of_the_energy() {
-        let config = PlannerConfig { samples: 4, elites: Some(2), ..PlannerConfig::default() };
-        let search = update(&config, &mppi::fit(1.0 / 3f32.ln()));
+        let config = PlannerConfig { temperature: 1.0 / 3f32.ln(), ..two() };
+        let search = update(&config, &mppi::style(&config));
         // exp(-ln 3 * (2 - 1)) = 1/3: weights 3/4 and 1/4, mean 2, variance 3/4 * 1 + 1/4 * 9 = 3
         assert!(close(search.mean[0], 2.0) && close(search.std[0], 3f32.sqrt()), "{:?} {:?}", search.mean, search.std);
+        let search = update(&config, &mppi::style(&PlannerConfig { update_std: false, ..config.clone() }));
+        assert!(close(search.mean[0], 2.0) && close(search.std[0], config.init_std), "{:?}", search.std);
     }
 
     #[test]
     fn elites_without_a_finite_energy_are_left_out() {
-        let config = PlannerConfig { samples: 4, elites: Some(4), ..PlannerConfig::default() };
-        let search = update(&config, &cem::fit());
+        let config = PlannerConfig { elites: Some(4), ..two() };
+        let search = update(&config, &cem::style(&config));
         assert_eq!(search.elites.len(), 3);
         assert!(close(search.mean[0], 11.0 / 3.0));
     }

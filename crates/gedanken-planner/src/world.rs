@@ -29,6 +29,7 @@ pub struct Observations {
     pub rows: usize,
     /// Pictures `[rows, channels, height, width]`.
     pub pixels: Vec<u8>,
-    /// Labels `[rows, labels]`. Only a simulator in the model's place looks at them; a model never does.
+    /// Labels `[rows, labels]`. A simulator in the model's place looks at them; a model at those alone that its
+    /// configuration names as proprioception.
     pub labels: Vec<f32>,
 }

@@ -40,7 +40,7 @@ fn run(
     let mut at = at.to_vec();
     for step in 0..steps {
         let seen = Observations { rows: seeds.len(), pixels: Vec::new(), labels: at.clone() };
-        let actions = agent.act(world, &LatentDistance::default(), &seen, &points(goals), steps - step).unwrap();
+        let actions = agent.act(world, &LatentDistance::default(), &[], &seen, &points(goals), steps - step).unwrap();
         at.iter_mut().zip(actions).for_each(|(x, a)| *x += a);
     }
     (agent, at)
@@ -69,7 +69,7 @@ fn a_task_goes_on_as_before_when_others_have_ended() {
     let (config, goals) = (PlannerConfig { replan_every: 2, ..PlannerConfig::default() }, [6.0, 8.0, 0.0, 1.0]);
     let act = |agent: &mut Agent, goals: &[f32], step: usize| {
         let seen = Observations { rows: goals.len() / 2, pixels: Vec::new(), labels: vec![5.0; goals.len()] };
-        agent.act(&Plane, &LatentDistance::default(), &seen, &points(goals), 9 - step).unwrap()
+        agent.act(&Plane, &LatentDistance::default(), &[], &seen, &points(goals), 9 - step).unwrap()
     };
     let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(&config, plane_bounds(), vec![1, 2]).unwrap());
     assert_eq!(act(&mut both, &goals, 0), act(&mut fewer, &goals, 0));
@@ -118,7 +118,7 @@ fn no_task_no_step_and_a_wrong_number_of_observations_are_errors() {
     let mut agent = Agent::new(&config, plane_bounds(), vec![1]).unwrap();
     let goals = points(&[0.0, 0.0]);
     let seen = Observations { rows: 2, pixels: Vec::new(), labels: vec![0.0; 4] };
-    let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &seen, &goals, steps);
+    let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &[], &seen, &goals, steps);
     assert_eq!(act(0), Err(PlanError::NoSteps));
     assert!(matches!(act(5), Err(PlanError::Shape { what: "observations", .. })));
 }

@@ -2,12 +2,27 @@
 
 mod toy;
 
-use gedanken_planner::{Kind, LatentDistance, Norm, Objective, Over, PlanError, PlannerConfig, Returned, Warm};
-use toy::{Ask, NanBeyond, points, thorough};
+use burn::prelude::*;
+use gedanken_planner::{
+    ActionCost, ActionLimit, Guardrail, Kind, LatentDistance, Norm, Objective, Over, PlanError, PlannerConfig,
+    Returned, Warm, WeightedSum,
+};
+use toy::{Ask, Disc, NanBeyond, Untracked, points, thorough};
 
-/// CEM, and MPPI with the floor of noise without which it settles on the first good sequence.
-fn both() -> [PlannerConfig; 2] {
-    [thorough(), PlannerConfig { kind: Kind::Mppi, min_std: 0.2, ..thorough() }]
+/// The planners that refit a distribution; MPPI with the floor of noise without which it settles on the first good sequence.
+fn refitting() -> [PlannerConfig; 3] {
+    let icem = PlannerConfig { kind: Kind::Icem, color: 1.0, keep: 4, ..thorough() };
+    [thorough(), icem, PlannerConfig { kind: Kind::Mppi, min_std: 0.2, ..thorough() }]
+}
+
+/// All planners, each as it would be used.
+fn all() -> Vec<PlannerConfig> {
+    let slide = |kind| PlannerConfig { kind, samples: 4, iterations: 60, ..thorough() };
+    let hybrid = PlannerConfig { iterations: 4, polish: 20, elites: Some(4), ..thorough() };
+    let fixed = PlannerConfig { kind: Kind::Mppi, update_std: false, init_std: 0.3, smoothness: 0.8, ..thorough() };
+    let shooting = PlannerConfig { kind: Kind::Random, samples: 2000, smoothness: 0.95, init_std: 2.0, ..thorough() };
+    let others = [fixed, hybrid, slide(Kind::Gradient), slide(Kind::Adam), shooting];
+    refitting().into_iter().chain(others).collect()
 }
 
 /// Squared distances of (0, 0) from (3, 4) after 1, 2, ... straight steps of 1, halved for the mean over two coordinates.
@@ -15,18 +30,108 @@ const OPTIMUM: f32 = (16.0 + 9.0 + 4.0 + 1.0) / 2.0;
 
 #[test]
 fn every_planner_finds_the_straight_way_by_the_summed_energy() {
-    for config in both() {
+    for config in all() {
         for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
             let plans = Ask::default().with(&PlannerConfig { returns, ..config.clone() }).unwrap();
             let energy = plans.energy[0];
-            assert!((OPTIMUM - 1e-3..1.04 * OPTIMUM).contains(&energy), "{:?}, {returns:?}: {energy}", config.kind);
+            // Random shooting is the floor, and noise that never shrinks keeps a mean from settling.
+            let random = config.kind == Kind::Random || !config.update_std;
+            let worst = if random { 1.35 } else { 1.04 } * OPTIMUM;
+            let case = format!("{:?}, polish {}, {returns:?}: {energy}", config.kind, config.polish);
+            assert!((OPTIMUM - 1e-3..worst).contains(&energy), "{case}");
         }
     }
 }
 
 #[test]
+fn the_gradient_finds_the_optimum_to_two_hundredths() {
+    let adam = PlannerConfig { kind: Kind::Adam, samples: 1, iterations: 200, min_std: 0.0, ..thorough() };
+    let plans = Ask::default().with(&adam).unwrap();
+    assert!((plans.energy[0] - OPTIMUM).abs() < 0.02 * OPTIMUM, "{}", plans.energy[0]);
+    // One look more than there are steps, each at twice the price of a future.
+    assert_eq!(plans.evaluations, [201 * 2 * 8]);
+    assert!(plans.trace[0].gradient[0] > 1.0 && plans.trace.last().unwrap().gradient[0] > 0.0);
+}
+
+#[test]
+fn polishing_never_makes_a_plan_worse() {
+    for kind in [Kind::Cem, Kind::Icem, Kind::Mppi, Kind::Random] {
+        let search = PlannerConfig { kind, iterations: 2, samples: 24, returns: Returned::Best, ..thorough() };
+        let polished = PlannerConfig { polish: 10, ..search.clone() };
+        let [before, after] = [search, polished].map(|config| Ask::default().with(&config).unwrap().energy[0]);
+        assert!(after < before, "{kind:?}: {after} after {before}");
+    }
+}
+
+#[test]
+fn a_world_without_a_gradient_is_an_error_to_those_that_need_one() {
+    let objective = Untracked;
+    for config in [PlannerConfig { kind: Kind::Adam, ..thorough() }, PlannerConfig { polish: 2, ..thorough() }] {
+        assert_eq!(Ask { objective: &objective, ..Ask::default() }.with(&config).unwrap_err(), PlanError::NoGradient);
+        let without = config.without_gradient();
+        assert!(Ask { objective: &objective, ..Ask::default() }.with(&without).is_ok());
+    }
+}
+
+#[test]
+fn a_search_that_has_converged_stops_and_one_that_is_harder_goes_on() {
+    let config = PlannerConfig { tolerance: 0.05, over: Over::Last, ..thorough() };
+    let ask = Ask { start: &[0.0; 4], goals: &[0.1, 0.0, 7.5, 0.0], seeds: &[1, 2], ..Ask::default() };
+    let (full, early) = (ask.with(&thorough()).unwrap(), ask.with(&config).unwrap());
+    assert!(early.evaluations[0] < early.evaluations[1] && early.evaluations[1] < full.evaluations[1]);
+    assert_eq!(full.evaluations[0], full.evaluations[1]);
+    let alone = Ask { start: &[0.0; 2], goals: &[7.5, 0.0], seeds: &[2], ..Ask::default() }.with(&config).unwrap();
+    assert_eq!(alone.sequence(0), early.sequence(1), "who stops changes nothing for the others");
+    let budget = PlannerConfig { max_evaluations: Some(3 * 200 * 8), ..thorough() };
+    assert_eq!(ask.with(&budget).unwrap().evaluations, [3 * 200 * 8 + 8; 2]);
+}
+
+#[test]
+fn the_mean_of_elites_is_no_plan_where_a_guardrail_forbids_it() {
+    // Straight ahead is a disc: the good ways are left and right of it, and their mean runs through it.
+    for config in refitting().into_iter().chain([PlannerConfig { polish: 10, ..thorough() }]) {
+        for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
+            let config = PlannerConfig { returns, horizon: 10, samples: 400, ..config.clone() };
+            let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(Disc([3.0, 0.0], 1.0))];
+            let ask = Ask { goals: &[6.0, 0.0], ..Ask::default() };
+            let plans = Ask { guardrails: &guardrails, ..ask }.with(&config).unwrap();
+            assert_eq!(plans.violation, [0.0]);
+            let (mut x, mut y) = (0f32, 0f32);
+            for action in plans.sequence(0).chunks(2) {
+                (x, y) = (x + action[0], y + action[1]);
+                assert!((x - 3.0).hypot(y) >= 0.999, "{:?} {returns:?}: ({x}, {y})", config.kind);
+            }
+            assert!((x - 6.0).hypot(y) < 1.5, "it gets there all the same: ({x}, {y})");
+        }
+    }
+}
+
+#[test]
+fn where_nothing_keeps_the_guardrails_the_least_bad_is_marked() {
+    let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(Disc([0.0, 0.0], 50.0))];
+    let plans = Ask { guardrails: &guardrails, ..Ask::default() }.with(&thorough()).unwrap();
+    assert!(plans.violation[0] > 0.0 && plans.actions.iter().all(|a| a.is_finite()));
+    // Least bad is straight out of it, wherever the goal is.
+    assert!(plans.violation[0] < 8.0 * 50.0 - 30.0, "{}", plans.violation[0]);
+}
+
+#[test]
+fn a_limit_of_actions_holds_for_every_control_step_of_a_block() {
+    let limit = ActionLimit { norm: 0.5, dims: 1 };
+    let actions = Tensor::<3>::from_data([[[0.5, -0.4], [0.2, -0.9]]], &Device::flex());
+    let by = limit.violation(Tensor::zeros([1, 2, 1, 1], &Device::flex()), actions);
+    let by = by.into_data().try_into_vec::<f32>().unwrap();
+    assert!(by[0].abs() < 1e-6 && (by[1] - 0.4).abs() < 1e-6, "{by:?}");
+    let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.6, dims: 2 })];
+    let config = PlannerConfig { init_std: 0.3, ..thorough() };
+    let plans = Ask { guardrails: &guardrails, ..Ask::default() }.with(&config).unwrap();
+    assert_eq!(plans.violation, [0.0]);
+    assert!(plans.actions.chunks(2).all(|a| a[0].hypot(a[1]) <= 0.600_001));
+}
+
+#[test]
 fn every_planner_ends_at_the_goal_by_the_last_steps_energy() {
-    for config in both() {
+    for config in refitting() {
         let plans = Ask::default().with(&PlannerConfig { over: Over::Last, ..config.clone() }).unwrap();
         assert!(plans.energy[0] < 0.01, "{:?}: {}", config.kind, plans.energy[0]);
         let end: [f32; 2] = [0, 1].map(|i| plans.sequence(0).chunks(2).map(|action| action[i]).sum());
@@ -57,7 +162,7 @@ fn a_task_is_planned_the_same_alone_and_among_others() {
     let start = [0.0, 0.0, 5.0, 1.0, -2.0, 3.0, 0.5, 0.5, 9.0, 9.0, 1.0, -1.0];
     let goals = [3.0, 4.0, 0.0, 0.0, 2.0, 2.0, 0.5, -3.0, 1.0, 9.0, 1.0, 1.0];
     let seeds = [1, 2, 3, 4, 5, 6];
-    for config in both() {
+    for config in all() {
         let together = Ask { start: &start, goals: &goals, seeds: &seeds, ..Ask::default() }.with(&config).unwrap();
         for task in 0..6 {
             let (start, goals) = (&start[2 * task..][..2], &goals[2 * task..][..2]);
@@ -82,7 +187,7 @@ fn how_many_rows_are_imagined_at_once_changes_nothing() {
 
 #[test]
 fn the_same_seed_is_the_same_plan_and_another_seed_or_step_another() {
-    for config in both() {
+    for config in refitting() {
         let plan = |seed, step| Ask { seeds: &[seed], step, ..Ask::default() }.with(&config).unwrap();
         assert_eq!(plan(1, 0), plan(1, 0));
         assert_ne!(plan(1, 0).actions, plan(2, 0).actions);
@@ -92,7 +197,7 @@ fn the_same_seed_is_the_same_plan_and_another_seed_or_step_another() {
 
 #[test]
 fn actions_keep_the_bounds() {
-    for config in both() {
+    for config in all() {
         for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
             let config =
                 PlannerConfig { returns, iterations: 2, init_std: 5.0, max_norm: Some(0.25), ..config.clone() };
@@ -106,7 +211,7 @@ fn actions_keep_the_bounds() {
 fn a_plan_is_no_longer_than_the_steps_left_and_counts_what_it_imagined() {
     let plans = Ask { steps_left: 3, ..Ask::default() }.with(&thorough()).unwrap();
     assert_eq!((plans.horizon, plans.actions.len()), (3, 6));
-    assert_eq!(plans.evaluations, 20 * 200 * 3 + 3);
+    assert_eq!(plans.evaluations, [20 * 200 * 3 + 3]);
     assert_eq!(plans.trace.len(), 20);
     assert!(plans.trace[19].mean[0] < plans.trace[0].mean[0]);
     assert!(plans.trace.iter().all(|round| round.best[0] <= round.mean[0]));
@@ -134,7 +239,7 @@ fn a_warm_start_shifts_by_what_was_executed_and_fills_up_with_zeros() {
 
 #[test]
 fn a_candidate_of_nan_energy_is_never_chosen() {
-    for config in both() {
+    for config in all() {
         for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
             let config = PlannerConfig { returns, ..config.clone() };
             let plans = Ask { objective: &NanBeyond(2.0), ..Ask::default() }.with(&config).unwrap();
@@ -184,4 +289,34 @@ fn latent_distance_is_the_mean_over_tokens_and_dim() {
     };
     assert_eq!(energy(Norm::L2), [1.0, 12.5]);
     assert_eq!(energy(Norm::L1), [1.0, 3.5]);
+    // 1 - (1, 2) . (0, 1) / sqrt(5), 1 - (3, 5) . (0, 1) / sqrt(34)
+    let cosine = energy(Norm::Cosine);
+    assert!(
+        (cosine[0] - (1.0 - 2.0 / 5f32.sqrt())).abs() < 1e-6 && (cosine[1] - (1.0 - 5.0 / 34f32.sqrt())).abs() < 1e-6
+    );
+}
+
+#[test]
+fn a_weighted_sum_adds_what_actions_cost_by_themselves() {
+    let device = Device::flex();
+    // Two blocks of two control steps of one number.
+    let actions = Tensor::<3>::from_data([[[1.0, 2.0], [4.0, 4.0]]], &device);
+    let read = |tensor: Tensor<1>| tensor.into_data().try_into_vec::<f32>().unwrap()[0];
+    let effort = ActionCost { effort: 1.0, smoothness: 0.0, dims: 1 };
+    let smoothness = ActionCost { effort: 0.0, smoothness: 1.0, dims: 1 };
+    assert_eq!(read(effort.action_cost(actions.clone()).unwrap()), (1.0 + 4.0 + 16.0 + 16.0) / 4.0);
+    assert_eq!(read(smoothness.action_cost(actions.clone()).unwrap()), (1.0 + 4.0 + 0.0) / 3.0);
+    let sum = WeightedSum(vec![(2.0, Box::new(LatentDistance::default())), (0.5, Box::new(effort))]);
+    assert_eq!(read(sum.action_cost(actions).unwrap()), 0.5 * 9.25);
+    let futures = points(&[1.0, 2.0]).reshape([1, 1, 1, 2]);
+    assert_eq!(sum.energy(futures, points(&[0.0, 1.0])).into_data().try_into_vec::<f32>().unwrap(), [2.0]);
+
+    // Effort makes plans shorter, in every planner alike.
+    let far = |weight| {
+        let cost = ActionCost { effort: weight, smoothness: 0.0, dims: 2 };
+        let objective = WeightedSum(vec![(1.0, Box::new(LatentDistance::default())), (1.0, Box::new(cost))]);
+        let plans = Ask { objective: &objective, ..Ask::default() }.with(&thorough()).unwrap();
+        plans.actions.iter().map(|a| a * a).sum::<f32>()
+    };
+    assert!(far(30.0) < 0.9 * far(0.0), "{} {}", far(30.0), far(0.0));
 }

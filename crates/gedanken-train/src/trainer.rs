@@ -110,7 +110,7 @@ pub struct Trainer {
 impl Trainer {
     /// A new model, at update 0. Its weights follow from `seed`.
     pub fn new(config: TrainConfig, blueprint: Blueprint, folder: RunFolder, seed: u64, device: &Device) -> Self {
-        let model = WorldModel::new(&blueprint.model, blueprint.spaces, seed, device).train();
+        let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), seed, device).train();
         let optimizer = adamw(config.weight_decay);
         Self { model, optimizer, step: 0, config, blueprint, folder, device: device.clone(), kept: None }
     }

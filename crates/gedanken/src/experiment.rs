@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
 use gedanken_encoder::EncoderConfig;
 use gedanken_eval::{EvalConfig, TasksFrom};
-use gedanken_model::{DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces};
+use gedanken_model::{
+    DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, ProprioceptionConfig, Spaces,
+};
 use gedanken_planner::PlannerConfig;
 use gedanken_predictor::PredictorConfig;
 use gedanken_regularizer::RegularizerConfig;
@@ -39,6 +41,8 @@ pub struct Experiment {
     pub data: DataConfig,
     /// Observation to latent.
     pub encoder: EncoderConfig,
+    /// What the agent feels of itself, beside what it sees.
+    pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent.
     pub predictor: PredictorConfig,
     /// What is asked of predictions.
@@ -96,6 +100,7 @@ impl Default for Experiment {
             env: EnvConfig { name: "two-rooms".to_owned(), ..EnvConfig::default() },
             data: DataConfig::default(),
             encoder: model.encoder,
+            proprioception: model.proprioception,
             predictor: model.predictor,
             prediction: model.prediction,
             regularizer: model.regularizer,
@@ -115,6 +120,7 @@ impl Experiment {
     pub fn model(&self) -> ModelConfig {
         ModelConfig {
             encoder: self.encoder.clone(),
+            proprioception: self.proprioception.clone(),
             predictor: self.predictor.clone(),
             prediction: self.prediction.clone(),
             regularizer: self.regularizer.clone(),
@@ -132,6 +138,7 @@ impl Experiment {
             pixels: [space.channels, space.height, space.width],
             action: spec.action.len() * self.data.window.frameskip,
             labels: spec.label_len(),
+            proprioception: self.proprioception.labels.iter().flat_map(|name| spec.label_columns(name)).collect(),
         }
     }
 }
@@ -153,6 +160,13 @@ pub(crate) fn check(
     {
         return Err(loaded.error(key, problem));
     }
+    let known = &env.spec().labels;
+    let mut felt = experiment.proprioception.labels.iter();
+    if let Some(name) = felt.find(|name| known.iter().all(|label| label.name != **name)) {
+        let known: Vec<&str> = known.iter().map(|label| label.name.as_str()).collect();
+        let message = format!("\"{name}\" is no label of {}; there are {}", env.spec().name, known.join(", "));
+        return Err(loaded.error("proprioception.labels", message));
+    }
     if let Err(error) = experiment.data.window.validate() {
         return Err(loaded.error("data.window", error.to_string()));
     }
@@ -169,6 +183,10 @@ pub(crate) fn check(
         return Err(loaded.error("planner", error.to_string()));
     }
     let eval = &experiment.eval;
+    let wrong = eval.guardrails.iter().enumerate().find_map(|(i, guardrail)| Some((i, guardrail.problem(env.spec())?)));
+    if let Some((number, problem)) = wrong {
+        return Err(loaded.error("eval.guardrails", format!("number {number}: {problem}")));
+    }
     let recorded = eval.tasks_from == TasksFrom::Recorded;
     if eval.skip_solved && !recorded {
         return Err(loaded.error("eval.skip_solved", "true; expected false, or eval.tasks_from = \"recorded\""));
@@ -184,8 +202,8 @@ pub(crate) fn check(
         let message = format!("{budget}; expected at least eval.goal_offset = {offset}, what the recording took");
         return Err(loaded.error("eval.budget", message));
     }
-    let learned = experiment.eval.objective == gedanken_eval::ObjectiveKind::Learned;
-    if learned && !experiment.distance.enabled {
+    let learned = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Learned;
+    if eval.weighted().iter().any(learned) && !experiment.distance.enabled {
         return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));
     }
     Ok(())

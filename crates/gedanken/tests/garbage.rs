@@ -92,7 +92,7 @@ fn broken_experiments_are_told_by_file_and_key() {
     for missing in ["nowhere.toml", "folder.toml"] {
         verdicts.note(missing, place.run(&["train", missing]).bad_manners(missing));
     }
-    let texts: [(&str, &str); 24] = [
+    let texts: [(&str, &str); 25] = [
         ("[train\nsteps = 1", "broken.toml:1"),
         ("[train]\nsteps = ", "broken.toml:2"),
         ("\u{0}\u{1}", "broken.toml:1"),
@@ -114,6 +114,7 @@ fn broken_experiments_are_told_by_file_and_key() {
         ("[encoder]\nkind = \"impala\"", "predictor.kind"),
         ("[encoder]\nkind = \"vitt\"", "encoder.kind"),
         ("[distance]\nenabled = false", "eval.objective"),
+        ("[proprioception]\nlabels = [\"agnet\"]", "proprioception.labels"),
         ("name = \"../../etc\"", "broken.toml:1"),
         ("[data.policies]\nfly = 1.0", "broken.toml:2"),
         ("[data]\nepisode_steps = 2", "broken.toml"),
@@ -306,7 +307,7 @@ fn broken_checkpoints_are_told_by_file() {
     });
 
     // Descriptions of models that cannot be, or are too large for any machine.
-    let sizes: [(&str, Value); 26] = [
+    let sizes: [(&str, Value); 28] = [
         ("/model/encoder/width", json!(1_000_000_000_000u64)),
         ("/model/encoder/width", json!(65_536)),
         ("/model/encoder/dim", json!(65_536)),
@@ -331,6 +332,8 @@ fn broken_checkpoints_are_told_by_file() {
         ("/spaces/pixels", json!([3, 65, 65])),
         ("/spaces/action", json!(3)),
         ("/spaces/labels", json!(u64::MAX)),
+        ("/spaces/proprioception", json!([0])),
+        ("/model/proprioception/labels", json!(["agent"])),
         ("/statistics/pixel_mean", json!([0.5])),
         ("/statistics/label_std", json!([])),
     ];

@@ -21,7 +21,7 @@ use rand::RngExt;
 /// Set in the process that does the work, where nothing has touched a device before its settings were read.
 const INSIDE: &str = "GEDANKEN_TEST_INSIDE";
 
-const SPACES: Spaces = Spaces { pixels: [1, 16, 16], action: 2, labels: 2 };
+const SPACES: Spaces = Spaces { pixels: [1, 16, 16], action: 2, labels: 2, proprioception: Vec::new() };
 const TIME: usize = 4;
 
 /// Numbers in -1 to 1.
@@ -138,7 +138,7 @@ impl World for Imagined<'_> {
 
 /// The energies of some imagined futures, and those of plans.
 fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 2] {
-    let latents = model.encode(tensor([4, 1, 16, 16], 7, device));
+    let latents = model.encode(tensor([4, 1, 16, 16], 7, device), None);
     let (start, goals) = (latents.clone().narrow(0, 0, 2), latents.narrow(0, 2, 2));
     let objective = LearnedDistance(model.distance().expect("a distance"));
     let futures = model.unroll(start.clone(), tensor([2, 3, 2], 8, device));
@@ -157,6 +157,7 @@ fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 2] {
     let problem = Problem {
         world: &world,
         objective: &objective,
+        guardrails: &[],
         start,
         goals,
         steps_left: 3,

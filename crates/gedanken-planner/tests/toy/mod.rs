@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use burn::prelude::*;
-use gedanken_planner::{Bounds, Problem, Warm, World};
+use gedanken_planner::{Bounds, Guardrail, Problem, Warm, World};
 use gedanken_planner::{LatentDistance, Objective, Observations, PlanError, Planner, PlannerConfig, Plans};
 
 /// Every action is executed as it is.
@@ -34,12 +34,34 @@ impl Objective for NanBeyond {
     }
 }
 
+/// The squared distance, without a gradient.
+pub struct Untracked;
+
+impl Objective for Untracked {
+    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
+        let futures = if futures.is_autodiff() { futures.inner() } else { futures };
+        LatentDistance::default().energy(futures, goals)
+    }
+}
+
+/// Stay out of a disc: its middle and its radius.
+pub struct Disc(pub [f32; 2], pub f32);
+
+impl Guardrail for Disc {
+    fn violation(&self, futures: Tensor<4>, _: Tensor<3>) -> Tensor<2> {
+        let middle = Tensor::<4>::from_data([[[self.0]]], &futures.device());
+        let distance: Tensor<2> = (futures - middle).square().sum_dim(3).sqrt().flatten::<3>(2, 3).squeeze_dim(2);
+        -(distance - self.1)
+    }
+}
+
 /// Plans from `start` to `goals`, one task per pair of coordinates; `steps_left` is 100.
 pub struct Ask<'a> {
     pub start: &'a [f32],
     pub goals: &'a [f32],
     pub seeds: &'a [u64],
     pub objective: &'a dyn Objective,
+    pub guardrails: &'a [Box<dyn Guardrail + 'a>],
     pub steps_left: usize,
     pub step: u64,
     pub warm: Option<Warm<'a>>,
@@ -48,7 +70,16 @@ pub struct Ask<'a> {
 impl Default for Ask<'_> {
     fn default() -> Self {
         let objective = &LatentDistance { norm: gedanken_planner::Norm::L2 };
-        Ask { start: &[0.0, 0.0], goals: &[3.0, 4.0], seeds: &[7], objective, steps_left: 100, step: 0, warm: None }
+        Ask {
+            start: &[0.0, 0.0],
+            goals: &[3.0, 4.0],
+            seeds: &[7],
+            objective,
+            guardrails: &[],
+            steps_left: 100,
+            step: 0,
+            warm: None,
+        }
     }
 }
 
@@ -57,6 +88,7 @@ impl Ask<'_> {
         planner.plan(&Problem {
             world: &Plane,
             objective: self.objective,
+            guardrails: self.guardrails,
             start: points(self.start),
             goals: points(self.goals),
             steps_left: self.steps_left,

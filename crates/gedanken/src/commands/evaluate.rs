@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use gedanken_env::Registry;
-use gedanken_eval::Evaluator;
+use gedanken_eval::{Comparison, Evaluator};
 use gedanken_model::WorldModel;
 use gedanken_train::run_folder::{FolderError, write_atomic};
 use gedanken_train::{RunFolder, load_model};
@@ -25,15 +25,56 @@ pub struct EvalArgs {
 }
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct PlanArgs {
+    #[command(subcommand)]
+    command: Option<PlanCommand>,
     /// A run's folder (its last checkpoint) or one of its checkpoints
-    run: PathBuf,
+    #[arg(required = true)]
+    run: Option<PathBuf>,
     /// Which task of the protocol
     #[arg(long, default_value_t = 0)]
     task: usize,
     /// Where the film goes
-    #[arg(long, value_name = "OUT.gif")]
-    film: PathBuf,
+    #[arg(long, value_name = "OUT.gif", required = true)]
+    film: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+#[derive(Subcommand)]
+enum PlanCommand {
+    /// Compare all planners on a run's model at equal model evaluations: one table, one plot.
+    #[command(
+        after_help = "Example: gedanken plan bench runs/quickstart/2026-11-22T13-05-12-seed1 --tasks 100 --plot planners.png"
+    )]
+    Bench(BenchArgs),
+}
+
+#[derive(Args)]
+pub struct BenchArgs {
+    /// A run's folder (its last checkpoint) or one of its checkpoints
+    run: PathBuf,
+    /// Model evaluations of a plan, one or more
+    #[arg(long, value_delimiter = ',', default_value = "400,1600,6400")]
+    budgets: Vec<u64>,
+    /// Only these planners: random, cem, icem, mppi, mppi-fixed, gradient, adam, hybrid
+    #[arg(long, value_delimiter = ',')]
+    planners: Vec<String>,
+    /// Tasks. Default: the protocol's
+    #[arg(long)]
+    tasks: Option<usize>,
+    /// Plan on the true simulator in the model's place
+    #[arg(long)]
+    simulator: bool,
+    /// Write the numbers here too
+    #[arg(long, value_name = "OUT.json")]
+    json: Option<PathBuf>,
+    /// Draw success against evaluations
+    #[arg(long, value_name = "OUT.png")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -62,15 +103,39 @@ pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
     let folder = opened.folder.eval(opened.step);
     let report =
         opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| eprintln!("evaluating: {row}"))?;
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
-        write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
-    }
+    write_json(args.json.as_deref(), &report)?;
     print(&format!("{report}{}", folder.display()))
 }
 
 pub fn plan(args: &PlanArgs, registry: &Registry) -> Result<(), Failure> {
+    if let Some(PlanCommand::Bench(args)) = &args.command {
+        return bench(args, registry);
+    }
+    let (Some(run), Some(film)) = (&args.run, &args.film) else { return Err("expected RUN and --film".into()) };
+    let opened = open(run, &args.overrides, &args.device, registry)?;
+    opened.evaluator.film(&opened.model, args.task, film)?;
+    print(&film.display().to_string())
+}
+
+fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
-    opened.evaluator.film(&opened.model, args.task, &args.film)?;
-    print(&args.film.display().to_string())
+    let what = Comparison {
+        budgets: args.budgets.clone(),
+        planners: args.planners.clone(),
+        tasks: args.tasks.unwrap_or(opened.evaluator.config.tasks).max(1),
+        simulator: args.simulator,
+    };
+    let bench = opened.evaluator.bench(&opened.model, &what, &mut |row| eprintln!("planning: {row}"))?;
+    write_json(args.json.as_deref(), &bench)?;
+    if let Some(path) = &args.plot {
+        bench.plot().save_png(path)?;
+    }
+    print(bench.to_string().trim_end())
+}
+
+fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
+    write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
+    Ok(())
 }

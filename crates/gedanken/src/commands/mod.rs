@@ -170,8 +170,8 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
 /// Whether the model was made for what an environment shows to the experiment that `config` holds, and for its actions.
 fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, config: &Path) -> Result<(), Failure> {
     let config = config.display();
-    let (found, expected) = (experiment.spaces(env), blueprint.spaces);
-    if found != expected {
+    let (found, expected) = (experiment.spaces(env), &blueprint.spaces);
+    if found != *expected {
         return Err(format!("{config}: env: {found}; the model was made for {expected}").into());
     }
     match (experiment.actions, blueprint.statistics.takes_raw_actions()) {

@@ -1,0 +1,211 @@
+//! All planners on one checkpoint: what each reaches for how many model evaluations.
+
+use std::fmt;
+use std::time::Instant;
+
+use gedanken_planner::{Kind, PlannerConfig, Returned};
+use serde::Serialize;
+
+use crate::baselines::Setup;
+use crate::episodes::{Driver, Thinker};
+use crate::plot::Plot;
+use crate::{EvalError, LabelCost, Labels, Measure, Row, Simulator};
+
+/// What is compared, and on what.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// Model evaluations that a plan of one task may cost.
+    pub budgets: Vec<u64>,
+    /// Names of planners, of [`contenders`]; all where empty.
+    pub planners: Vec<String>,
+    /// Tasks of the protocol.
+    pub tasks: usize,
+    /// Whether they plan on the true simulator, with the environment's plain distance, in the model's place.
+    pub simulator: bool,
+}
+
+/// What one planner reached with one budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchRow {
+    /// The planner.
+    pub planner: String,
+    /// The budget of a plan.
+    pub budget: u64,
+    /// How it planned.
+    pub config: PlannerConfig,
+    /// Mean energy of the tasks' first plans: all planners plan from the same states.
+    pub first_energy: f64,
+    /// Mean model evaluations of a plan of one task.
+    pub evaluations_per_plan: f64,
+    /// The episodes.
+    #[serde(flatten)]
+    pub row: Row,
+}
+
+/// All planners on one checkpoint, under one protocol.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bench {
+    /// The environment.
+    pub env: String,
+    /// What was planned on: the model or the simulator.
+    pub world: String,
+    /// Tasks of every row.
+    pub tasks: usize,
+    /// One row for every planner and budget.
+    pub rows: Vec<BenchRow>,
+}
+
+/// Every planner at a budget of `evaluations` of a plan: the experiment's horizon, bounds and noise, and the budget shared out as
+/// suits the planner.
+pub fn contenders(base: &PlannerConfig, evaluations: u64) -> Vec<(&'static str, PlannerConfig)> {
+    let futures = ((evaluations / base.horizon.max(1) as u64) as usize).max(8);
+    let base = PlannerConfig { polish: 0, keep: base.keep.max(1), elites: None, max_rows: 4096, ..base.clone() };
+    // Few rounds of many samples: from 3 rounds for 100 futures to 8 for thousands.
+    let rounds = ((futures as f64).log2() / 1.6).round().clamp(2.0, 10.0) as usize;
+    let sampling =
+        |kind| PlannerConfig { kind, iterations: rounds, samples: (futures / rounds).max(4), ..base.clone() };
+    let slides = |kind, starts: usize| {
+        let starts = starts.min((futures / 8).max(1));
+        PlannerConfig {
+            kind,
+            samples: starts,
+            iterations: (futures / (2 * starts)).max(2) - 1,
+            min_std: 0.0,
+            ..base.clone()
+        }
+    };
+    // Half for the search, half for Adam on a few of the best.
+    let polished = (futures / 8).clamp(2, 4);
+    let hybrid = PlannerConfig {
+        iterations: rounds.div_ceil(2),
+        samples: (futures / 2 / rounds.div_ceil(2)).max(polished + 1),
+        elites: Some(polished),
+        polish: (futures / 4 / polished).max(2) - 1,
+        ..base.clone()
+    };
+    let icem_samples = |first: usize, decay: f64| -> usize {
+        let share: f64 = (0..rounds).map(|round| decay.powi(-(round as i32))).sum();
+        ((first as f64 / share) as usize).max(6)
+    };
+    let icem = PlannerConfig {
+        kind: Kind::Icem,
+        iterations: rounds,
+        samples: icem_samples(futures, f64::from(base.decay)),
+        returns: Returned::Best,
+        keep: 2,
+        ..base.clone()
+    };
+    let mppi = PlannerConfig { min_std: base.min_std.max(0.2 * base.init_std), ..sampling(Kind::Mppi) };
+    let fixed = PlannerConfig { update_std: false, init_std: 0.5 * base.init_std, ..sampling(Kind::Mppi) };
+    vec![
+        ("random", PlannerConfig { iterations: 1, samples: futures, ..sampling(Kind::Random) }),
+        ("cem", sampling(Kind::Cem)),
+        ("icem", icem),
+        ("mppi", mppi),
+        ("mppi-fixed", fixed),
+        ("gradient", slides(Kind::Gradient, 4)),
+        ("adam", slides(Kind::Adam, 4)),
+        ("hybrid", hybrid),
+    ]
+}
+
+/// Runs the comparison; `say` hears of every row.
+///
+/// # Errors
+/// A name that is no planner's, or what an evaluation may say.
+pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
+    let known: Vec<&str> = contenders(setup.planner, 1).iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = what.planners.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(EvalError::Mismatch(format!("no planner `{unknown}`; there are {}", known.join(", "))));
+    }
+    let tasks = setup.tasks(what.tasks)?;
+    let (world, simulator) = (setup.world(), Simulator::new());
+    let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure: Measure::Plain };
+    let (objective, kept) = (setup.objective()?, setup.guardrails()?);
+    let mut rows = Vec::new();
+    for &budget in &what.budgets {
+        for (name, config) in contenders(setup.planner, budget) {
+            let left_out = !what.planners.is_empty() && what.planners.iter().all(|planner| planner != name);
+            if left_out || (what.simulator && config.needs_gradient()) {
+                continue;
+            }
+            say(&format!("{name}, {budget} evaluations a plan"));
+            let model = Thinker {
+                world: &world,
+                simulator: None,
+                objective: objective.as_ref(),
+                guardrails: &kept,
+                planner: &config,
+                frameskip: setup.frameskip(),
+                arrived: setup.config.arrived,
+            };
+            let true_one = Thinker {
+                world: &simulator,
+                simulator: Some(&simulator),
+                objective: &cost,
+                guardrails: &[],
+                arrived: None,
+                ..model
+            };
+            let thinker = if what.simulator { true_one } else { model };
+            let (mut first, start) = (None, Instant::now());
+            let episodes = tasks.run(&Driver::Planner(thinker), &mut |_, _, agent| {
+                if let (None, Some(plans)) = (first, agent.and_then(|(agent, _)| agent.plans())) {
+                    first = Some(plans.energy.iter().map(|&e| f64::from(e)).sum::<f64>() / plans.tasks.max(1) as f64);
+                }
+            })?;
+            let (effort, seconds) = (episodes.effort, start.elapsed().as_secs_f64());
+            rows.push(BenchRow {
+                planner: name.to_owned(),
+                budget,
+                config: config.clone(),
+                first_energy: first.unwrap_or(f64::NAN),
+                evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
+                row: Row::of(name, "", &episodes, setup.config.rule, setup.radius(), seconds),
+            });
+        }
+    }
+    let world = if what.simulator { "the true simulator" } else { "the learned model" }.to_owned();
+    Ok(Bench { env: setup.env.spec().name.clone(), world, tasks: what.tasks, rows })
+}
+
+impl Bench {
+    /// Success against model evaluations of a plan.
+    pub fn plot(&self) -> gedanken_train::film::Picture {
+        let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+        for row in &self.rows {
+            let point = (row.evaluations_per_plan, row.row.success);
+            match lines.iter_mut().find(|(name, _)| *name == row.planner) {
+                Some((_, points)) => points.push(point),
+                None => lines.push((row.planner.clone(), vec![point])),
+            }
+        }
+        lines.iter_mut().for_each(|(_, points)| points.sort_by(|a, b| a.0.total_cmp(&b.0)));
+        let title = format!("{} on {}, n = {}", self.env, self.world, self.tasks);
+        Plot { title: &title, x: "model evaluations of a plan", y: "success", lines }.draw()
+    }
+}
+
+impl fmt::Display for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} on {}, {} tasks", self.env, self.world, self.tasks)?;
+        let head = ["budget", "success", "95 % interval", "first energy", "evals/plan", "ms/plan"];
+        let [budget, success, interval, energy, evaluations, ms] = head;
+        writeln!(f, "{:10}  {budget:>8}  {success:>7}  {interval:>13}  {energy:>12}  {evaluations:>10}  {ms:>8}", "")?;
+        for row in &self.rows {
+            let [low, high] = row.row.interval.map(|x| 100.0 * x);
+            writeln!(
+                f,
+                "{:10}  {:>8}  {:>5.1} %  {:>13}  {:>12.4}  {:>10.0}  {:>8.3}",
+                row.planner,
+                row.budget,
+                100.0 * row.row.success,
+                format!("{low:.1}-{high:.1} %"),
+                row.first_energy,
+                row.evaluations_per_plan,
+                row.row.milliseconds_per_plan.unwrap_or(f64::NAN),
+            )?;
+        }
+        Ok(())
+    }
+}

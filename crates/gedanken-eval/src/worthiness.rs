@@ -1,0 +1,140 @@
+//! Whether a model is worth planning with: how far its imagination strays, and whether its energy knows a good plan.
+
+use std::fmt;
+
+use burn::tensor::{Tensor, TensorData};
+use gedanken_env::{Env, derive_seed};
+use gedanken_planner::{Objective, World};
+use serde::Serialize;
+
+use crate::episodes::{Numbers, observe_all};
+use crate::walks::Walks;
+use crate::{EvalError, LearnedWorld};
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Worthiness {
+    /// Mean squared error of imagined latents after every block of actions, over the variance of latents: 0 is perfect, 2 is as
+    /// far as two random ones.
+    pub error: Vec<f64>,
+    /// The same where nothing is imagined to change.
+    pub persistence: Vec<f64>,
+    /// To reach where an episode ended: the share of the other episodes' actions that seem better than those which led there,
+    /// the mean over episodes. 0 is perfect, 0.5 chance.
+    pub rank: f64,
+    /// Standard deviation of these candidates' energies over their mean: near 0, there is nothing to choose by.
+    pub spread: f64,
+}
+
+const EPISODES: usize = 32;
+/// What the derived seed of the episodes is for.
+const WALKS: u64 = 8;
+
+impl Worthiness {
+    /// Of a model under an objective, for plans of so many blocks of so many control steps.
+    ///
+    /// # Errors
+    /// What the environment says of its policies.
+    pub fn of(
+        world: &LearnedWorld<'_>,
+        objective: &dyn Objective,
+        env: &dyn Env,
+        [horizon, frameskip]: [usize; 2],
+        seed: u64,
+    ) -> Result<Self, EvalError> {
+        let walks = Walks::of(env, EPISODES, [horizon, frameskip], derive_seed(seed, &[WALKS]))?;
+        let start = world.encode(&observe_all(&walks.start));
+        let actions = walks.actions(&start.device());
+        let future = world.rollout(start.clone(), actions.clone());
+        let [_, _, tokens, dim] = future.dims();
+        let truth = world.encode(&observe_all(&walks.after)).reshape([EPISODES, horizon, tokens, dim]);
+
+        let variance = {
+            let mean = truth.clone().mean_dim(0).mean_dim(1);
+            number((truth.clone() - mean).square().mean()).max(f64::MIN_POSITIVE)
+        };
+        let by_step = |imagined: Tensor<4>| -> Vec<f64> {
+            let squares = (imagined - truth.clone()).square();
+            (0..horizon).map(|step| number(squares.clone().narrow(1, step, 1).mean()) / variance).collect()
+        };
+
+        // Every episode's start and end, with every episode's actions.
+        let rows = |each: bool| {
+            let index: Vec<i32> = (0..EPISODES * EPISODES)
+                .map(|row| (if each { row % EPISODES } else { row / EPISODES }) as i32)
+                .collect();
+            Tensor::from_data(TensorData::new(index, [EPISODES * EPISODES]), &start.device())
+        };
+        let goals = truth.clone().narrow(1, horizon - 1, 1).squeeze_dim::<3>(1).select(0, rows(false));
+        let ends = world.destination(start.clone().select(0, rows(false)), actions.select(0, rows(true)));
+        let energies = objective.energy(ends.unsqueeze_dim(1), goals);
+        let energies = energies.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
+        let (mut better, mut spread) = (0, 0.0);
+        for (episode, energies) in energies.chunks(EPISODES).enumerate() {
+            better += energies.iter().filter(|&&energy| energy < energies[episode]).count();
+            let mean = energies.iter().map(|&e| f64::from(e)).sum::<f64>() / EPISODES as f64;
+            let squares = energies.iter().map(|&e| (f64::from(e) - mean).powi(2)).sum::<f64>();
+            spread += (squares / EPISODES as f64).sqrt() / mean.abs().max(f64::MIN_POSITIVE);
+        }
+        Ok(Self {
+            error: by_step(future),
+            persistence: by_step(start.unsqueeze_dim::<4>(1).repeat_dim(1, horizon)),
+            rank: f64::from(u32::try_from(better).unwrap_or(u32::MAX)) / (EPISODES * (EPISODES - 1)) as f64,
+            spread: spread / EPISODES as f64,
+        })
+    }
+
+    /// The numbers worth a curve.
+    pub(crate) fn numbers(&self) -> Numbers {
+        let mut numbers = Numbers::new();
+        if let (Some(first), Some(last)) = (self.error.first(), self.error.last()) {
+            numbers.insert("worthiness/error_first".to_owned(), *first);
+            numbers.insert("worthiness/error_last".to_owned(), *last);
+        }
+        numbers.insert("worthiness/rank".to_owned(), self.rank);
+        numbers.insert("worthiness/spread".to_owned(), self.spread);
+        numbers
+    }
+}
+
+fn number(x: Tensor<1>) -> f64 {
+    f64::from(x.into_scalar::<f32>())
+}
+
+impl fmt::Display for Worthiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = self.error.len().saturating_sub(1);
+        let mut steps = vec![0, last / 2, last];
+        steps.dedup();
+        let at = |values: &[f64]| {
+            steps.iter().filter_map(|&step| values.get(step)).map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(", ")
+        };
+        writeln!(
+            f,
+            "imagined latents after {} blocks: error {} of their variance (imagining no change: {})",
+            steps.iter().map(|step| (step + 1).to_string()).collect::<Vec<_>>().join(", "),
+            at(&self.error),
+            at(&self.persistence)
+        )?;
+        writeln!(
+            f,
+            "actions that led to a goal: {:.1} % of others seem better; the energies' spread is {:.2} of their mean",
+            100.0 * self.rank,
+            self.spread
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_it_found_at_the_first_a_middle_and_the_last_block() {
+        let error = vec![0.1, 0.2, 0.3, 0.4, 0.5];
+        let found = Worthiness { persistence: error.clone(), error, rank: 0.0625, spread: 0.5 };
+        let text = found.to_string();
+        assert!(text.contains("after 1, 3, 5 blocks: error 0.100, 0.300, 0.500"), "{text}");
+        assert!(text.contains("6.2 % of others seem better"), "{text}");
+    }
+}

@@ -1,0 +1,32 @@
+//! What a plan must keep, whatever its energy.
+
+use burn::prelude::*;
+
+/// A constraint on every imagined step.
+///
+/// Guardrails are hard: among candidates, one that keeps them comes before any that does not, and a plan that breaks one is
+/// marked ([`Plans::violation`](crate::Plans::violation)): the agent's owner does the safe thing in its place.
+pub trait Guardrail {
+    /// How far each imagined step breaks it: futures `[rows, horizon, tokens, dim]` and the actions that lead to them, in the
+    /// environment's units, `[rows, horizon, action]`, give `[rows, horizon]`, in the guardrail's own unit; 0 or less where it is
+    /// kept. What is not a number counts as infinitely broken.
+    fn violation(&self, futures: Tensor<4>, actions: Tensor<3>) -> Tensor<2>;
+}
+
+/// No control step's action is longer than this, in the actions' unit: a limit of speed or force.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActionLimit {
+    /// The greatest Euclidean norm.
+    pub norm: f32,
+    /// Numbers of one control step's action.
+    pub dims: usize,
+}
+
+impl Guardrail for ActionLimit {
+    fn violation(&self, _: Tensor<4>, actions: Tensor<3>) -> Tensor<2> {
+        let [rows, horizon, numbers] = actions.dims();
+        let steps = actions.reshape([rows, horizon, numbers / self.dims, self.dims]);
+        let norms: Tensor<3> = steps.square().sum_dim(3).sqrt().squeeze_dim(3);
+        norms.max_dim(2).squeeze_dim::<2>(2) - self.norm
+    }
+}

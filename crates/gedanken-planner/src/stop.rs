@@ -1,0 +1,101 @@
+//! Thinking as long as it pays: when one task's search ends.
+
+use std::time::Instant;
+
+use crate::PlannerConfig;
+use crate::search::Round;
+
+/// Whether one task's search goes on: it ends when the energy has converged, or when its budget is spent.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    tolerance: f32,
+    patience: usize,
+    max_evaluations: u64,
+    max_milliseconds: f64,
+    /// The least energy after every round.
+    best: Vec<f32>,
+    /// How much what was tried first differs from the best of it.
+    scale: f32,
+    spent: u64,
+}
+
+impl Stop {
+    pub fn new(config: &PlannerConfig) -> Self {
+        Stop {
+            tolerance: config.tolerance,
+            patience: config.patience,
+            max_evaluations: config.max_evaluations.unwrap_or(u64::MAX),
+            max_milliseconds: config.max_milliseconds.unwrap_or(f64::INFINITY),
+            best: Vec::new(),
+            scale: 0.0,
+            spent: 0,
+        }
+    }
+
+    /// One that has spent so much already.
+    pub fn after(config: &PlannerConfig, spent: u64) -> Self {
+        Stop { spent, ..Stop::new(config) }
+    }
+
+    /// Model evaluations so far.
+    pub fn spent(&self) -> u64 {
+        self.spent
+    }
+
+    /// Takes in a round that cost so many model evaluations.
+    pub fn note(&mut self, round: &Round, evaluations: usize) {
+        let least = self.best.last().copied().unwrap_or(f32::INFINITY).min(round.best);
+        if self.best.is_empty() {
+            self.scale = round.mean - round.best;
+        }
+        self.best.push(least);
+        self.spent += evaluations as u64;
+    }
+
+    /// Whether another round of so many model evaluations is worth it. There always is a first one.
+    pub fn goes_on(&self, evaluations: usize, began: Instant) -> bool {
+        let Some(&now) = self.best.last() else { return true };
+        let affordable = self.spent + evaluations as u64 <= self.max_evaluations
+            && began.elapsed().as_secs_f64() * 1e3 < self.max_milliseconds;
+        let before = self.best.len().checked_sub(self.patience + 1).map(|round| self.best[round]);
+        let converged =
+            self.tolerance > 0.0 && before.is_some_and(|before| before - now <= self.tolerance * self.scale);
+        affordable && !converged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(config: &PlannerConfig, energies: &[f32]) -> Stop {
+        let mut stop = Stop::new(config);
+        for &best in energies {
+            stop.note(&Round { mean: 10.0, best, ..Round::default() }, 100);
+        }
+        stop
+    }
+
+    #[test]
+    fn a_search_ends_when_its_energy_fell_little_in_the_last_rounds() {
+        let config = PlannerConfig { tolerance: 0.1, patience: 2, ..PlannerConfig::default() };
+        let goes_on = |energies: &[f32]| after(&config, energies).goes_on(1, Instant::now());
+        // Candidates differed by 10 - 5 at first: a fall of 0.5 in two rounds is too little.
+        assert!(goes_on(&[]) && goes_on(&[5.0]) && goes_on(&[5.0, 5.0]) && goes_on(&[5.0, 4.7, 4.4]));
+        assert!(!goes_on(&[5.0, 4.8, 4.6]) && !goes_on(&[5.0, 3.0, 3.0, 2.9]));
+        let never = PlannerConfig { tolerance: 0.0, ..config.clone() };
+        assert!(after(&never, &[5.0; 9]).goes_on(1, Instant::now()));
+    }
+
+    #[test]
+    fn a_search_ends_before_it_overdraws_its_budget() {
+        let config = PlannerConfig { max_evaluations: Some(250), ..PlannerConfig::default() };
+        assert!(after(&config, &[5.0]).goes_on(100, Instant::now()));
+        assert!(!after(&config, &[5.0, 4.0]).goes_on(100, Instant::now()));
+        let config = PlannerConfig { max_milliseconds: Some(1e-9), ..PlannerConfig::default() };
+        let began = Instant::now();
+        assert!(after(&config, &[]).goes_on(100, began), "there always is a first round");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(!after(&config, &[5.0]).goes_on(100, began));
+    }
+}
