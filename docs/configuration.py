@@ -84,6 +84,7 @@ def table(path, node):
     own, node = node, resolve(node)
     defaults = node.get("default") or {}
     text = f"\n### `[{path}]`\n\n{about(own)}\n"
+    inside = dict(node.get("properties", {}))
     kinds = [each for each in alternatives(node) if "properties" in each]
     for each in kinds:
         tag, word = next((key, value["const"]) for key, value in each["properties"].items() if "const" in value)
@@ -92,12 +93,15 @@ def table(path, node):
         text += f"\n**`{tag} = \"{word}\"`** {about(each)}{chosen}\n"
         inner = rows(each["properties"], mine)
         text += "\n" + inner if inner else ""
+        inside.update(each["properties"])
     if not kinds:
         inner = rows(node.get("properties", {}), defaults)
         text += "\n" + inner if inner else ""
-    for key, child in node.get("properties", {}).items():
+    for key, child in inside.items():
         if resolve(child).get("properties"):
-            text += table(f"{path}.{key}", {**child, "default": defaults.get(key)})
+            text += table(f"{path.strip('[]')}.{key}", {**child, "default": defaults.get(key)})
+        elif is_table(resolve(child).get("items", {})):
+            text += table(f"[{path}.{key}]", resolve(child)["items"])
     return text
 
 
@@ -108,7 +112,7 @@ def is_table(node):
 
 # The order of `gedanken config`, as far as this page knows it; what it does not know follows.
 ORDER = (
-    "name seed runs device pixels env data encoder predictor prediction regularizer inverse_dynamics distance probe train "
+    "name seed runs device pixels env data encoder proprioception predictor prediction regularizer inverse_dynamics distance probe train "
     "planner eval collect"
 ).split()
 top = schema["properties"]

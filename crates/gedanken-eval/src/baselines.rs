@@ -142,7 +142,8 @@ impl<'a> Setup<'a> {
     /// What [`guardrails`](crate::guardrails) says.
     pub fn guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
         let labels = Labels::Probed(self.model, &self.blueprint.statistics);
-        let plan = [self.planner.horizon, self.frameskip()];
+        // What lies further ahead than the next look is seen nearer before it is done.
+        let plan = [self.planner.replan_every, self.frameskip()];
         guardrails(&self.config.guardrails, &self.world(), labels, self.env, plan, self.config.seed)
     }
 

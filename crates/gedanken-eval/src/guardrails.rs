@@ -177,7 +177,7 @@ struct Region<'a> {
     labels: Labels<'a>,
     columns: std::ops::Range<usize>,
     config: GuardrailConfig,
-    /// For every step of a plan.
+    /// For the first steps of a plan; later ones have the last one's.
     margins: Vec<f32>,
 }
 
@@ -214,7 +214,8 @@ impl Region<'_> {
 }
 
 /// Builds the guardrails of a protocol on a world. `labels` reads its latents; margins are calibrated on episodes of the
-/// environment's own policies, functions of `seed`, for plans of so many blocks of so many control steps.
+/// environment's own policies, functions of `seed`, for the first blocks of a plan, so many of so many control steps: later ones
+/// keep the margin of the last of these. An agent that looks again after so many blocks does none that it saw from further away.
 ///
 /// # Errors
 /// A guardrail that the environment cannot have, or several that leave no place to be.

@@ -34,6 +34,9 @@ pub struct Row {
     pub milliseconds_per_plan: Option<f64>,
     /// Imagined steps per task.
     pub evaluations_per_task: Option<f64>,
+    /// The same of the nearest, the middle and the farthest third of the tasks, by the distance at their start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluations_by_distance: Option<[f64; 3]>,
     /// Share of the episodes in which the truth broke a guardrail; none where there are no guardrails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub violated: Option<f64>,
@@ -184,6 +187,7 @@ impl Row {
             median_steps: (!steps.is_empty()).then(|| steps[steps.len() / 2] as f64),
             milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan() / n),
             evaluations_per_task: planned.map(|effort| effort.evaluations as f64 / n),
+            evaluations_by_distance: planned.map(|_| by_distance(&rows)),
             violated: guarded.then(|| episodes.broken.iter().filter(|&&depth| depth > 0.0).count() as f64 / n),
             refused: planned.filter(|_| guarded).map(|effort| effort.broken as f64 / effort.task_plans.max(1) as f64),
             seconds,
@@ -191,6 +195,16 @@ impl Row {
             episodes: rows,
         }
     }
+}
+
+/// Mean model evaluations of the thirds of some episodes, by the distance at their start.
+fn by_distance(rows: &[EpisodeRow]) -> [f64; 3] {
+    let mut rows: Vec<&EpisodeRow> = rows.iter().collect();
+    rows.sort_by(|a, b| a.start.total_cmp(&b.start));
+    [0, 1, 2].map(|third| {
+        let part = &rows[third * rows.len() / 3..(third + 1) * rows.len() / 3];
+        part.iter().map(|row| row.evaluations as f64).sum::<f64>() / part.len().max(1) as f64
+    })
 }
 
 impl Report {
@@ -257,6 +271,13 @@ impl fmt::Display for Report {
                 or_dash(row.milliseconds_per_plan, 2),
                 or_dash(row.evaluations_per_task, 0),
             )?;
+            if let Some([near, middle, far]) = row.evaluations_by_distance.filter(|_| self.planner.tolerance > 0.0) {
+                writeln!(
+                    f,
+                    "{:width$}  evaluations by distance at the start: {near:.0} near, {middle:.0} further, {far:.0} far",
+                    ""
+                )?;
+            }
             if let Some(violated) = row.violated {
                 let refused = row.refused.map_or(String::new(), |r| format!(", {} of plans refused", percent(r)));
                 writeln!(f, "{:width$}  guardrails broken in {} of episodes{refused}", "", percent(violated))?;

@@ -76,6 +76,28 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
     let said = place.run(&["plan", name, "--task", "2", "--film", "films/task.gif"]).good();
     assert_eq!(said.last(), "films/task.gif");
     assert!(is_gif(&place.path("films/task.gif")));
+
+    // All planners on it.
+    let bench = ["plan", "bench", name, "--tasks", "2", "--budgets", "40,120", "--json", "b.json", "--plot", "b.png"];
+    let said = place.run(&bench).good();
+    for planner in ["random", "cem", "icem", "mppi", "mppi-fixed", "gradient", "adam", "hybrid"] {
+        assert_eq!(said.out.lines().filter(|line| line.starts_with(&format!("{planner} "))).count(), 2, "{planner}");
+    }
+    let bench: Value = serde_json::from_str(&place.read("b.json")).unwrap();
+    for row in bench["rows"].as_array().unwrap() {
+        let (budget, spent) = (row["budget"].as_f64().unwrap(), row["evaluations_per_plan"].as_f64().unwrap());
+        assert!(spent < 1.6 * budget.max(80.0), "{} spent {spent} of {budget}", row["planner"]);
+    }
+    assert!(fs::read(place.path("b.png")).is_ok_and(|bytes| bytes.starts_with(b"\x89PNG")));
+    let said = place.run(&["plan", "bench", name, "--planners", "cme"]);
+    assert_eq!(said.bad_manners("no planner `cme`"), None);
+
+    // What it keeps, and at what cost.
+    let guardrail = r#"eval.guardrails=[{kind="keep-out", label="agent", center=[30.0, 30.0], radius=3.0}]"#;
+    let said = place.run(&["eval", name, "--set", "eval.baselines=false", "--set", guardrail]).good();
+    assert!(said.out.contains("unguarded") && said.out.contains("guardrails broken in"), "{}", said.out);
+    let misspelt = guardrail.replace("radius", "raduis");
+    assert_eq!(place.run(&["eval", name, "--set", &misspelt]).bad_manners("eval.guardrails"), None);
 }
 
 #[test]
