@@ -40,14 +40,14 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     });
     let radius = setup.radius();
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
-    let (mut held, mut paths) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
+    let (mut held, mut ways) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
     setup.tasks(tasks.end)?.run(&driver, &mut |step, many, agent| {
-        for ((task, film), (held, seen)) in tasks.clone().zip(&mut films).zip(held.iter_mut().zip(&mut paths)) {
+        for ((task, film), (held, seen)) in tasks.clone().zip(&mut films).zip(held.iter_mut().zip(&mut ways)) {
             *held = if many.envs()[task].distance() < radius { *held + 1 } else { 0 };
             if *held <= HOLD {
                 // Plans are made of blocks: while one is being executed, the path is that of its beginning.
                 if step.is_multiple_of(setup.frameskip()) {
-                    *seen = path(many, task, agent, &world);
+                    *seen = paths(many, task, agent, &world);
                 }
                 film.push(frame(many, task, seen));
             }
@@ -56,15 +56,20 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     Ok(films)
 }
 
-fn frame(many: &Many, task: usize, path: &[(f32, f32)]) -> Picture {
+fn frame(many: &Many, task: usize, paths: &[Vec<(f32, f32)>]) -> Picture {
     let env = many.envs()[task].as_ref();
     let scale = (HEIGHT / env.spec().observation.height).max(1);
-    Picture::scene(&picture(env, false), &picture(env, true), path, scale)
+    Picture::scene(&picture(env, false), &picture(env, true), paths, scale)
 }
 
-fn path(many: &Many, task: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Vec<(f32, f32)> {
+fn paths(
+    many: &Many,
+    task: usize,
+    agent: Option<(&Agent, &[usize])>,
+    world: &LearnedWorld<'_>,
+) -> Vec<Vec<(f32, f32)>> {
     let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&t| t == task)?)));
-    row.map(|(agent, row)| imagined_path(many.envs()[task].as_ref(), agent, row, world)).unwrap_or_default()
+    row.map(|(agent, row)| imagined_paths(many.envs()[task].as_ref(), agent, row, world)).unwrap_or_default()
 }
 
 fn picture(env: &dyn Env, goal: bool) -> Picture {
@@ -78,8 +83,8 @@ fn picture(env: &dyn Env, goal: bool) -> Picture {
     Picture::from_observation(&pixels, space.channels, space.height, space.width)
 }
 
-/// Where the agent imagines itself along what is left of its plan: the first label, if it is a place.
-fn imagined_path(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<'_>) -> Vec<(f32, f32)> {
+/// Where the agent imagines itself along what is left of its plan, and of other candidates: the first label, if it is a place.
+fn imagined_paths(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<'_>) -> Vec<Vec<(f32, f32)>> {
     use gedanken_planner::{Observations, World};
     let Some(plans) = agent.plans() else { return Vec::new() };
     let spec = env.spec();
@@ -95,11 +100,15 @@ fn imagined_path(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<
     let mut labels = vec![0.0; spec.label_len()];
     env.labels(&mut labels);
     let first = world.encode(&Observations { rows: 1, pixels, labels });
-    let actions = plans.remainder(row, agent.executed(), left);
-    let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([1, left, plans.action]);
-    let future = world.rollout(first.clone(), actions).squeeze_dim::<3>(0);
-    let labels = world.statistics.labels_in_units(world.model.probe(Tensor::cat(vec![first, future], 0)));
+    let mut actions = plans.remainder(row, agent.executed(), left);
+    actions.extend(plans.alternatives(row, agent.executed(), left).concat());
+    let count = actions.len() / (left * plans.action);
+    let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([count, left, plans.action]);
+    let first = first.repeat_dim(0, count);
+    let futures = Tensor::cat(vec![first.clone().unsqueeze_dim::<4>(1), world.rollout(first, actions)], 1);
+    let labels = world.statistics.labels_in_units(world.model.probe(futures.flatten::<3>(0, 1)));
     let size = spec.label_len();
     let labels = labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-    labels.chunks(size).map(|row| env.in_picture([row[0], row[1]]).into()).collect()
+    let place = |row: &[f32]| env.in_picture([row[0], row[1]]).into();
+    labels.chunks(size * (left + 1)).map(|path| path.chunks(size).map(place).collect()).collect()
 }

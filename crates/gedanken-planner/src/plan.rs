@@ -61,7 +61,8 @@ pub struct Plans {
     /// How far the plans break the guardrails `[tasks]`, summed over these and the plan's steps; 0 where they keep them. A plan
     /// that breaks one is the least bad that was found.
     pub violation: Vec<f32>,
-    /// Other good sequences of every task, best first, each `[horizon, action]`: what iCEM shifts into the next plan.
+    /// Other good sequences of every task, best first, each `[horizon, action]`: what iCEM shifts into the next plan, and
+    /// films draw.
     pub others: Vec<Vec<Vec<f32>>>,
     /// Model evaluations of every task `[tasks]`: imagined steps, counted once per imagined future and once more where its
     /// gradient was asked for.
@@ -129,7 +130,7 @@ impl Plans {
     }
 
     /// What is left of a task's other sequences, as [`Plans::remainder`].
-    pub(crate) fn others(&self, task: usize, executed: usize, horizon: usize) -> Vec<Vec<f32>> {
+    pub fn alternatives(&self, task: usize, executed: usize, horizon: usize) -> Vec<Vec<f32>> {
         self.others[task].iter().map(|sequence| self.rest_of(sequence, executed, horizon)).collect()
     }
 

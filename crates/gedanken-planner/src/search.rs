@@ -141,12 +141,15 @@ fn begin(
         let warm = before.map(|(plans, executed)| plans.remainder(task, executed, horizon));
         let mut search = TaskSearch::new(config, noise::rng(problem.seeds[task], problem.step), length, warm);
         if let Some((plans, executed)) = before.filter(|_| style.shift_elites) {
-            search.elites.extend(plans.others(task, executed, horizon).into_iter().map(Candidate::untried));
+            search.elites.extend(plans.alternatives(task, executed, horizon).into_iter().map(Candidate::untried));
         }
         search
     };
     Ok((0..tasks).map(search).collect())
 }
+
+/// Other sequences that plans tell of, at least.
+const SHOWN: usize = 6;
 
 /// Every task's plan.
 fn choose(
@@ -158,7 +161,7 @@ fn choose(
     let mut chosen = Vec::with_capacity(searches.len());
     for mut search in searches {
         let plan = search.choose(config, bounds);
-        let others = search.elites.into_iter().take(config.keep).map(|elite| elite.actions).collect();
+        let others = search.elites.into_iter().take(config.keep.max(SHOWN)).map(|elite| elite.actions).collect();
         chosen.push(Chosen { plan, best: search.best, others });
     }
     // The mean of good sequences has not been imagined yet, and may be none.

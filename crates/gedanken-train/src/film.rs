@@ -156,13 +156,18 @@ impl Picture {
         self.tint(&mask, colour, alpha);
     }
 
-    /// One frame of an episode's film: what is seen, with the way so far, beside the goal; both enlarged and framed.
+    /// One frame of an episode's film: what is seen, with the way ahead as it is imagined, beside the goal; both enlarged and
+    /// framed.
     ///
-    /// `path` is in pixels of the observation.
-    pub fn scene(seen: &Self, goal: &Self, path: &[(f32, f32)], factor: usize) -> Self {
+    /// `paths` are in pixels of the observation: the first is the plan's, the others, drawn faintly, those of other candidates.
+    pub fn scene(seen: &Self, goal: &Self, paths: &[Vec<(f32, f32)>], factor: usize) -> Self {
         let scale = factor as f32;
-        let path: Vec<_> = path.iter().map(|&(x, y)| (x * scale, y * scale)).collect();
+        let enlarged = |path: &Vec<(f32, f32)>| path.iter().map(|&(x, y)| (x * scale, y * scale)).collect::<Vec<_>>();
         let mut left = seen.upscale(factor);
+        for other in paths.iter().skip(1) {
+            left.polyline(&enlarged(other), (0.3 * scale).max(1.0), GREEN, 0.35);
+        }
+        let path = paths.first().map(enlarged).unwrap_or_default();
         left.polyline(&path, (0.5 * scale).max(1.5), COOL, 0.75);
         left.points(path.get(..1).unwrap_or_default(), (0.6 * scale).max(2.0), COOL, 0.9);
         let line = (factor / 2).max(2);
@@ -330,7 +335,8 @@ mod tests {
     fn a_film_decodes_to_its_frames() {
         let folder = tempfile::tempdir().unwrap();
         let (seen, goal) = (Picture::new(9, 7, GROUND), Picture::new(9, 7, INK));
-        let frames: Vec<_> = (0..5).map(|i| Picture::scene(&seen, &goal, &[(1.0, 1.0), (i as f32, 5.0)], 4)).collect();
+        let frames: Vec<_> =
+            (0..5).map(|i| Picture::scene(&seen, &goal, &[vec![(1.0, 1.0), (i as f32, 5.0)]], 4)).collect();
         let path = folder.path().join("new/film.gif");
         save_gif(&frames, &path, 20.0).unwrap();
         let decoder = GifDecoder::new(Cursor::new(std::fs::read(&path).unwrap())).unwrap();

@@ -63,4 +63,14 @@ fn push_t_is_collected_learned_planned_and_probed() {
 
     let said = place.run(&["probe", &run, "--frames", "60", "--test-frames", "30", "--device", "cpu"]).good().out;
     assert!(said.contains("block") && said.contains("linear MSE"), "{said}");
+
+    // The same with the agent's place felt: another model, which nobody takes for one from pixels alone.
+    let felt = ["--set", r#"proprioception.labels=["agent"]"#, "--set", "eval.baselines=false"];
+    let run = place.run(&[&arguments[..], &felt[..]].concat()).good().last().to_owned();
+    let model: Value =
+        serde_json::from_str(&place.read(&format!("{run}/checkpoints/step-000004/model.json"))).expect("JSON");
+    assert_eq!(model["spaces"]["proprioception"], serde_json::json!([0, 1]));
+    place.run(&["plan", &run, "--film", "felt.gif", "--device", "cpu"]).good();
+    let blind = place.run(&["eval", &run, "--device", "cpu", "--set", "proprioception.labels=[]"]);
+    assert_eq!(blind.bad_manners("0 numbers of proprioception; the model was made for"), None);
 }
