@@ -84,7 +84,11 @@ impl<'a> Setup<'a> {
     /// What [`Tasks::recorded`] says, or recorded tasks without a source.
     pub fn tasks(&self, count: usize) -> Result<Tasks<'a>, EvalError> {
         match (self.config.tasks_from, self.source) {
-            (TasksFrom::Reset, _) => Ok(Tasks::of(self.env, self.config, count)),
+            (TasksFrom::Reset, _) => {
+                let tasks = Tasks::of(self.env, self.config, count);
+                tasks.check()?;
+                Ok(tasks)
+            }
             (TasksFrom::Recorded, Some(source)) => Tasks::recorded(self.env, self.config, count, source),
             (TasksFrom::Recorded, None) => {
                 Err(EvalError::Mismatch("eval.tasks_from is \"recorded\", but there are no episodes".to_owned()))
@@ -147,13 +151,17 @@ impl<'a> Setup<'a> {
         guardrails(&self.config.guardrails, &self.world(), labels, self.env, plan, self.config.seed)
     }
 
-    /// Whether the model is worth planning with.
+    /// Whether the model is worth planning with; none where the environment has no policies to compare with.
     ///
     /// # Errors
     /// What [`Setup::objective`] and [`Worthiness::of`] say.
-    pub fn worthiness(&self) -> Result<Worthiness, EvalError> {
-        let plan = [self.planner.horizon, self.frameskip()];
-        Worthiness::of(&self.world(), self.objective()?.as_ref(), self.env, plan, self.config.seed)
+    pub fn worthiness(&self) -> Result<Option<Worthiness>, EvalError> {
+        if self.env.spec().policies.is_empty() {
+            return Ok(None);
+        }
+        let frameskip = self.frameskip();
+        let plan = [self.planner.horizon.min(self.config.budget.div_ceil(frameskip)).max(1), frameskip];
+        Worthiness::of(&self.world(), self.objective()?.as_ref(), self.env, plan, self.config.seed).map(Some)
     }
 
     /// The radius of success.

@@ -56,58 +56,68 @@ pub struct Bench {
 }
 
 /// Every planner at a budget of `evaluations` of a plan: the experiment's horizon, bounds and noise, and the budget shared out as
-/// suits the planner.
+/// suits the planner. No plan is of fewer than eight futures.
 pub fn contenders(base: &PlannerConfig, evaluations: u64) -> Vec<(&'static str, PlannerConfig)> {
-    let futures = ((evaluations / base.horizon.max(1) as u64) as usize).max(8);
-    let base = PlannerConfig { polish: 0, keep: base.keep.max(1), elites: None, max_rows: 4096, ..base.clone() };
-    // Few rounds of many samples: from 3 rounds for 100 futures to 8 for thousands.
-    let rounds = ((futures as f64).log2() / 1.6).round().clamp(2.0, 10.0) as usize;
-    let sampling =
-        |kind| PlannerConfig { kind, iterations: rounds, samples: (futures / rounds).max(4), ..base.clone() };
-    let slides = |kind, starts: usize| {
-        let starts = starts.min((futures / 8).max(1));
-        PlannerConfig {
-            kind,
-            samples: starts,
-            iterations: (futures / (2 * starts)).max(2) - 1,
-            min_std: 0.0,
-            ..base.clone()
-        }
-    };
-    // Half for the search, half for Adam on a few of the best.
-    let polished = (futures / 8).clamp(2, 4);
-    let hybrid = PlannerConfig {
-        iterations: rounds.div_ceil(2),
-        samples: (futures / 2 / rounds.div_ceil(2)).max(polished + 1),
-        elites: Some(polished),
-        polish: (futures / 4 / polished).max(2) - 1,
+    let futures = ((evaluations / base.horizon.max(1) as u64) as usize).clamp(8, MOST_FUTURES);
+    let base = PlannerConfig {
+        kind: Kind::Cem,
+        keep: 1,
+        elites: None,
+        update_std: true,
+        polish: 0,
+        tolerance: 0.0,
+        max_evaluations: None,
+        max_milliseconds: None,
+        max_rows: 4096,
         ..base.clone()
     };
-    let icem_samples = |first: usize, decay: f64| -> usize {
-        let share: f64 = (0..rounds).map(|round| decay.powi(-(round as i32))).sum();
-        ((first as f64 / share) as usize).max(6)
-    };
+    // Few rounds of many samples: 2 for a handful of futures, 6 for hundreds, 8 for thousands. The mean is imagined too.
+    let rounds = ((futures as f64).log2() / 1.6).round().clamp(2.0, 10.0) as usize;
+    let cem = PlannerConfig { iterations: rounds, samples: ((futures - 1) / rounds).max(3), ..base.clone() };
+    let sampling = |kind| PlannerConfig { kind, ..cem.clone() };
+    let decayed: f64 = (0..rounds).map(|round| f64::from(base.decay).powi(-(round as i32))).sum();
     let icem = PlannerConfig {
-        kind: Kind::Icem,
-        iterations: rounds,
-        samples: icem_samples(futures, f64::from(base.decay)),
+        samples: ((futures as f64 / decayed) as usize).max(4),
+        elites: Some(2.max(futures / rounds / 8)),
         returns: Returned::Best,
         keep: 2,
-        ..base.clone()
+        ..sampling(Kind::Icem)
     };
     let mppi = PlannerConfig { min_std: base.min_std.max(0.2 * base.init_std), ..sampling(Kind::Mppi) };
     let fixed = PlannerConfig { update_std: false, init_std: 0.5 * base.init_std, ..sampling(Kind::Mppi) };
+    // One look more than there are steps, each at the price of two futures.
+    let steps = |futures: usize, starts: usize| (futures / (2 * starts)).max(2) - 1;
+    let starts = (futures / 8).clamp(1, 4);
+    let slides = |kind| PlannerConfig {
+        kind,
+        samples: starts,
+        iterations: steps(futures, starts),
+        min_std: 0.0,
+        ..base.clone()
+    };
+    // Half for the search, half for Adam on a few of the best.
+    let (polished, searched) = ((futures / 8).clamp(2, 4), rounds.div_ceil(2));
+    let hybrid = PlannerConfig {
+        iterations: searched,
+        samples: (futures / 2 / searched).max(polished),
+        elites: Some(polished),
+        polish: steps(futures / 2, polished),
+        ..base.clone()
+    };
     vec![
         ("random", PlannerConfig { iterations: 1, samples: futures, ..sampling(Kind::Random) }),
-        ("cem", sampling(Kind::Cem)),
+        ("cem", cem.clone()),
         ("icem", icem),
         ("mppi", mppi),
         ("mppi-fixed", fixed),
-        ("gradient", slides(Kind::Gradient, 4)),
-        ("adam", slides(Kind::Adam, 4)),
+        ("gradient", slides(Kind::Gradient)),
+        ("adam", slides(Kind::Adam)),
         ("hybrid", hybrid),
     ]
 }
+
+/// Futures of a plan, at most.
+const MOST_FUTURES: usize = 1 << 18;
 
 /// Runs the comparison; `say` hears of every row.
 ///
@@ -207,5 +217,42 @@ impl fmt::Display for Bench {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_contender_is_valid_and_keeps_its_budget() {
+        for (horizon, keep) in [(1, 0), (5, 1), (12, 4), (90, 8)] {
+            let elites = Some(keep + 20);
+            let base = PlannerConfig { horizon, keep, elites, replan_every: 1, kind: Kind::Adam, ..Default::default() };
+            for budget in [1, 100, 400, 1600, 100_000, u64::MAX] {
+                for (name, config) in contenders(&base, budget) {
+                    assert_eq!(config.validate(), Ok(()), "{name}, {budget}, horizon {horizon}");
+                    let slides = matches!(config.kind, Kind::Gradient | Kind::Adam);
+                    let rounds = |round: usize| {
+                        let decay = if config.kind == Kind::Icem { f64::from(config.decay) } else { 1.0 };
+                        ((config.samples as f64 * decay.powi(-(round as i32))) as usize).max(2 * config.elites())
+                    };
+                    let spent = match slides {
+                        true => 2 * config.samples * (config.iterations + 1),
+                        false if config.polish > 0 => {
+                            config.samples * config.iterations + 2 * config.elites() * (config.polish + 1)
+                        }
+                        false if config.kind == Kind::Icem => (0..config.iterations).map(rounds).sum(),
+                        false => config.samples * config.iterations,
+                    };
+                    let futures = (budget / horizon as u64).clamp(8, MOST_FUTURES as u64) as f64;
+                    assert!(spent as f64 <= 1.5 * futures, "{name} spends {spent} of {futures}");
+                    assert!(
+                        futures < 64.0 || (spent as f64 - futures).abs() < 0.15 * futures,
+                        "{name}: {spent} of {futures}"
+                    );
+                }
+            }
+        }
     }
 }

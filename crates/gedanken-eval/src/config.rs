@@ -31,7 +31,8 @@ pub struct EvalConfig {
     pub radius: Option<f64>,
     /// What the plans minimise. Default `learned`.
     pub objective: ObjectiveKind,
-    /// A weighted sum of objectives in place of `objective`, where any weight is not 0. Default: none.
+    /// A weighted sum of objectives in place of `objective`, where any of their weights is not 0; and what actions cost.
+    /// Default: neither.
     pub objectives: ObjectiveWeights,
     /// The agent stops acting when the objective says that the goal is nearer than this (learned: control steps; latent: mean
     /// squared difference). Default: it never stops.
@@ -120,9 +121,6 @@ impl EvalConfig {
     /// Every objective that plans minimise, with its weight; action costs apart.
     pub fn weighted(&self) -> Vec<(ObjectiveKind, f64)> {
         let w = &self.objectives;
-        if *w == ObjectiveWeights::default() {
-            return vec![(self.objective, 1.0)];
-        }
         let all = [
             (ObjectiveKind::Learned, w.learned),
             (ObjectiveKind::Latent, w.latent),
@@ -130,7 +128,9 @@ impl EvalConfig {
             (ObjectiveKind::LatentCosine, w.latent_cosine),
             (ObjectiveKind::Probe, w.probe),
         ];
-        all.into_iter().filter(|(_, weight)| *weight > 0.0).collect()
+        let some: Vec<_> = all.into_iter().filter(|(_, weight)| *weight > 0.0).collect();
+        // Costs of actions alone are no goal.
+        if some.is_empty() { vec![(self.objective, 1.0)] } else { some }
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Episodes {
     pub trace: Vec<Iteration>,
     /// The protocol's guardrails.
     pub guardrails: Vec<GuardrailConfig>,
+    /// Whether plans had to keep them.
+    pub guarded: bool,
     /// How far the truth broke any of them at worst, `[tasks]`; 0 where it kept them all.
     pub broken: Vec<f64>,
 }
@@ -173,6 +175,7 @@ impl Tasks<'_> {
         }
         watch(self.budget, &many, Some((&agents.agent, &agents.active)));
         episodes.effort = agents.agent.effort();
+        episodes.guarded = !thinker.guardrails.is_empty();
         Ok(episodes)
     }
 }

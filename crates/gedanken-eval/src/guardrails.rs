@@ -75,7 +75,7 @@ pub struct Margin {
     pub fixed: Option<f64>,
     /// Calibrated: the share of imagined places, step by step, that are no further than the margin from the true ones (split
     /// conformal prediction, Vovk et al. 2005; Lindemann et al. 2023). Default 0.95.
-    #[schemars(range(min = 0.0, max = 0.999))]
+    #[schemars(range(min = 0.0, max = 0.998))]
     pub confidence: f64,
     /// Tasks whose start or goal is no further than this from the forbidden place are drawn again. Default 0.
     #[schemars(range(min = 0.0))]
@@ -101,8 +101,9 @@ impl GuardrailConfig {
             Self::StayWithin(StayWithin { low, high, .. }) => &[("low", low), ("high", high)],
             Self::ActionLimit(ActionNorm { norm }) => &[("norm", &[*norm])],
         };
-        if let Some((key, values)) = numbers.iter().find(|(_, values)| values.iter().any(|x| !x.is_finite())) {
-            return Some(format!("{key} {values:?}; expected finite numbers"));
+        let wrong = |x: &f64| !(-1e9..=1e9).contains(x);
+        if let Some((key, values)) = numbers.iter().find(|(_, values)| values.iter().any(wrong)) {
+            return Some(format!("{key} {values:?}; expected numbers from -1e9 to 1e9"));
         }
         match self {
             Self::ActionLimit(ActionNorm { norm }) if *norm <= 0.0 => {
@@ -255,32 +256,51 @@ pub fn guardrails<'a>(
         regions.push((label, config, f64::from(margins.first().copied().unwrap_or(0.0))));
         built.push(Box::new(Region { labels, columns, config: config.clone(), margins }));
     }
-    for &(label, config, _) in &regions {
-        let GuardrailConfig::StayWithin(StayWithin { low, high, .. }) = config else { continue };
-        let mut random = rng(seed, &[CALIBRATION]);
-        let mut anywhere =
-            || low.iter().zip(high).map(|(&low, &high)| random.random_range(low..high)).collect::<Vec<_>>();
-        let allowed = |place: &[f64]| {
-            regions
-                .iter()
-                .filter(|region| region.0 == label)
-                .all(|(_, other, margin)| other.depth(place) + margin < 0.0)
-        };
-        if !(0..4096).any(|_| allowed(&anywhere())) {
+    match contradiction(&regions, seed) {
+        Some(label) => {
             let margins: Vec<f64> = regions.iter().map(|region| region.2).collect();
-            return Err(EvalError::Mismatch(format!(
+            Err(EvalError::Mismatch(format!(
                 "eval.guardrails: they contradict each other: with margins of {margins:.2?} at the first step, {label} may be \
                  nowhere; a smaller margin.fixed or margin.confidence may help"
-            )));
+            )))
         }
+        None => Ok(built),
     }
-    Ok(built)
 }
 
-/// What was imagined in some episodes, and what happened: `[episodes, horizon, labels]` both.
+/// A label with boxes to be in at once of which, behind their margins, the discs leave nothing; as far as 4096 places tell.
+fn contradiction<'c>(regions: &[(&'c str, &GuardrailConfig, f64)], seed: u64) -> Option<&'c str> {
+    let labels =
+        regions.iter().filter(|region| matches!(region.1, GuardrailConfig::StayWithin(_))).map(|region| region.0);
+    labels.into_iter().find(|&label| {
+        let own = || regions.iter().filter(move |region| region.0 == label);
+        let mut bounds: Vec<(f64, f64)> = Vec::new();
+        for (_, config, margin) in own() {
+            let GuardrailConfig::StayWithin(StayWithin { low, high, .. }) = config else { continue };
+            bounds.resize(low.len(), (f64::NEG_INFINITY, f64::INFINITY));
+            for (bound, (low, high)) in bounds.iter_mut().zip(low.iter().zip(high)) {
+                *bound = (bound.0.max(low + margin), bound.1.min(high - margin));
+            }
+        }
+        if bounds.iter().any(|(low, high)| low >= high) {
+            return true;
+        }
+        let mut random = rng(seed, &[CALIBRATION]);
+        let mut place = || bounds.iter().map(|&(low, high)| random.random_range(low..high)).collect::<Vec<f64>>();
+        let discs = |place: &[f64]| {
+            let discs = own().filter(|region| matches!(region.1, GuardrailConfig::KeepOut(_)));
+            discs.into_iter().all(|(_, disc, margin)| disc.depth(place) + margin < 0.0)
+        };
+        !(0..4096).any(|_| discs(&place()))
+    })
+}
+
+/// What was imagined in some episodes, and what happened.
 struct Imagined {
+    /// `[episodes, horizon, labels]`
     read: Vec<f32>,
-    truth: Vec<f32>,
+    /// `[horizon][episodes, labels]`
+    truth: Vec<Vec<f32>>,
     horizon: usize,
     labels: usize,
 }
@@ -297,17 +317,18 @@ impl Imagined {
         let start = world.encode(&observe_all(&walks.start));
         let futures = world.rollout(start.clone(), walks.actions(&start.device()));
         let read = labels.of(futures.flatten::<3>(0, 1)).into_data().convert::<f32>().try_to_vec::<f32>();
-        let truth = observe_all(&walks.after).labels;
+        let truth = walks.after.iter().map(|envs| observe_all(envs).labels).collect();
         Ok(Self { read: read.unwrap_or_default(), truth, horizon: walks.horizon, labels: env.spec().label_len() })
     }
 
     /// How far what was imagined is from the truth, `[horizon][episodes]`, in the label's unit.
     fn errors(&self, columns: std::ops::Range<usize>) -> Vec<Vec<f64>> {
-        let distance = |at: usize| {
-            let [read, truth] = [&self.read, &self.truth].map(|all| &all[at * self.labels..][columns.clone()]);
+        let distance = |episode: usize, step: usize| {
+            let read = &self.read[(episode * self.horizon + step) * self.labels..][columns.clone()];
+            let truth = &self.truth[step][episode * self.labels..][columns.clone()];
             read.iter().zip(truth).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
         };
-        let step = |step: usize| (0..EPISODES).map(|episode| distance(episode * self.horizon + step)).collect();
+        let step = |step: usize| (0..EPISODES).map(|episode| distance(episode, step)).collect();
         (0..self.horizon).map(step).collect()
     }
 }

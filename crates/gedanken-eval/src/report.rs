@@ -30,7 +30,7 @@ pub struct Row {
     pub mean_final_distance: f64,
     /// Median number of control steps until the distance was first below the radius, over the tasks where it was.
     pub median_steps: Option<f64>,
-    /// Milliseconds per plan for one task, and how many tasks a plan was for at once.
+    /// Milliseconds per plan of one task: all tasks that have not arrived are planned at once.
     pub milliseconds_per_plan: Option<f64>,
     /// Imagined steps per task.
     pub evaluations_per_task: Option<f64>,
@@ -185,11 +185,13 @@ impl Row {
             others: episodes.others.iter().map(|other| rate(&other.name, other.radius, &other.distances)).collect(),
             mean_final_distance: rows.iter().map(|row| row.end).sum::<f64>() / n,
             median_steps: (!steps.is_empty()).then(|| steps[steps.len() / 2] as f64),
-            milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan() / n),
+            milliseconds_per_plan: planned.map(|effort| effort.milliseconds / effort.task_plans.max(1) as f64),
             evaluations_per_task: planned.map(|effort| effort.evaluations as f64 / n),
             evaluations_by_distance: planned.map(|_| by_distance(&rows)),
             violated: guarded.then(|| episodes.broken.iter().filter(|&&depth| depth > 0.0).count() as f64 / n),
-            refused: planned.filter(|_| guarded).map(|effort| effort.broken as f64 / effort.task_plans.max(1) as f64),
+            refused: planned
+                .filter(|_| episodes.guarded)
+                .map(|effort| effort.broken as f64 / effort.task_plans.max(1) as f64),
             seconds,
             trace: episodes.trace.iter().map(SearchRound::of).collect(),
             episodes: rows,

@@ -78,6 +78,18 @@ impl<'a> Tasks<'a> {
         Many::new((0..self.count).map(start).collect())
     }
 
+    /// Whether all tasks start and end where the guardrails let them.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] names the first for which no such start and goal was drawn.
+    pub(crate) fn check(&self) -> Result<(), EvalError> {
+        let start = self.start();
+        match start.envs().iter().position(|env| !clear(env.as_ref(), self.guardrails)) {
+            Some(task) => Err(EvalError::Mismatch(no_place(task as u64))),
+            None => Ok(()),
+        }
+    }
+
     /// A task drawn by a reset: the first of a few that neither starts nor ends where a guardrail forbids to be, or the last.
     fn drawn(&self, task: u64) -> Box<dyn Env> {
         let first = reset(self.env, self.seed, task);
@@ -91,6 +103,13 @@ impl<'a> Tasks<'a> {
         });
         again.find(|env| clear(env.as_ref(), self.guardrails)).unwrap_or(first)
     }
+}
+
+fn no_place(task: u64) -> String {
+    format!(
+        "eval.guardrails: of {ATTEMPTS} starts and goals drawn for task {task}, none keeps clear of them; a smaller region or \
+         margin.clearance may help"
+    )
 }
 
 /// Whether neither the start nor the goal is where a guardrail forbids to be.
@@ -113,7 +132,7 @@ impl Recorded {
         let (state, action) = (env.spec().state.len(), env.spec().action.len());
         let offset = config.goal_offset;
         let radius = config.radius.unwrap_or_else(|| env.success_radius());
-        let (mut longest, mut solved) = (0, 0);
+        let (mut longest, mut solved, mut forbidden) = (0, 0, 0);
         for attempt in 0..ATTEMPTS {
             let random = |what: u64| derive_seed(config.seed, &[task, RECORDED, attempt, what]);
             let number = random(0);
@@ -127,6 +146,7 @@ impl Recorded {
             env.set_state(at(frame))?;
             env.set_goal(at(frame + offset))?;
             if !clear(env.as_ref(), &config.guardrails) {
+                forbidden += 1;
                 continue;
             }
             if config.skip_solved && env.distance() < radius {
@@ -137,6 +157,7 @@ impl Recorded {
             return Ok(Self { episode: number, frame, actions, env });
         }
         Err(EvalError::Mismatch(match solved {
+            _ if forbidden > 0 => no_place(task),
             0 => format!(
                 "eval.goal_offset: {offset}; expected at most {longest}, the control steps of the longest of {ATTEMPTS} \
                  episodes of the data"

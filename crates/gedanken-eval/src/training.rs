@@ -59,7 +59,7 @@ impl Evaluator {
         let setup = self.setup(model);
         let mut report = evaluate(&setup, step, self.config.tasks, self.config.baselines, say)?;
         report.checks = Some(self.checks(model));
-        report.worthiness = Some(setup.worthiness()?);
+        report.worthiness = setup.worthiness()?;
         create(folder)?;
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
         let path = folder.join("report.json");
@@ -132,7 +132,9 @@ impl Evaluate for TrainingEvaluation<'_> {
         let evaluator = self.evaluator;
         let checks = evaluator.checks(model);
         let mut numbers = checks.numbers();
-        numbers.append(&mut evaluator.setup(model).worthiness()?.numbers());
+        if let Some(worthiness) = evaluator.setup(model).worthiness()? {
+            numbers.append(&mut worthiness.numbers());
+        }
         let tasks = evaluator.config.tasks_in_training.min(evaluator.config.tasks);
         let mut line = format!("update {step}: ");
         if tasks > 0 {

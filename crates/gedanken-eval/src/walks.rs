@@ -13,8 +13,8 @@ pub(crate) struct Walks {
     pub horizon: usize,
     /// Where they begin `[count]`.
     pub start: Vec<Box<dyn Env>>,
-    /// After every block `[count, horizon]`.
-    pub after: Vec<Box<dyn Env>>,
+    /// After every block `[horizon][count]`.
+    pub after: Vec<Vec<Box<dyn Env>>>,
     /// What was done, in the environment's units `[count, horizon, frameskip * action]`.
     actions: Vec<f32>,
 }
@@ -23,10 +23,17 @@ impl Walks {
     /// By the environment's policies in turn, each from where a reset puts it or where the policy begins.
     ///
     /// # Errors
-    /// What the environment says of its policies.
+    /// What the environment says of its policies, or that it has none.
     pub fn of(env: &dyn Env, count: usize, [horizon, frameskip]: [usize; 2], seed: u64) -> Result<Self, EvalError> {
         let spec = env.spec();
-        let mut walks = Self { count, horizon, start: Vec::new(), after: Vec::new(), actions: Vec::new() };
+        if spec.policies.is_empty() {
+            return Err(EvalError::Mismatch(format!(
+                "{} has no policy whose episodes could be compared with",
+                spec.name
+            )));
+        }
+        let after = (0..horizon).map(|_| Vec::new()).collect();
+        let mut walks = Self { count, horizon, start: Vec::new(), after, actions: Vec::new() };
         for episode in 0..count {
             let mut env = env.boxed_clone();
             env.reset(derive_seed(seed, &[episode as u64]));
@@ -35,14 +42,14 @@ impl Walks {
             policy.begin(env.as_mut(), &mut random);
             walks.start.push(env.boxed_clone());
             let mut action = vec![0.0; spec.action.len()];
-            for _ in 0..horizon {
+            for block in 0..horizon {
                 for _ in 0..frameskip {
                     policy.act(env.as_ref(), &mut random, &mut action);
                     spec.action.clip(&mut action);
                     env.step(&action);
                     walks.actions.extend_from_slice(&action);
                 }
-                walks.after.push(env.boxed_clone());
+                walks.after[block].push(env.boxed_clone());
             }
         }
         Ok(walks)

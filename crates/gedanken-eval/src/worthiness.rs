@@ -46,8 +46,9 @@ impl Worthiness {
         let start = world.encode(&observe_all(&walks.start));
         let actions = walks.actions(&start.device());
         let future = world.rollout(start.clone(), actions.clone());
-        let [_, _, tokens, dim] = future.dims();
-        let truth = world.encode(&observe_all(&walks.after)).reshape([EPISODES, horizon, tokens, dim]);
+        // Step by step: the frames of a long horizon are many.
+        let truth = walks.after.iter().map(|envs| world.encode(&observe_all(envs)).unsqueeze_dim(1)).collect();
+        let truth: Tensor<4> = Tensor::cat(truth, 1);
 
         let variance = {
             let mean = truth.clone().mean_dim(0).mean_dim(1);
@@ -69,9 +70,13 @@ impl Worthiness {
         let ends = world.destination(start.clone().select(0, rows(false)), actions.select(0, rows(true)));
         let energies = objective.energy(ends.unsqueeze_dim(1), goals);
         let energies = energies.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-        let (mut better, mut spread) = (0, 0.0);
+        let (mut better, mut spread) = (0.0, 0.0);
         for (episode, energies) in energies.chunks(EPISODES).enumerate() {
-            better += energies.iter().filter(|&&energy| energy < energies[episode]).count();
+            // Equal ones are better half of the time; what is not a number is worse than all.
+            let own = if energies[episode].is_nan() { f32::INFINITY } else { energies[episode] };
+            let others = energies.iter().enumerate().filter(|(other, _)| *other != episode);
+            better +=
+                others.map(|(_, &e)| if e < own { 1.0 } else { 0.5 * f64::from(u8::from(e == own)) }).sum::<f64>();
             let mean = energies.iter().map(|&e| f64::from(e)).sum::<f64>() / EPISODES as f64;
             let squares = energies.iter().map(|&e| (f64::from(e) - mean).powi(2)).sum::<f64>();
             spread += (squares / EPISODES as f64).sqrt() / mean.abs().max(f64::MIN_POSITIVE);
@@ -79,7 +84,7 @@ impl Worthiness {
         Ok(Self {
             error: by_step(future),
             persistence: by_step(start.unsqueeze_dim::<4>(1).repeat_dim(1, horizon)),
-            rank: f64::from(u32::try_from(better).unwrap_or(u32::MAX)) / (EPISODES * (EPISODES - 1)) as f64,
+            rank: better / (EPISODES * (EPISODES - 1)) as f64,
             spread: spread / EPISODES as f64,
         })
     }

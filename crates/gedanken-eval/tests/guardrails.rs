@@ -106,7 +106,7 @@ fn what_cannot_be_is_said_before_anything_is_planned() {
         (vec![within(10.0, 20.0), within(30.0, 40.0)], "contradict"),
         (vec![out("agnet", vec![1.0, 1.0], 1.0)], "\"agnet\" is no label of two-rooms; there are agent, wall, door"),
         (vec![out("agent", vec![1.0], 1.0)], "expected 2"),
-        (vec![out("agent", vec![1.0, f64::NAN], 1.0)], "finite"),
+        (vec![out("agent", vec![1.0, f64::NAN], 1.0)], "expected numbers"),
         (vec![disc(), out("agent", vec![1.0, 1.0], 0.0)], "eval.guardrails.1: radius 0"),
         (vec![within(5.0, 5.0)], "each low below its high"),
         (vec![GuardrailConfig::ActionLimit(ActionNorm { norm: -1.0 })], "norm -1"),

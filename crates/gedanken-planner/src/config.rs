@@ -12,13 +12,13 @@ pub struct PlannerConfig {
     /// Which planner.
     pub kind: Kind,
     /// Actions a plan looks ahead; near the end of an episode only as many as are left.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub horizon: usize,
-    /// Rounds of sampling and refitting.
-    #[schemars(range(min = 1))]
+    /// Rounds of sampling and refitting, or steps of a descent.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub iterations: usize,
-    /// Action sequences tried per round and task.
-    #[schemars(range(min = 2))]
+    /// Action sequences tried per round and task; a descent can do with one.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub samples: usize,
     /// Best sequences of a round that the next distribution is fitted to. Left out: an eighth of the samples, at least two,
     /// for CEM; all of them for MPPI.
@@ -57,7 +57,7 @@ pub struct PlannerConfig {
     pub learning_rate: f32,
     /// Random, CEM, iCEM, MPPI: steps of Adam that the last round's elites take down the gradient in the end; the best sequence
     /// is the plan then. 0: none.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub polish: usize,
     /// A task's search ends when its lowest energy has fallen, in the last `patience` rounds, by no more than this share of what
     /// the first round's mean and best differed by. 0: never before its budget.
@@ -134,6 +134,9 @@ pub enum Over {
     Last,
 }
 
+/// Far above any use, and low enough for products of sizes not to overflow.
+const MOST: usize = 1_000_000;
+
 impl Default for PlannerConfig {
     fn default() -> Self {
         PlannerConfig {
@@ -185,8 +188,11 @@ impl PlannerConfig {
     #[must_use]
     pub fn without_gradient(&self) -> Self {
         let slides = matches!(self.kind, Kind::Gradient | Kind::Adam);
-        let samples = if slides { self.samples.max(16) } else { self.samples };
-        Self { kind: if slides { Kind::Cem } else { self.kind }, samples, polish: 0, ..self.clone() }
+        if !slides {
+            return Self { polish: 0, ..self.clone() };
+        }
+        let (samples, keep) = (self.samples.max(16), self.keep.min(1));
+        Self { kind: Kind::Cem, samples, keep, elites: None, polish: 0, ..self.clone() }
     }
 
     /// The planner, for actions within `bounds`; `max_norm` replaces their greatest norm.
@@ -220,6 +226,12 @@ impl PlannerConfig {
         let slides = matches!(self.kind, Kind::Gradient | Kind::Adam);
         at_least(self.samples, if slides { 1 } else { 2 }, "samples")?;
         at_least(self.patience, 1, "patience")?;
+        let most =
+            |value: usize, field| check(value <= MOST, field, format!("{value} is too many; expected at most {MOST}"));
+        most(self.horizon, "horizon")?;
+        most(self.iterations, "iterations")?;
+        most(self.samples, "samples")?;
+        most(self.polish, "polish")?;
         at_least(self.replan_every, 1, "replan_every")?;
         at_least(self.max_rows, 1, "max_rows")?;
         if !slides {

@@ -18,7 +18,7 @@ pub struct Gradient {
 }
 
 impl Gradient {
-    /// For actions within `bounds`; `config.kind` says whether it is Adam, or else plain descent.
+    /// For actions within `bounds`: plain descent where `config.kind` is [`Kind::Gradient`], else Adam.
     ///
     /// # Errors
     /// What [`PlannerConfig::validate`] says, or bounds that do not go with `config.max_norm`.
@@ -80,7 +80,7 @@ pub(crate) struct Start {
     pub spent: u64,
 }
 
-/// Slides every task's sequences down and gives the best one seen of each task. Where some have fewer, all have as few.
+/// Slides every task's sequences down and gives the best one seen of each task; all tasks have as many.
 pub(crate) fn descend(
     descent: &Descent,
     evaluator: &mut Evaluator,
@@ -144,7 +144,7 @@ impl Slide {
         if self.best.as_ref().is_none_or(|best| scores[first].order(&best.score).is_lt()) {
             self.best = Some(Candidate { actions: self.at[first].clone(), score: scores[first], weight: 1.0 });
         }
-        self.round = Round::of(ranked.iter().map(|&i| scores[i].energy));
+        self.round = Round::of(scores, &ranked);
         let squares: f64 = gradients.iter().filter(|g| g.is_finite()).map(|&g| f64::from(g) * f64::from(g)).sum();
         self.round.gradient = (squares / scores.len() as f64).sqrt() as f32;
     }

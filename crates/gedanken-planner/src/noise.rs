@@ -37,13 +37,16 @@ fn smooth(noise: &mut [f32], dims: usize, smoothness: f32, rng: &mut ChaCha8Rng)
 }
 
 /// Every `stride`-th number of `noise`: a sum over the frequencies that fit the sequence, each with a random phase and a normal
-/// amplitude that falls with it. The constant one is as strong as the lowest that is not constant.
+/// amplitude that falls with it. The constant one is scaled as the lowest that is not constant.
 fn colored(noise: &mut [f32], stride: usize, exponent: f32, rng: &mut ChaCha8Rng) {
     let steps = noise.len().div_ceil(stride);
     let waves: Vec<[f64; 3]> = (0..=steps / 2)
         .map(|frequency| {
             let [cosine, sine]: [f64; 2] = [(); 2].map(|()| StandardNormal.sample(rng));
             let amplitude = (frequency.max(1) as f64).powf(-0.5 * f64::from(exponent));
+            // The constant wave and the fastest have no sine beside them, and half the power.
+            let alone = frequency == 0 || 2 * frequency == steps;
+            let amplitude = if alone { amplitude * std::f64::consts::FRAC_1_SQRT_2 } else { amplitude };
             [amplitude, cosine, sine]
         })
         .collect();
@@ -92,8 +95,9 @@ mod tests {
             assert!(variance.iter().all(|v| (v - 1.0).abs() < 0.05), "{exponent}: {variance:?}");
             next
         };
-        // Lag one of 8 steps, by the sum over frequencies 0 to 4 of f^-b cos(2 pi f / 8), with 1 for f = 0.
-        assert!(next(0.0).abs() < 0.22 && (next(2.0) - 0.65).abs() < 0.05 && next(6.0) > 0.8, "{}", next(2.0));
+        // Lag one of 8 steps: the sum over frequencies 0 to 4 of power times cos(2 pi f / 8), over that of power, where it is half
+        // of f^-b for 0 (as for 1) and 4. At b = 2: (1/2 + 0.7071 + 0 - 0.7071 / 9 - 1/32) / (1/2 + 1 + 1/4 + 1/9 + 1/32).
+        assert!(next(0.0).abs() < 0.03 && (next(2.0) - 0.580).abs() < 0.03 && next(6.0) > 0.75, "{}", next(2.0));
     }
 
     #[test]

@@ -40,12 +40,15 @@ pub(crate) enum Refit {
 }
 
 impl Refit {
-    /// The weights, summing to one, of elites with these energies.
-    fn weights(self, energies: &[f32]) -> Vec<f64> {
-        let Refit::Softmax { temperature, .. } = self else { return vec![1.0 / energies.len() as f64; energies.len()] };
-        let least = energies.iter().copied().fold(f32::INFINITY, f32::min);
-        let weight = |&c: &f32| (-f64::from(c - least) / f64::from(temperature)).exp();
-        let weights: Vec<f64> = energies.iter().map(weight).collect();
+    /// The weights, summing to one, of elites with these scores, best first. Those that break the guardrails more than the best
+    /// one weigh nothing by their energy.
+    fn weights(self, scores: &[Score]) -> Vec<f64> {
+        let Refit::Softmax { temperature, .. } = self else { return vec![1.0 / scores.len() as f64; scores.len()] };
+        let weight = |score: &Score| match score.violation <= scores[0].violation {
+            true => (-f64::from(score.energy - scores[0].energy) / f64::from(temperature)).exp(),
+            false => 0.0,
+        };
+        let weights: Vec<f64> = scores.iter().map(weight).collect();
         let sum: f64 = weights.iter().sum();
         weights.into_iter().map(|weight| weight / sum).collect()
     }
@@ -72,7 +75,7 @@ pub(crate) fn search(
     let mut evaluator = Evaluator::new(problem, config, bounds)?;
     let (horizon, length) = (evaluator.horizon, evaluator.length());
     let mut searches = begin(config, bounds, problem, style, length)?;
-    let mut trace = Vec::with_capacity(config.iterations);
+    let mut trace = Vec::new();
     for iteration in 0..config.iterations {
         let samples = style.samples(config, iteration);
         let active: Vec<usize> =
@@ -102,7 +105,8 @@ pub(crate) fn search(
     if config.polish > 0 {
         let start = |search: &TaskSearch| Start {
             rng: search.rng.clone(),
-            sequences: search.elites.iter().map(|elite| elite.actions.clone()).collect(),
+            // As many of every task, however few have a finite energy.
+            sequences: search.elites.iter().cycle().take(config.elites()).map(|elite| elite.actions.clone()).collect(),
             spent: search.stop.spent(),
         };
         let descent = Descent { config, bounds, steps: config.polish, noise: 0.0 };
@@ -161,7 +165,7 @@ fn choose(
     let mut chosen = Vec::with_capacity(searches.len());
     for mut search in searches {
         let plan = search.choose(config, bounds);
-        let others = search.elites.into_iter().take(config.keep.max(SHOWN)).map(|elite| elite.actions).collect();
+        let others = search.elites.into_iter().map(|elite| elite.actions).collect();
         chosen.push(Chosen { plan, best: search.best, others });
     }
     // The mean of good sequences has not been imagined yet, and may be none.
@@ -177,6 +181,8 @@ fn choose(
         if let Some(best) = best {
             chosen.plan = best.clone();
         }
+        chosen.others.retain(|other| *other != chosen.plan.actions);
+        chosen.others.truncate(config.keep.max(SHOWN));
     }
     Ok(chosen)
 }
@@ -225,7 +231,9 @@ struct TaskSearch {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Round {
     pub mean: f32,
+    /// Energy of the best one, and how far it breaks the guardrails.
     pub best: f32,
+    pub violation: f32,
     pub spread: f32,
     pub deviation: f32,
     pub gradient: f32,
@@ -260,8 +268,8 @@ impl TaskSearch {
     fn learn(&mut self, config: &PlannerConfig, style: &Style, candidates: &[f32], scores: &[Score], ranked: &[usize]) {
         let length = self.mean.len();
         let best = &ranked[..config.elites().min(ranked.len())];
-        let energies: Vec<f32> = best.iter().map(|&i| scores[i].energy).collect();
-        let weights = style.refit.unwrap_or(Refit::Equal).weights(&energies);
+        let elite: Vec<Score> = best.iter().map(|&i| scores[i]).collect();
+        let weights = style.refit.unwrap_or(Refit::Equal).weights(&elite);
         let candidate = |(&i, weight): (&usize, f64)| {
             let actions = candidates[i * length..][..length].to_vec();
             Candidate { actions, score: scores[i], weight }
@@ -282,7 +290,7 @@ impl TaskSearch {
                 });
             }
         }
-        self.round = Round::of(ranked.iter().map(|&i| scores[i].energy));
+        self.round = Round::of(scores, ranked);
         self.round.deviation = self.std.iter().sum::<f32>() / length as f32;
     }
 
@@ -311,13 +319,15 @@ impl TaskSearch {
 }
 
 impl Round {
-    /// The finite energies' mean, least and standard deviation.
-    pub fn of(energies: impl Iterator<Item = f32> + Clone) -> Self {
+    /// Of candidates with these scores, of which some are `ranked`.
+    pub fn of(scores: &[Score], ranked: &[usize]) -> Self {
+        let Some(best) = ranked.first().map(|&first| scores[first]) else { return Round::default() };
+        let energies = ranked.iter().map(|&i| scores[i].energy);
         let count = energies.clone().count().max(1) as f64;
         let mean = energies.clone().map(f64::from).sum::<f64>() / count;
-        let variance = energies.clone().map(|energy| (f64::from(energy) - mean).powi(2)).sum::<f64>() / count;
-        let best = energies.fold(f32::INFINITY, f32::min);
-        Round { mean: mean as f32, best, spread: variance.sqrt() as f32, ..Round::default() }
+        let variance = energies.map(|energy| (f64::from(energy) - mean).powi(2)).sum::<f64>() / count;
+        let (mean, spread) = (mean as f32, variance.sqrt() as f32);
+        Round { mean, best: best.energy, violation: best.violation, spread, ..Round::default() }
     }
 }
 

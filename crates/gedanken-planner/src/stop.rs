@@ -12,8 +12,9 @@ pub(crate) struct Stop {
     patience: usize,
     max_evaluations: u64,
     max_milliseconds: f64,
-    /// The least energy after every round.
+    /// The least energy after every round, of those since the best candidate broke the guardrails as little as it does now.
     best: Vec<f32>,
+    violation: f32,
     /// How much what was tried first differs from the best of it.
     scale: f32,
     spent: u64,
@@ -27,6 +28,7 @@ impl Stop {
             max_evaluations: config.max_evaluations.unwrap_or(u64::MAX),
             max_milliseconds: config.max_milliseconds.unwrap_or(f64::INFINITY),
             best: Vec::new(),
+            violation: f32::INFINITY,
             scale: 0.0,
             spent: 0,
         }
@@ -44,6 +46,10 @@ impl Stop {
 
     /// Takes in a round that cost so many model evaluations.
     pub fn note(&mut self, round: &Round, evaluations: usize) {
+        if round.violation < self.violation {
+            self.violation = round.violation;
+            self.best.clear();
+        }
         let least = self.best.last().copied().unwrap_or(f32::INFINITY).min(round.best);
         if self.best.is_empty() {
             self.scale = round.mean - round.best;
@@ -54,7 +60,10 @@ impl Stop {
 
     /// Whether another round of so many model evaluations is worth it. There always is a first one.
     pub fn goes_on(&self, evaluations: usize, began: Instant) -> bool {
-        let Some(&now) = self.best.last() else { return true };
+        if self.spent == 0 {
+            return true;
+        }
+        let now = self.best.last().copied().unwrap_or(f32::INFINITY);
         let affordable = self.spent + evaluations as u64 <= self.max_evaluations
             && began.elapsed().as_secs_f64() * 1e3 < self.max_milliseconds;
         let before = self.best.len().checked_sub(self.patience + 1).map(|round| self.best[round]);
@@ -88,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn a_search_goes_on_while_it_breaks_the_guardrails_less_and_less() {
+        let mut stop = Stop::new(&PlannerConfig { tolerance: 0.1, patience: 1, ..PlannerConfig::default() });
+        for (violation, best) in [(3.0, 1.0), (2.0, 2.0), (0.0, 5.0), (0.0, 4.0)] {
+            stop.note(&Round { mean: 10.0, best, violation, ..Round::default() }, 100);
+            assert!(stop.goes_on(1, Instant::now()), "{violation} {best}");
+        }
+        stop.note(&Round { mean: 10.0, best: 3.9, ..Round::default() }, 100);
+        assert!(!stop.goes_on(1, Instant::now()));
+    }
+
+    #[test]
     fn a_search_ends_before_it_overdraws_its_budget() {
         let config = PlannerConfig { max_evaluations: Some(250), ..PlannerConfig::default() };
         assert!(after(&config, &[5.0]).goes_on(100, Instant::now()));
@@ -97,5 +117,7 @@ mod tests {
         assert!(after(&config, &[]).goes_on(100, began), "there always is a first round");
         std::thread::sleep(std::time::Duration::from_millis(1));
         assert!(!after(&config, &[5.0]).goes_on(100, began));
+        let spent = PlannerConfig { max_evaluations: Some(250), ..PlannerConfig::default() };
+        assert!(!Stop::after(&spent, 200).goes_on(100, began), "what follows a search has its budget");
     }
 }

@@ -92,6 +92,17 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
     let said = place.run(&["plan", "bench", name, "--planners", "cme"]);
     assert_eq!(said.bad_manners("no planner `cme`"), None);
 
+    // Another planner has the same horizon.
+    place
+        .run(&["eval", name, "--set", "eval.baselines=false", "--set", "planner.kind=icem", "--json", "i.json"])
+        .good();
+    let icem: Value = serde_json::from_str(&place.read("i.json")).unwrap();
+    assert_eq!(
+        (&icem["planner"]["kind"], &icem["planner"]["horizon"]),
+        (&"icem".into(), &report["planner"]["horizon"])
+    );
+    assert_ne!(icem["planner"]["horizon"], 16, "which is not the default");
+
     // What it keeps, and at what cost.
     let guardrail = r#"eval.guardrails=[{kind="keep-out", label="agent", center=[30.0, 30.0], radius=3.0}]"#;
     let said = place.run(&["eval", name, "--set", "eval.baselines=false", "--set", guardrail]).good();

@@ -4,7 +4,7 @@
 //! `extends = "other.toml"` (and what that one extends), the file itself, and the `--set KEY=VALUE` of the command
 //! line.
 //! Tables are merged key by key; arrays and single values are replaced. A table that changes its `kind` (or the
-//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another.
+//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another; all planners have the same keys.
 //!
 //! The result is checked against the JSON Schema of `T` before serde sees it, so that an error can say where it stands
 //! and what would be right, and so that all errors are found at once.

@@ -99,9 +99,13 @@ fn changes_kind(base: &BTreeMap<String, Node>, over: &BTreeMap<String, Node>, pa
     }
 }
 
-/// The key that says which other keys a table has.
+/// The key that says which other keys a table has. The planner's `kind` does not: all planners have the same keys.
 pub(super) fn tag_of(path: &str) -> &'static str {
-    if path == super::ENV { "name" } else { "kind" }
+    match path {
+        super::ENV => "name",
+        "planner" => "",
+        _ => "kind",
+    }
 }
 
 /// `path.key`, with quotes where TOML needs them.
