@@ -1,35 +1,10 @@
 //! The cross-entropy method (Rubinstein, 1999; for model-predictive control: Chua et al., 2018).
 
 use crate::noise;
-use crate::search::{Refit, Style, checked, search};
-use crate::{Bounds, Kind, Over, PlanError, Planner, PlannerConfig, Plans, Problem, Returned};
+use crate::search::{Refit, Style};
+use crate::{Kind, Over, PlannerConfig, Returned};
 
 /// CEM: the next Gaussian has the mean and the unbiased standard deviation of the elites.
-#[derive(Clone, Debug)]
-pub struct Cem {
-    config: PlannerConfig,
-    bounds: Bounds,
-}
-
-impl Cem {
-    /// For actions within `bounds`; `config.kind` is not looked at.
-    ///
-    /// # Errors
-    /// What [`PlannerConfig::validate`] says, or bounds that do not go with `config.max_norm`.
-    pub fn new(config: &PlannerConfig, bounds: Bounds) -> Result<Self, PlanError> {
-        let config = PlannerConfig { kind: Kind::Cem, ..config.clone() };
-        let (config, bounds) = checked(&config, bounds)?;
-        Ok(Cem { config, bounds })
-    }
-}
-
-impl Planner for Cem {
-    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
-        search(&self.config, &self.bounds, problem, &style(&self.config))
-    }
-}
-
-/// All elites count the same.
 pub(crate) fn style(config: &PlannerConfig) -> Style {
     Style {
         refit: Some(Refit::Equal),

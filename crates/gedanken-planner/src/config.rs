@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, Cem, Gradient, Icem, Mppi, PlanError, Planner, Shooting};
+use crate::gradient::Gradient;
+use crate::search::Sampling;
+use crate::{Bounds, PlanError, Planner, cem, icem, mppi, shooting};
 
 /// How to plan. Presets: [`PlannerConfig::eb_jepa_cem`], [`PlannerConfig::eb_jepa_mppi`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -200,13 +202,14 @@ impl PlannerConfig {
     /// # Errors
     /// What [`PlannerConfig::validate`] says, or bounds that do not go with `max_norm`.
     pub fn init(&self, bounds: Bounds) -> Result<Box<dyn Planner>, PlanError> {
-        Ok(match self.kind {
-            Kind::Cem => Box::new(Cem::new(self, bounds)?),
-            Kind::Icem => Box::new(Icem::new(self, bounds)?),
-            Kind::Random => Box::new(Shooting::new(self, bounds)?),
-            Kind::Gradient | Kind::Adam => Box::new(Gradient::new(self, bounds)?),
-            Kind::Mppi => Box::new(Mppi::new(self, bounds)?),
-        })
+        let style = match self.kind {
+            Kind::Gradient | Kind::Adam => return Ok(Box::new(Gradient::new(self, bounds)?)),
+            Kind::Cem => cem::style(self),
+            Kind::Icem => icem::style(self),
+            Kind::Mppi => mppi::style(self),
+            Kind::Random => shooting::style(self),
+        };
+        Ok(Box::new(Sampling::new(self, bounds, style)?))
     }
 
     /// Whether the settings can work.

@@ -11,8 +11,7 @@ use crate::{Bounds, Iteration, Kind, PlanError, Planner, PlannerConfig, Plans, P
 
 /// Gradient descent or Adam (Kingma and Ba, 2015) from `samples` starts: the warm start, and random sequences around it. The
 /// plan is the best sequence seen.
-#[derive(Clone, Debug)]
-pub struct Gradient {
+pub(crate) struct Gradient {
     config: PlannerConfig,
     bounds: Bounds,
 }

@@ -14,8 +14,8 @@
 //! candidates of all tasks. Sampling and ranking are tiny and happen on the host, with random numbers that follow from a
 //! task's own seed: a task's plan is the same whichever tasks it shares a batch with.
 //!
-//! One file holds one planner ([`Shooting`], [`Cem`], [`Icem`], [`Mppi`], [`Gradient`]); what they share is in `search` (the
-//! sampling loop), `stop` (when it ends) and `evaluate` (the scores of candidates). Any sampling planner can be followed by
+//! One file says what one planner does (`shooting`, `cem`, `icem`, `mppi`, `gradient`); what they share is in `search` (the sampling
+//! loop), `stop` (when it ends) and `evaluate` (the scores of candidates). Any sampling planner can be followed by
 //! steps down the gradient (`polish`). Constraints are [`Guardrail`]s. [`PlannerConfig`] is one flat struct for all of them.
 
 mod agent;
@@ -38,14 +38,9 @@ mod world;
 
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
-pub use cem::Cem;
 pub use config::{Kind, Over, PlannerConfig, Returned};
 pub use error::PlanError;
-pub use gradient::Gradient;
 pub use guardrail::{ActionLimit, Guardrail};
-pub use icem::Icem;
-pub use mppi::Mppi;
 pub use objective::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 pub use plan::{Iteration, Planner, Plans, Problem, Warm};
-pub use shooting::Shooting;
 pub use world::{Observations, World};

@@ -1,39 +1,14 @@
 //! Model-predictive path integral control (Williams et al., 2016).
 
 use crate::cem;
-use crate::search::{Refit, Style, checked, search};
-use crate::{Bounds, Kind, PlanError, Planner, PlannerConfig, Plans, Problem, Returned};
+use crate::search::{Refit, Style};
+use crate::{Kind, PlannerConfig, Returned};
 
 /// MPPI: a sequence of energy c has the weight `exp(-(c - c_min) / temperature)` in the next Gaussian's mean and (biased)
 /// standard deviation; with `update_std = false` the deviation stays what it was, as in most implementations.
 ///
 /// Where energies differ by much more than the temperature, one sequence has all the weight and the deviation falls to
 /// `min_std` at once: a small temperature needs a floor of noise (a fifth of `init_std`, say) to go on searching.
-#[derive(Clone, Debug)]
-pub struct Mppi {
-    config: PlannerConfig,
-    bounds: Bounds,
-}
-
-impl Mppi {
-    /// For actions within `bounds`; `config.kind` is not looked at.
-    ///
-    /// # Errors
-    /// What [`PlannerConfig::validate`] says, or bounds that do not go with `config.max_norm`.
-    pub fn new(config: &PlannerConfig, bounds: Bounds) -> Result<Self, PlanError> {
-        let config = PlannerConfig { kind: Kind::Mppi, ..config.clone() };
-        let (config, bounds) = checked(&config, bounds)?;
-        Ok(Mppi { config, bounds })
-    }
-}
-
-impl Planner for Mppi {
-    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
-        search(&self.config, &self.bounds, problem, &style(&self.config))
-    }
-}
-
-/// The lower its energy, the more an elite counts.
 pub(crate) fn style(config: &PlannerConfig) -> Style {
     let refit = Refit::Softmax { temperature: config.temperature, std: config.update_std };
     Style { refit: Some(refit), ..cem::style(config) }

@@ -9,7 +9,7 @@ use crate::error::expect_shape;
 use crate::evaluate::{Evaluator, Score};
 use crate::gradient::{Descent, Start, descend};
 use crate::stop::Stop;
-use crate::{Bounds, Iteration, PlanError, PlannerConfig, Plans, Problem, Returned, noise};
+use crate::{Bounds, Iteration, PlanError, Planner, PlannerConfig, Plans, Problem, Returned, noise};
 
 /// What tells one sampling planner from another.
 pub(crate) struct Style {
@@ -64,13 +64,35 @@ pub(crate) fn checked(config: &PlannerConfig, bounds: Bounds) -> Result<(Planner
     Ok((config.clone(), bounds))
 }
 
+/// A planner that samples, in its own style.
+pub(crate) struct Sampling {
+    config: PlannerConfig,
+    bounds: Bounds,
+    style: Style,
+}
+
+impl Sampling {
+    /// For actions within `bounds`.
+    ///
+    /// # Errors
+    /// What [`checked`] says.
+    pub fn new(config: &PlannerConfig, bounds: Bounds, style: Style) -> Result<Self, PlanError> {
+        let (mut config, bounds) = checked(config, bounds)?;
+        if style.refit.is_none() {
+            config.returns = Returned::Best;
+        }
+        Ok(Sampling { config, bounds, style })
+    }
+}
+
+impl Planner for Sampling {
+    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
+        search(&self.config, &self.bounds, problem, &self.style)
+    }
+}
+
 /// Plans for a batch: the tasks are searched side by side and share nothing but the rollouts.
-pub(crate) fn search(
-    config: &PlannerConfig,
-    bounds: &Bounds,
-    problem: &Problem,
-    style: &Style,
-) -> Result<Plans, PlanError> {
+fn search(config: &PlannerConfig, bounds: &Bounds, problem: &Problem, style: &Style) -> Result<Plans, PlanError> {
     let began = Instant::now();
     let mut evaluator = Evaluator::new(problem, config, bounds)?;
     let (horizon, length) = (evaluator.horizon, evaluator.length());
