@@ -36,7 +36,7 @@ fn push_t_is_collected_learned_planned_and_probed() {
     let small = [
         "data.path=pushes",
         "data.window.layouts=4",
-        "encoder.channels=[4, 4, 4]",
+        "encoder.channels=[4, 4, 4, 4]",
         "encoder.dim=8",
         "predictor.hidden=16",
         "train.steps=4",
@@ -45,6 +45,7 @@ fn push_t_is_collected_learned_planned_and_probed() {
         "planner.iterations=2",
         "planner.samples=8",
         "planner.elites=2",
+        "planner.keep=1",
         "eval.tasks=4",
         "eval.tasks_in_training=1",
         "eval.films=1",
