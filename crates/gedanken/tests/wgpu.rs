@@ -136,8 +136,8 @@ impl World for Imagined<'_> {
     }
 }
 
-/// The energies of some imagined futures, and those of plans.
-fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 2] {
+/// The energies of some imagined futures, those of plans, and those of plans that slide down the gradient.
+fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 3] {
     let latents = model.encode(tensor([4, 1, 16, 16], 7, device), None);
     let (start, goals) = (latents.clone().narrow(0, 0, 2), latents.narrow(0, 2, 2));
     let objective = LearnedDistance(model.distance().expect("a distance"));
@@ -165,8 +165,11 @@ fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 2] {
         step: 0,
         warm: None,
     };
-    let plans = config.init(bounds).and_then(|planner| planner.plan(&problem)).expect("a plan");
-    [imagined, plans.energy]
+    let plan = |config: PlannerConfig| {
+        let planned = config.init(bounds.clone()).and_then(|planner| planner.plan(&problem));
+        planned.expect("a plan").energy
+    };
+    [imagined, plan(config.clone()), plan(PlannerConfig { polish: 3, ..config })]
 }
 
 fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
@@ -209,7 +212,7 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
     // A few rectifiers of so small a network may be dead.
     assert!(4 * silent < a.gradients.len(), "{name}: {silent} of {} parameters have no gradient", a.gradients.len());
     let [a, b] = [&own, &other].map(|(model, device)| energies(model, device));
-    for (what, (a, b)) in ["imagined", "planned"].iter().zip(a.iter().zip(&b)) {
+    for (what, (a, b)) in ["imagined", "planned", "polished"].iter().zip(a.iter().zip(&b)) {
         assert!(difference(a, b) < 1e-2, "{name}: {what} energies {a:?} on the CPU and {b:?} on the GPU");
     }
     println!("{name}: gradients differ by {worst:.1e} at most");
