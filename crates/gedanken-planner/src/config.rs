@@ -212,6 +212,16 @@ impl PlannerConfig {
         Ok(Box::new(Sampling::new(self, bounds, style)?))
     }
 
+    /// The settings, and the bounds with `max_norm` in them, where both can work.
+    ///
+    /// # Errors
+    /// What [`PlannerConfig::validate`] and [`Bounds::max_norm`] say.
+    pub(crate) fn checked(&self, bounds: Bounds) -> Result<(Self, Bounds), PlanError> {
+        self.validate()?;
+        let bounds = if self.max_norm.is_some() { bounds.max_norm(self.max_norm)? } else { bounds };
+        Ok((self.clone(), bounds))
+    }
+
     /// Whether the settings can work.
     ///
     /// # Errors

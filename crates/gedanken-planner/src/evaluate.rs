@@ -1,45 +1,10 @@
 //! The scores of candidates: the only place where a planner meets the device.
 
-use std::cmp::Ordering;
-
 use burn::prelude::*;
 
+use crate::candidate::{Candidate, Chosen, Score};
 use crate::error::expect_shape;
-use crate::search::{Candidate, Chosen};
 use crate::{Bounds, Iteration, Over, PlanError, PlannerConfig, Plans, Problem};
-
-/// What a sequence is worth.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Score {
-    /// The plan's energy; infinite where it is not finite.
-    pub energy: f32,
-    /// How far it breaks the guardrails, summed over them and its steps; 0 where it keeps them all.
-    pub violation: f32,
-}
-
-impl Score {
-    /// Of what has not been imagined.
-    pub const UNTRIED: Self = Score { energy: f32::INFINITY, violation: 0.0 };
-
-    /// Better is less: a plan that keeps the guardrails before any that does not, then by how far it breaks them, then by energy;
-    /// what has no finite energy last.
-    pub fn order(&self, other: &Self) -> Ordering {
-        let broken = self.energy.is_infinite().cmp(&other.energy.is_infinite());
-        broken.then(self.violation.total_cmp(&other.violation)).then(self.energy.total_cmp(&other.energy))
-    }
-
-    /// Whether the other one is a plan and this one is none, or the other one breaks the guardrails less.
-    pub fn worse_kind(&self, other: &Self) -> bool {
-        self.energy.is_infinite() || self.violation > other.violation
-    }
-
-    /// Indices of those with a finite energy, best first.
-    pub fn rank(scores: &[Score]) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..scores.len()).filter(|&i| scores[i].energy.is_finite()).collect();
-        order.sort_by(|&a, &b| scores[a].order(&scores[b]));
-        order
-    }
-}
 
 /// Imagines candidates and reads their scores, counting the work.
 pub(crate) struct Evaluator<'a> {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::evaluate::{Evaluator, Score};
-use crate::search::{Candidate, Chosen, Round, checked};
+use crate::candidate::{Candidate, Chosen, Round, Score};
+use crate::evaluate::Evaluator;
 use crate::stop::Stop;
 use crate::{Bounds, Iteration, Kind, PlanError, Planner, PlannerConfig, Plans, Problem, noise};
 
@@ -22,7 +22,7 @@ impl Gradient {
     /// # Errors
     /// What [`PlannerConfig::validate`] says, or bounds that do not go with `config.max_norm`.
     pub fn new(config: &PlannerConfig, bounds: Bounds) -> Result<Self, PlanError> {
-        let (config, bounds) = checked(config, bounds)?;
+        let (config, bounds) = config.checked(bounds)?;
         Ok(Gradient { config, bounds })
     }
 }

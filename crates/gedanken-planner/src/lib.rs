@@ -20,6 +20,7 @@
 
 mod agent;
 mod bounds;
+mod candidate;
 mod cem;
 mod config;
 mod error;

@@ -2,7 +2,7 @@
 
 use burn::prelude::*;
 
-use crate::search::Round;
+use crate::candidate::Round;
 use crate::{Guardrail, Objective, PlanError, World};
 
 /// Searches, for each task of a batch, the action sequence of the lowest energy.

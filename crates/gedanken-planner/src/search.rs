@@ -5,8 +5,9 @@ use std::time::Instant;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use crate::candidate::{Candidate, Chosen, Round, Score};
 use crate::error::expect_shape;
-use crate::evaluate::{Evaluator, Score};
+use crate::evaluate::Evaluator;
 use crate::gradient::{Descent, Start, descend};
 use crate::stop::Stop;
 use crate::{Bounds, Iteration, PlanError, Planner, PlannerConfig, Plans, Problem, Returned, noise};
@@ -54,16 +55,6 @@ impl Refit {
     }
 }
 
-/// Settings and bounds that go together.
-///
-/// # Errors
-/// What [`PlannerConfig::validate`] and [`Bounds::max_norm`] say.
-pub(crate) fn checked(config: &PlannerConfig, bounds: Bounds) -> Result<(PlannerConfig, Bounds), PlanError> {
-    config.validate()?;
-    let bounds = if config.max_norm.is_some() { bounds.max_norm(config.max_norm)? } else { bounds };
-    Ok((config.clone(), bounds))
-}
-
 /// A planner that samples, in its own style.
 pub(crate) struct Sampling {
     config: PlannerConfig,
@@ -75,9 +66,9 @@ impl Sampling {
     /// For actions within `bounds`.
     ///
     /// # Errors
-    /// What [`checked`] says.
+    /// What [`PlannerConfig::checked`] says.
     pub fn new(config: &PlannerConfig, bounds: Bounds, style: Style) -> Result<Self, PlanError> {
-        let (mut config, bounds) = checked(config, bounds)?;
+        let (mut config, bounds) = config.checked(bounds)?;
         if style.refit.is_none() {
             config.returns = Returned::Best;
         }
@@ -209,32 +200,6 @@ fn choose(
     Ok(chosen)
 }
 
-/// What a task's search ends with.
-pub(crate) struct Chosen {
-    /// The plan.
-    pub plan: Candidate,
-    /// The best sequence seen.
-    pub best: Option<Candidate>,
-    /// Other good sequences.
-    pub others: Vec<Vec<f32>>,
-}
-
-/// A sequence `[horizon * action]` and its score.
-#[derive(Clone, Debug)]
-pub(crate) struct Candidate {
-    pub actions: Vec<f32>,
-    pub score: Score,
-    /// Its share in the next distribution.
-    pub weight: f64,
-}
-
-impl Candidate {
-    /// One that has not been imagined.
-    pub fn untried(actions: Vec<f32>) -> Self {
-        Candidate { actions, score: Score::UNTRIED, weight: 1.0 }
-    }
-}
-
 /// One task's search; sequences are flat `[horizon * action]`.
 struct TaskSearch {
     rng: ChaCha8Rng,
@@ -247,18 +212,6 @@ struct TaskSearch {
     /// What the last round looked like.
     round: Round,
     stop: Stop,
-}
-
-/// One task's round in numbers.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Round {
-    pub mean: f32,
-    /// Energy of the best one, and how far it breaks the guardrails.
-    pub best: f32,
-    pub violation: f32,
-    pub spread: f32,
-    pub deviation: f32,
-    pub gradient: f32,
 }
 
 impl TaskSearch {
@@ -337,19 +290,6 @@ impl TaskSearch {
                 drawn.or(self.elites.first()).cloned().unwrap_or(best)
             }
         }
-    }
-}
-
-impl Round {
-    /// Of candidates with these scores, of which some are `ranked`.
-    pub fn of(scores: &[Score], ranked: &[usize]) -> Self {
-        let Some(best) = ranked.first().map(|&first| scores[first]) else { return Round::default() };
-        let energies = ranked.iter().map(|&i| scores[i].energy);
-        let count = energies.clone().count().max(1) as f64;
-        let mean = energies.clone().map(f64::from).sum::<f64>() / count;
-        let variance = energies.map(|energy| (f64::from(energy) - mean).powi(2)).sum::<f64>() / count;
-        let (mean, spread) = (mean as f32, variance.sqrt() as f32);
-        Round { mean, best: best.energy, violation: best.violation, spread, ..Round::default() }
     }
 }
 

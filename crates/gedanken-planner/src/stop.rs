@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::PlannerConfig;
-use crate::search::Round;
+use crate::candidate::Round;
 
 /// Whether one task's search goes on: it ends when the energy has converged, or when its budget is spent.
 #[derive(Clone, Debug)]
