@@ -37,9 +37,9 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// Mean time of a plan for the whole batch, in milliseconds.
+    /// Mean time of a plan of one task, in milliseconds.
     pub fn milliseconds_per_plan(&self) -> f64 {
-        self.milliseconds / self.plans.max(1) as f64
+        self.milliseconds / self.task_plans.max(1) as f64
     }
 }
 
