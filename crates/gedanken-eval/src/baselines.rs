@@ -10,8 +10,8 @@ use gedanken_planner::{ActionCost, Guardrail, LatentDistance, Norm, Objective, P
 
 use crate::episodes::{Driver, Thinker};
 use crate::{
-    EvalConfig, EvalError, LabelCost, Labels, LearnedDistance, LearnedWorld, Measure, ObjectiveKind, ProbeDistance,
-    Report, Row, Simulator, Tasks, TasksFrom, Worthiness, guardrails,
+    Ahead, EvalConfig, EvalError, LabelCost, Labels, LearnedDistance, LearnedWorld, Measure, ObjectiveKind,
+    ProbeDistance, Report, Row, Simulator, Tasks, TasksFrom, Uncertainty, Worthiness, guardrails,
 };
 
 /// A floor or a ceiling: what it is compared with tells which of model, distance and planner is the limit.
@@ -104,7 +104,7 @@ impl<'a> Setup<'a> {
     /// The model's objective by the protocol.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when the protocol wants a learned distance and the model has none.
+    /// [`EvalError::Mismatch`] when the protocol wants a learned distance or an ensemble and the model has none.
     pub fn objective(&self) -> Result<Box<dyn Objective + '_>, EvalError> {
         let latent = |norm| Box::new(LatentDistance { norm });
         let one = |kind: ObjectiveKind| -> Result<Box<dyn Objective + '_>, EvalError> {
@@ -122,14 +122,18 @@ impl<'a> Setup<'a> {
             })
         };
         let kinds = self.config.weighted();
-        let [effort, smoothness] = [self.config.objectives.effort, self.config.objectives.smoothness].map(|w| w as f32);
+        let weights = &self.config.objectives;
+        let [effort, smoothness, unsure] = [weights.effort, weights.smoothness, weights.uncertainty].map(|w| w as f32);
         match kinds.as_slice() {
-            [(kind, 1.0)] if effort == 0.0 && smoothness == 0.0 => one(*kind),
+            [(kind, 1.0)] if [effort, smoothness, unsure] == [0.0; 3] => one(*kind),
             _ => {
                 let dims = self.env.spec().action.len();
                 let terms = kinds.iter().map(|&(kind, weight)| Ok((weight as f32, one(kind)?)));
                 let mut terms = terms.collect::<Result<Vec<_>, EvalError>>()?;
                 terms.push((1.0, Box::new(ActionCost { effort, smoothness, dims })));
+                if unsure > 0.0 {
+                    terms.push((unsure, Box::new(Uncertainty::of(self.model, &self.blueprint.statistics)?)));
+                }
                 Ok(Box::new(WeightedSum(terms)))
             }
         }
@@ -147,8 +151,9 @@ impl<'a> Setup<'a> {
     pub fn guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
         let labels = Labels::Probed(self.model, &self.blueprint.statistics);
         // What lies further ahead than the next look is seen nearer before it is done.
-        let plan = [self.planner.replan_every, self.frameskip()];
-        guardrails(&self.config.guardrails, &self.world(), labels, self.env, plan, self.config.seed)
+        let ahead =
+            Ahead { look: self.planner.replan_every, horizon: self.planner.horizon, frameskip: self.frameskip() };
+        guardrails(&self.config.guardrails, &self.world(), labels, self.env, ahead, self.config.seed)
     }
 
     /// Whether the model is worth planning with; none where the environment has no policies to compare with.

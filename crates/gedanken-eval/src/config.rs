@@ -109,6 +109,9 @@ pub struct ObjectiveWeights {
     /// Of the mean squared difference of the labels that the probe reads, in standard deviations.
     #[schemars(range(min = 0.0))]
     pub probe: f64,
+    /// Of the disagreement of the model's ensemble (variance of latents), the mean over a plan's steps.
+    #[schemars(range(min = 0.0))]
+    pub uncertainty: f64,
     /// Of the actions' mean square, in the environment's units.
     #[schemars(range(min = 0.0))]
     pub effort: f64,
@@ -118,7 +121,7 @@ pub struct ObjectiveWeights {
 }
 
 impl EvalConfig {
-    /// Every objective that plans minimise, with its weight; action costs apart.
+    /// Every objective that plans minimise, with its weight; what ways cost by themselves apart.
     pub fn weighted(&self) -> Vec<(ObjectiveKind, f64)> {
         let w = &self.objectives;
         let all = [
@@ -129,8 +132,14 @@ impl EvalConfig {
             (ObjectiveKind::Probe, w.probe),
         ];
         let some: Vec<_> = all.into_iter().filter(|(_, weight)| *weight > 0.0).collect();
-        // Costs of actions alone are no goal.
+        // What a way costs by itself is no goal.
         if some.is_empty() { vec![(self.objective, 1.0)] } else { some }
+    }
+
+    /// Whether plans ask what the model does not know.
+    pub fn needs_ensemble(&self) -> bool {
+        let asks = |guardrail: &GuardrailConfig| matches!(guardrail, GuardrailConfig::Uncertainty(_));
+        self.objectives.uncertainty > 0.0 || self.guardrails.iter().any(asks)
     }
 }
 

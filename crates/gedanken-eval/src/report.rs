@@ -6,7 +6,7 @@ use gedanken_planner::{Iteration, PlannerConfig};
 use serde::Serialize;
 
 use crate::episodes::{Episodes, Numbers};
-use crate::{Checks, EvalConfig, Rule, TasksFrom, Worthiness, wilson};
+use crate::{Checks, EvalConfig, GuardrailConfig, Rule, TasksFrom, Worthiness, wilson};
 
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
@@ -173,7 +173,8 @@ impl Row {
         let n = rows.len().max(1) as f64;
         let mut steps: Vec<usize> = rows.iter().filter_map(|row| row.steps).collect();
         steps.sort_unstable();
-        let guarded = !episodes.guardrails.is_empty();
+        // Whether the truth breaks a limit of what the model knows cannot be said.
+        let guarded = episodes.guardrails.iter().any(GuardrailConfig::is_of_the_world);
         let planned = (episodes.effort.plans > 0).then_some(episodes.effort);
         Self {
             name: name.to_owned(),

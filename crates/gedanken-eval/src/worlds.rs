@@ -1,6 +1,6 @@
 //! What planners plan on: the trained model, and the true simulator in its place.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_env::Env;
@@ -37,19 +37,19 @@ impl World for LearnedWorld<'_> {
 /// The true simulator, a perfect model: a latent is `[task, labels …]`, one token. An action is a block of as many control
 /// steps as its length holds.
 pub struct Simulator {
-    envs: Mutex<Vec<Box<dyn Env>>>,
+    envs: Mutex<Arc<Vec<Box<dyn Env>>>>,
     device: Device,
 }
 
 impl Simulator {
     /// A simulator on the CPU; give it the tasks' environments before every plan.
     pub fn new() -> Self {
-        Self { envs: Mutex::new(Vec::new()), device: Device::flex() }
+        Self { envs: Mutex::default(), device: Device::flex() }
     }
 
     /// Takes the environments as they are now, one per row of the observations to come.
     pub fn set(&self, envs: Vec<Box<dyn Env>>) {
-        *self.envs.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = envs;
+        *self.envs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(envs);
     }
 
     fn latents(&self, rows: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
@@ -72,7 +72,8 @@ impl World for Simulator {
     }
 
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        let envs = self.envs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Several threads imagine at once: none keeps the lock.
+        let envs = self.envs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let [rows, _, numbers] = latents.dims();
         let [_, horizon, action] = actions.dims();
         let host = |data: TensorData| data.convert::<f32>().try_to_vec::<f32>().unwrap_or_default();

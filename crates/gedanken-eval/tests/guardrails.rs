@@ -3,10 +3,10 @@
 use burn::tensor::{Device, Tensor};
 use gedanken_env::Env;
 use gedanken_eval::{
-    ActionNorm, Driver, Episodes, EvalConfig, GuardrailConfig, KeepOut, LabelCost, Labels, Margin, Measure, Row, Rule,
-    Simulator, StayWithin, Tasks, Thinker, guardrails,
+    ActionNorm, Ahead, Driver, Episodes, EvalConfig, GuardrailConfig, KeepOut, LabelCost, Labels, Margin, Measure, Row,
+    Rule, Simulator, StayWithin, Sureness, Tasks, Thinker, guardrails,
 };
-use gedanken_planner::{Guardrail, PlannerConfig};
+use gedanken_planner::{Guardrail, PlannerConfig, Trajectory};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
@@ -31,7 +31,8 @@ fn disc() -> GuardrailConfig {
 
 fn build(env: &dyn Env, configs: &[GuardrailConfig]) -> Result<Vec<Box<dyn Guardrail + 'static>>, String> {
     let simulator = Simulator::new();
-    guardrails(configs, &simulator, Labels::Simulated, env, [4, 1], 1).map_err(|error| error.to_string())
+    let ahead = Ahead { look: 4, horizon: 12, frameskip: 1 };
+    guardrails(configs, &simulator, Labels::Simulated, env, ahead, 1).map_err(|error| error.to_string())
 }
 
 fn run(env: &dyn Env, config: &EvalConfig, kept: &[Box<dyn Guardrail>]) -> Episodes {
@@ -110,6 +111,7 @@ fn what_cannot_be_is_said_before_anything_is_planned() {
         (vec![disc(), out("agent", vec![1.0, 1.0], 0.0)], "eval.guardrails.1: radius 0"),
         (vec![within(5.0, 5.0)], "each low below its high"),
         (vec![GuardrailConfig::ActionLimit(ActionNorm { norm: -1.0 })], "norm -1"),
+        (vec![GuardrailConfig::Uncertainty(Sureness::default())], "a simulator is never uncertain"),
     ] {
         let error = build(env.as_ref(), &configs).err().unwrap_or_default();
         assert!(error.contains(said), "{error:?} has no {said:?}");
@@ -126,6 +128,11 @@ fn the_violation_is_how_far_inside_the_margin_a_place_is() {
     // Simulated latents: the task, then the labels; 3 and 5 px from the middle.
     let device = Device::flex();
     let futures = Tensor::<4>::from_data([[[[0.0, 13.0, 10.0, 32.0, 18.0]], [[0.0, 10.0, 5.0, 32.0, 18.0]]]], &device);
-    let by = kept[0].violation(futures, Tensor::zeros([1, 2, 2], &device)).into_data().try_to_vec::<f32>().unwrap();
+    let way = Trajectory {
+        start: Tensor::zeros([1, 1, 5], &device),
+        latents: futures,
+        actions: Tensor::zeros([1, 2, 2], &device),
+    };
+    let by = kept[0].violation(&way).into_data().try_to_vec::<f32>().unwrap();
     assert!((by[0] - 0.5).abs() < 1e-5 && (by[1] + 1.5).abs() < 1e-5, "{by:?}");
 }

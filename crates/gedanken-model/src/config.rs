@@ -24,6 +24,8 @@ pub struct ModelConfig {
     pub inverse_dynamics: InverseDynamicsConfig,
     /// The learned distance to a goal.
     pub distance: DistanceConfig,
+    /// Further predictors, whose disagreement says what the model does not know.
+    pub ensemble: EnsembleConfig,
     /// The probes that read labels from latents.
     pub probe: ProbeConfig,
 }
@@ -138,6 +140,17 @@ impl Default for DistanceConfig {
     }
 }
 
+/// An ensemble of further predictors like the model's own, each of one step from one latent, trained on detached latents: where
+/// they disagree, the model does not know (Pathak et al., 2019). Plans can avoid that: `eval.objectives.uncertainty`, and guardrails
+/// of kind `uncertainty`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnsembleConfig {
+    /// How many, at least 2; or 0 for none. PLDM has 5. Default 0.
+    #[schemars(range(min = 0, max = 32))]
+    pub members: usize,
+}
+
 /// Probes: one network that reads every label from a detached latent. They teach the latent nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -183,6 +196,9 @@ impl ModelConfig {
             let found = self.distance.steps;
             let least = 2 * found + 1;
             return Some(("distance.steps", format!("{found} steps need windows of {least} frames, not {time}")));
+        }
+        if self.ensemble.members == 1 {
+            return Some(("ensemble.members", "one predictor cannot disagree; expected 0, or 2 or more".to_owned()));
         }
         None
     }

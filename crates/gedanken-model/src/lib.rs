@@ -6,6 +6,7 @@
 mod checkpoint;
 mod config;
 mod distance;
+mod ensemble;
 mod inverse_dynamics;
 mod parameters;
 mod sizes;
@@ -22,9 +23,11 @@ use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{Blueprint, CheckpointError, load, save};
 pub use config::{
-    DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, ProprioceptionConfig,
+    DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
+    ProprioceptionConfig,
 };
 pub use distance::{GoalDistance, LayoutFrames, expectile_loss};
+pub use ensemble::Ensemble;
 pub use inverse_dynamics::InverseDynamics;
 pub use parameters::{Named, named_parameters, seeded};
 pub use statistics::Statistics;
@@ -66,6 +69,7 @@ pub struct WorldModel {
     norm: Option<LayerNorm>,
     inverse_dynamics: Option<InverseDynamics>,
     distance: Option<GoalDistance>,
+    ensemble: Option<Ensemble>,
     probe: Readout,
     #[module(skip)]
     settings: Settings,
@@ -127,6 +131,7 @@ impl WorldModel {
                 inverse_dynamics: (inverse.weight > 0.0)
                     .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, cpu)),
                 distance: None,
+                ensemble: None,
                 probe: Readout::new(
                     [latent.rows, latent.columns],
                     latent.dim,
@@ -142,13 +147,16 @@ impl WorldModel {
                     regularizer: config.regularizer.clone(),
                 },
             };
-            // The distance and proprioception last: whether there are any changes no other part's weights.
+            // These last: whether there are any changes no other part's weights.
             let mut model = parameters::draw_and_number(model);
             let head = &config.distance;
             model.distance = head.enabled.then(|| GoalDistance::new(latent, head, cpu));
             let felt = spaces.proprioception.len();
             let widths = [felt, config.proprioception.hidden, latent.dim];
             model.proprioception = (felt > 0).then(|| Mlp::new(&widths, cpu));
+            let members = config.ensemble.members;
+            model.ensemble =
+                (members > 0).then(|| Ensemble::new(&config.predictor, members, latent, spaces.action, cpu));
             model
         });
         model.fork(device)
@@ -254,8 +262,13 @@ impl WorldModel {
         self.distance.as_ref()
     }
 
+    /// The ensemble whose disagreement says what the model does not know, if it has one.
+    pub fn ensemble(&self) -> Option<&Ensemble> {
+        self.ensemble.as_ref()
+    }
+
     /// The loss of a batch: prediction + variance + covariance + time similarity + SIGReg + inverse dynamics, and beside them,
-    /// on detached latents, the goal distance and the probes. Gradients flow into the targets too: it is the regulariser that
+    /// on detached latents, the goal distance, the ensemble and the probes. Gradients flow into the targets too: it is the regulariser that
     /// keeps the latent from collapsing (Sobal et al., 2025; Bardes et al., 2022).
     pub fn loss(&self, batch: TrainBatch) -> Loss {
         let Settings { latent, prediction, regularizer, .. } = &self.settings;
@@ -299,7 +312,7 @@ impl WorldModel {
             });
         }
 
-        // Beside it, on latents that take no gradient from it: the distance and the probes.
+        // Beside it, on latents that take no gradient from it: the distance, the ensemble and the probes.
         let detached = latents.detach();
         if let Some(distance) = &self.distance {
             let (loss, mean) = distance.loss(LayoutFrames {
@@ -312,6 +325,9 @@ impl WorldModel {
             });
             terms.add("distance", 1.0, || loss);
             terms.note("distance_mean", mean);
+        }
+        if let Some(ensemble) = &self.ensemble {
+            terms.add("ensemble", 1.0, || ensemble.loss(sequences.clone().detach(), batch.actions.clone()));
         }
         terms.add("probe", 1.0, || (self.probe(detached.clone()) - batch.labels).powi_scalar(2).mean());
         Loss { total: terms.total(), terms: terms.named, latents: detached }

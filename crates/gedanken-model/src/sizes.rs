@@ -16,8 +16,8 @@ pub(crate) fn unreasonable(model: &ModelConfig) -> Option<String> {
     fn look(path: &str, value: &Value) -> Option<String> {
         match value {
             Value::Number(number) if number.is_u64() => {
-                // There may be no hidden layer and no projector, but nothing else has a width of zero.
-                let least = u64::from(!path.ends_with("depth") && !path.ends_with("projector"));
+                // There may be no hidden layer, projector or ensemble, but nothing else has a size of zero.
+                let least = u64::from(!["depth", "projector", "members"].iter().any(|end| path.ends_with(end)));
                 let wrong = !number.as_u64().is_some_and(|n| (least..=MOST).contains(&n));
                 wrong.then(|| format!("{path} = {number}"))
             }
@@ -88,16 +88,18 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
             matrices.extend(vec![[dim, 4 * dim + 2 * c.mlp]; c.depth]);
         }
     }
+    let mut predictor = Vec::new();
     match &model.predictor {
         PredictorConfig::Transformer(c) => {
             let inner = c.heads * c.head_dim;
-            matrices.extend([[c.action_hidden, spaces.action + dim], [c.history, dim], projector(c.projector)]);
-            matrices.extend(vec![[dim, 6 * dim + 4 * inner + 2 * c.mlp]; c.depth]);
+            predictor.extend([[c.action_hidden, spaces.action + dim], [c.history, dim], projector(c.projector)]);
+            predictor.extend(vec![[dim, 6 * dim + 4 * inner + 2 * c.mlp]; c.depth]);
         }
-        PredictorConfig::Gru(_) => matrices.push([dim, 3 * dim]),
-        PredictorConfig::Mlp(c) => matrices.extend([[dim + c.action_dim, c.hidden], [c.hidden, c.hidden + dim]]),
-        PredictorConfig::Conv(c) => matrices.extend(vec![[9 * c.width, c.width]; c.depth]),
+        PredictorConfig::Gru(_) => predictor.push([dim, 3 * dim]),
+        PredictorConfig::Mlp(c) => predictor.extend([[dim + c.action_dim, c.hidden], [c.hidden, c.hidden + dim]]),
+        PredictorConfig::Conv(c) => predictor.extend(vec![[9 * c.width, c.width]; c.depth]),
     }
+    matrices.extend(predictor.repeat(1 + model.ensemble.members));
     if model.inverse_dynamics.weight > 0.0 {
         let hidden = model.inverse_dynamics.hidden.unwrap_or(1);
         matrices.push([2 * dim, hidden]);
@@ -114,7 +116,7 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{WorldModel, named_parameters};
+    use crate::{EnsembleConfig, WorldModel, named_parameters};
     use burn::tensor::Device;
     use gedanken_encoder::{ConvEncoderConfig, ImpalaConfig, PatchConfig, VitConfig};
     use gedanken_predictor::{GruConfig, ResidualMlpConfig, TransformerConfig};
@@ -138,7 +140,8 @@ mod tests {
             ),
         ];
         for (encoder, predictor) in parts {
-            let config = ModelConfig { encoder, predictor, ..ModelConfig::default() };
+            let ensemble = EnsembleConfig { members: 2 };
+            let config = ModelConfig { encoder, predictor, ensemble, ..ModelConfig::default() };
             let model = WorldModel::new(&config, spaces.clone(), 0, &Device::flex());
             let weights = named_parameters(&model).iter().map(|p| p.values.len() as u128).sum::<u128>();
             let least = least_weights(&config, &spaces);

@@ -54,6 +54,7 @@ fn configs() -> Vec<ModelConfig> {
             prediction: PredictionConfig { unroll: 3, shared_norm, teacher, ..PredictionConfig::default() },
             regularizer,
             inverse_dynamics: InverseDynamicsConfig { hidden: Some(4), ..InverseDynamicsConfig::default() },
+            ensemble: EnsembleConfig::default(),
             distance: DistanceConfig { enabled: false, hidden: vec![5], dim: 3, steps: 2, ..DistanceConfig::default() },
             probe: ProbeConfig { channels: vec![3], hidden: 4 },
         }

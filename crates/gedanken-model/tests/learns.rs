@@ -118,6 +118,25 @@ fn every_kind_of_latent_goes_all_the_way() {
 }
 
 #[test]
+fn an_ensemble_teaches_the_latent_nothing() {
+    let device = Device::flex();
+    let gradient = |members| {
+        let config = ModelConfig { ensemble: EnsembleConfig { members }, ..small() };
+        let model = WorldModel::new(&config, SPACES, 3, &device).train();
+        let loss = model.loss(batch(&device));
+        assert_eq!(loss.terms.iter().any(|term| term.0 == "ensemble"), members > 0);
+        let gradients = loss.total.backward();
+        let named =
+            named_parameters(&model).into_iter().filter(|p| !p.name.starts_with("ensemble")).collect::<Vec<_>>();
+        let mut optimizer: ModuleOptimizer = AdamWConfig::new().with_epsilon(1e-8).init();
+        let gradients = GradientsParams::from_grads(gradients, &model);
+        let after = named_parameters(&optimizer.step(1e-3, model, gradients).valid());
+        (named, after.into_iter().filter(|p| !p.name.starts_with("ensemble")).collect::<Vec<_>>())
+    };
+    assert_eq!(gradient(0), gradient(2));
+}
+
+#[test]
 fn a_model_feels_the_labels_it_is_told_to_and_no_others() {
     let device = Device::flex();
     let spaces = Spaces { proprioception: vec![1, 2], ..SPACES };

@@ -27,6 +27,7 @@ fn lewm() -> ModelConfig {
         },
         inverse_dynamics: InverseDynamicsConfig { weight: 0.0, ..InverseDynamicsConfig::default() },
         distance: DistanceConfig { enabled: false, ..DistanceConfig::default() },
+        ensemble: EnsembleConfig::default(),
         probe: ProbeConfig::default(),
     }
 }

@@ -1,10 +1,16 @@
 //! The scores of candidates: the only place where a planner meets the device.
 
 use burn::prelude::*;
+use rayon::prelude::*;
 
 use crate::candidate::{Candidate, Chosen, Score};
 use crate::error::expect_shape;
-use crate::{Bounds, Iteration, Over, PlanError, PlannerConfig, Plans, Problem};
+use crate::{Bounds, Iteration, Over, PlanError, PlannerConfig, Plans, Problem, Trajectory};
+
+/// Chunks that candidates are cut into, for threads to share, where they are many.
+const CHUNKS: usize = 16;
+/// Rows below which a chunk is not worth a thread of its own.
+const LEAST_ROWS: usize = 32;
 
 /// Imagines candidates and reads their scores, counting the work.
 pub(crate) struct Evaluator<'a> {
@@ -44,14 +50,25 @@ impl<'a> Evaluator<'a> {
 
     /// Scores `[tasks, samples]` of the candidates `[tasks, samples, horizon, action]` of these tasks.
     pub fn scores(&mut self, tasks: &[usize], candidates: &[f32], samples: usize) -> Result<Vec<Score>, PlanError> {
-        let mut scores = Vec::with_capacity(tasks.len() * samples);
-        self.in_chunks(tasks, candidates, samples, 1, |chunk| {
+        let score = |chunk: Chunk| {
             let actions = chunk.tensor(&chunk.start.device());
             let (energy, violation) = chunk.imagine(actions)?;
-            scores.extend(zip(read(energy)?, violation)?);
-            Ok(())
-        })?;
-        Ok(scores)
+            zip(read(energy)?, violation)
+        };
+        // A GPU takes as many rows as it may, one chunk after the other; a CPU's threads share them. How they are cut depends on
+        // their number alone, not on the threads: the last bits of a product may depend on how many rows it has.
+        let (rows, together) = match self.problem.start.device() == Device::flex() {
+            true => {
+                let all = tasks.len() * samples;
+                (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1)
+            }
+            false => (self.max_rows, usize::MAX),
+        };
+        let chunks = candidates.par_chunks(rows.saturating_mul(self.length())).enumerate().with_min_len(together);
+        let chunks = chunks.map(|(number, actions)| score(self.chunk(tasks, number * rows, actions, samples)));
+        let scores: Result<Vec<_>, PlanError> = chunks.collect();
+        self.count(tasks, samples, 1);
+        Ok(scores?.concat())
     }
 
     /// The same, and the gradients of their energies `[tasks, samples, horizon, action]`.
@@ -62,7 +79,8 @@ impl<'a> Evaluator<'a> {
         samples: usize,
     ) -> Result<(Vec<Score>, Vec<f32>), PlanError> {
         let (mut scores, mut gradients) = (Vec::with_capacity(tasks.len() * samples), Vec::new());
-        self.in_chunks(tasks, candidates, samples, 2, |chunk| {
+        for (number, actions) in candidates.chunks(self.max_rows.saturating_mul(self.length())).enumerate() {
+            let chunk = self.chunk(tasks, number * self.max_rows, actions, samples);
             let actions = chunk.tensor(&chunk.start.device()).autodiff().require_grad();
             let (energy, violation) = chunk.imagine(actions.clone())?;
             if !energy.is_autodiff() {
@@ -71,35 +89,27 @@ impl<'a> Evaluator<'a> {
             let gradient = actions.grad(&energy.clone().sum().backward()).ok_or(PlanError::NoGradient)?;
             scores.extend(zip(read(energy.inner())?, violation)?);
             gradients.extend(read(gradient)?);
-            Ok(())
-        })?;
+        }
+        self.count(tasks, samples, 2);
         Ok((scores, gradients))
     }
 
-    fn in_chunks(
-        &mut self,
-        tasks: &[usize],
-        candidates: &[f32],
-        samples: usize,
-        cost: usize,
-        mut work: impl FnMut(&Chunk) -> Result<(), PlanError>,
-    ) -> Result<(), PlanError> {
-        let (length, device) = (self.length(), self.problem.start.device());
-        for (chunk, actions) in candidates.chunks(self.max_rows.saturating_mul(length)).enumerate() {
-            let first = chunk * self.max_rows;
-            let rows = actions.len() / length;
-            let of: Vec<i32> = (first..first + rows).map(|row| tasks[row / samples] as i32).collect();
-            let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &device);
-            work(&Chunk {
-                problem: self.problem,
-                over: self.over,
-                start: self.problem.start.clone().select(0, of.clone()),
-                goals: self.problem.goals.clone().select(0, of),
-                actions: TensorData::new(actions.to_vec(), [rows, self.horizon, self.action]),
-            })?;
+    /// The candidates from the row `first` on.
+    fn chunk(&self, tasks: &[usize], first: usize, actions: &[f32], samples: usize) -> Chunk<'a> {
+        let rows = actions.len() / self.length();
+        let of: Vec<i32> = (first..first + rows).map(|row| tasks[row / samples] as i32).collect();
+        let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &self.problem.start.device());
+        Chunk {
+            problem: self.problem,
+            over: self.over,
+            start: self.problem.start.clone().select(0, of.clone()),
+            goals: self.problem.goals.clone().select(0, of),
+            actions: TensorData::new(actions.to_vec(), [rows, self.horizon, self.action]),
         }
+    }
+
+    fn count(&mut self, tasks: &[usize], samples: usize, cost: usize) {
         tasks.iter().for_each(|&task| self.evaluations[task] += (cost * samples * self.horizon) as u64);
-        Ok(())
     }
 
     /// The plans of all tasks.
@@ -137,7 +147,8 @@ impl Chunk<'_> {
     fn imagine(&self, actions: Tensor<3>) -> Result<(Tensor<1>, Option<Tensor<1>>), PlanError> {
         let Problem { world, objective, guardrails, .. } = self.problem;
         let [rows, horizon, _] = actions.dims();
-        let (futures, steps) = if self.over == Over::Last && guardrails.is_empty() {
+        let unwatched = guardrails.is_empty() && !objective.watches_the_way();
+        let (futures, steps) = if self.over == Over::Last && unwatched {
             (world.destination(self.start.clone(), actions.clone()).unsqueeze_dim(1), 1)
         } else {
             (world.rollout(self.start.clone(), actions.clone()), horizon)
@@ -145,11 +156,10 @@ impl Chunk<'_> {
         let [_, _, tokens, dim] = futures.dims();
         expect_shape("the world's rollout", &futures.dims(), &[rows, steps, tokens, dim])?;
 
+        let way = Trajectory { start: self.start.clone(), latents: futures.clone(), actions };
         let mut violation: Option<Tensor<2>> = None;
         for guardrail in *guardrails {
-            let plain = |tensor: Tensor<4>| if tensor.is_autodiff() { tensor.inner() } else { tensor };
-            let actions = if actions.is_autodiff() { actions.clone().inner() } else { actions.clone() };
-            let by = guardrail.violation(plain(futures.clone()), actions);
+            let by = guardrail.violation(&way.clone().plain());
             expect_shape("the guardrail's violation", &by.dims(), &[rows, steps])?;
             let by = by.clamp_min(0.0);
             violation = Some(violation.map_or(by.clone(), |sum| sum + by));
@@ -160,7 +170,7 @@ impl Chunk<'_> {
         expect_shape("the objective's energy", &energy.dims(), &[rows, counted])?;
         let energy = if self.over == Over::Mean { energy.mean_dim(1) } else { energy.sum_dim(1) };
         let energy: Tensor<1> = energy.squeeze_dim(1);
-        let energy = match objective.action_cost(actions) {
+        let energy = match objective.way_cost(&way) {
             Some(cost) => energy + cost,
             None => energy,
         };

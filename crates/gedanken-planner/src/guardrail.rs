@@ -2,15 +2,16 @@
 
 use burn::prelude::*;
 
+use crate::Trajectory;
+
 /// A constraint on every imagined step.
 ///
 /// Guardrails are hard: among candidates, one that keeps them comes before any that does not, and a plan that breaks one is
 /// marked ([`Plans::violation`](crate::Plans::violation)): the agent's owner does the safe thing in its place.
-pub trait Guardrail {
-    /// How far each imagined step breaks it: futures `[rows, horizon, tokens, dim]` and the actions that lead to them, in the
-    /// environment's units, `[rows, horizon, action]`, give `[rows, horizon]`, in the guardrail's own unit; 0 or less where it is
-    /// kept. What is not a number counts as infinitely broken.
-    fn violation(&self, futures: Tensor<4>, actions: Tensor<3>) -> Tensor<2>;
+pub trait Guardrail: Sync {
+    /// How far each imagined step breaks it, `[rows, steps]`, in the guardrail's own unit; 0 or less where it is kept. What is not a
+    /// number counts as infinitely broken.
+    fn violation(&self, way: &Trajectory) -> Tensor<2>;
 }
 
 /// No control step's action is longer than this, in the actions' unit: a limit of speed or force.
@@ -23,9 +24,9 @@ pub struct ActionLimit {
 }
 
 impl Guardrail for ActionLimit {
-    fn violation(&self, _: Tensor<4>, actions: Tensor<3>) -> Tensor<2> {
-        let [rows, horizon, numbers] = actions.dims();
-        let steps = actions.reshape([rows, horizon, numbers / self.dims, self.dims]);
+    fn violation(&self, way: &Trajectory) -> Tensor<2> {
+        let [rows, horizon, numbers] = way.actions.dims();
+        let steps = way.actions.clone().reshape([rows, horizon, numbers / self.dims, self.dims]);
         let norms: Tensor<3> = steps.square().sum_dim(3).sqrt().squeeze_dim(3);
         // Scaling an action to the limit may leave it a rounding above.
         norms.max_dim(2).squeeze_dim::<2>(2) - self.norm * (1.0 + 1e-5)

@@ -44,4 +44,4 @@ pub use error::PlanError;
 pub use guardrail::{ActionLimit, Guardrail};
 pub use objective::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 pub use plan::{Iteration, Planner, Plans, Problem, Warm};
-pub use world::{Observations, World};
+pub use world::{Observations, Trajectory, World};

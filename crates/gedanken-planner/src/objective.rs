@@ -4,8 +4,10 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Trajectory;
+
 /// A measure of how far an imagined step is from the goal.
-pub trait Objective {
+pub trait Objective: Sync {
     /// The energy of each imagined step: futures `[rows, horizon, tokens, dim]` and goals `[rows, tokens, dim]` give
     /// `[rows, horizon]`. Whether the planner sums over the horizon or looks at the last step is the planner's
     /// ([`Over`](crate::Over)); for the last step it hands over futures of horizon 1.
@@ -13,10 +15,16 @@ pub trait Objective {
     /// What is not finite counts as infinitely bad.
     fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2>;
 
-    /// What actions `[rows, horizon, action]`, in the environment's units, cost by themselves, `[rows]`: added to a plan's energy
-    /// once, whichever of its steps count. Nothing by default.
-    fn action_cost(&self, _actions: Tensor<3>) -> Option<Tensor<1>> {
+    /// What a way costs by itself, wherever it should end, `[rows]`: added to a plan's energy once, whichever of its steps count.
+    /// Nothing by default.
+    fn way_cost(&self, _way: &Trajectory) -> Option<Tensor<1>> {
         None
+    }
+
+    /// Whether [`Objective::way_cost`] looks at the latents of the way. Where nothing does, the way that it is shown may hold the
+    /// last latents alone, and a world is spared keeping the others. False by default.
+    fn watches_the_way(&self) -> bool {
+        false
     }
 }
 
@@ -76,10 +84,10 @@ impl Objective for ActionCost {
         Tensor::zeros([rows, horizon], &futures.device())
     }
 
-    fn action_cost(&self, actions: Tensor<3>) -> Option<Tensor<1>> {
-        let [rows, horizon, numbers] = actions.dims();
+    fn way_cost(&self, way: &Trajectory) -> Option<Tensor<1>> {
+        let [rows, horizon, numbers] = way.actions.dims();
         let steps = horizon * numbers / self.dims;
-        let actions = actions.reshape([rows, steps, self.dims]);
+        let actions = way.actions.clone().reshape([rows, steps, self.dims]);
         let mean = |x: Tensor<3>| x.square().flatten::<2>(1, 2).mean_dim(1).squeeze_dim::<1>(1);
         let effort = mean(actions.clone()) * self.effort;
         if steps < 2 {
@@ -100,8 +108,12 @@ impl Objective for WeightedSum<'_> {
         self.0.iter().fold(none, |sum, (weight, term)| sum + term.energy(futures.clone(), goals.clone()) * *weight)
     }
 
-    fn action_cost(&self, actions: Tensor<3>) -> Option<Tensor<1>> {
-        let costs = self.0.iter().filter_map(|(weight, term)| Some(term.action_cost(actions.clone())? * *weight));
+    fn way_cost(&self, way: &Trajectory) -> Option<Tensor<1>> {
+        let costs = self.0.iter().filter_map(|(weight, term)| Some(term.way_cost(way)? * *weight));
         costs.reduce(|sum, cost| sum + cost)
+    }
+
+    fn watches_the_way(&self) -> bool {
+        self.0.iter().any(|(_, term)| term.watches_the_way())
     }
 }

@@ -4,8 +4,9 @@ use burn::prelude::*;
 
 /// A world that can be imagined: a trained model, an ensemble, the true simulator, a toy.
 ///
-/// Rows are independent: what a row becomes does not depend on the rows beside it.
-pub trait World {
+/// Rows are independent: what a row becomes does not depend on the rows beside it. On a CPU, threads imagine some rows each, at the
+/// same time.
+pub trait World: Sync {
     /// What planning starts from, one row per observation: latents `[rows, tokens, dim]`.
     fn encode(&self, observations: &Observations) -> Tensor<3>;
 
@@ -19,6 +20,37 @@ pub trait World {
         let future = self.rollout(latents, actions);
         let last = future.dims()[1].saturating_sub(1);
         future.narrow(1, last, 1).squeeze_dim(1)
+    }
+}
+
+/// An imagined way, as constraints and what a way costs by itself see it.
+#[derive(Clone, Debug)]
+pub struct Trajectory {
+    /// Where it begins: latents `[rows, tokens, dim]`.
+    pub start: Tensor<3>,
+    /// Where its actions lead, `[rows, steps, tokens, dim]`.
+    pub latents: Tensor<4>,
+    /// The actions, in the environment's units, `[rows, steps, action]`.
+    pub actions: Tensor<3>,
+}
+
+impl Trajectory {
+    /// The latents in which its actions are taken: the start, and all but the last, `[rows, steps, tokens, dim]`.
+    pub fn before(&self) -> Tensor<4> {
+        let steps = self.latents.dims()[1];
+        let start = self.start.clone().unsqueeze_dim(1);
+        if steps < 2 {
+            return start;
+        }
+        Tensor::cat(vec![start, self.latents.clone().narrow(1, 0, steps - 1)], 1)
+    }
+
+    /// The same without a gradient.
+    pub(crate) fn plain(self) -> Self {
+        fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+            if tensor.is_autodiff() { tensor.inner() } else { tensor }
+        }
+        Self { start: plain(self.start), latents: plain(self.latents), actions: plain(self.actions) }
     }
 }
 

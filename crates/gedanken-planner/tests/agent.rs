@@ -2,7 +2,7 @@
 
 mod toy;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use burn::prelude::*;
 use gedanken_planner::{Agent, LatentDistance, Observations, PlanError, PlannerConfig, World};
@@ -11,18 +11,18 @@ use toy::{Plane, plane_bounds, points};
 /// The plane, noting what is asked of it.
 #[derive(Default)]
 struct Watched {
-    encoded: RefCell<Vec<Vec<f32>>>,
-    horizons: RefCell<Vec<usize>>,
+    encoded: Mutex<Vec<Vec<f32>>>,
+    horizons: Mutex<Vec<usize>>,
 }
 
 impl World for Watched {
     fn encode(&self, observations: &Observations) -> Tensor<3> {
-        self.encoded.borrow_mut().push(observations.labels.clone());
+        self.encoded.lock().unwrap().push(observations.labels.clone());
         Plane.encode(observations)
     }
 
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        self.horizons.borrow_mut().push(actions.dims()[1]);
+        self.horizons.lock().unwrap().push(actions.dims()[1]);
         Plane.rollout(latents, actions)
     }
 }
@@ -84,9 +84,9 @@ fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
     let config = PlannerConfig { horizon: 4, replan_every: 2, iterations: 1, ..PlannerConfig::default() };
     let world = Watched::default();
     let (agent, _) = run(&config, &[1], &[0.0, 0.0], &[3.0, 0.0], 7, &world);
-    assert_eq!(world.encoded.borrow().len(), 4);
-    // Each plan imagines its candidates, then its mean.
-    assert_eq!(*world.horizons.borrow(), [4, 4, 4, 4, 3, 3, 1, 1]);
+    assert_eq!(world.encoded.lock().unwrap().len(), 4);
+    // Each plan imagines its candidates, in two halves, then its mean.
+    assert_eq!(*world.horizons.lock().unwrap(), [4, 4, 4, 4, 4, 4, 3, 3, 3, 1, 1, 1]);
     assert_eq!(agent.effort().evaluations, (64 + 1) * (4 + 4 + 3 + 1));
     assert_eq!(agent.plans().map(|plans| plans.horizon), Some(1));
 }

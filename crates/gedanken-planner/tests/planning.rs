@@ -5,9 +5,9 @@ mod toy;
 use burn::prelude::*;
 use gedanken_planner::{
     ActionCost, ActionLimit, Guardrail, Kind, LatentDistance, Norm, Objective, Over, PlanError, PlannerConfig,
-    Returned, Warm, WeightedSum,
+    Returned, Trajectory, Warm, WeightedSum,
 };
-use toy::{Ask, Disc, NanBeyond, Untracked, points, thorough};
+use toy::{Ask, Disc, Lit, NanBeyond, Untracked, points, thorough, way};
 
 /// The planners that refit a distribution; MPPI with the floor of noise without which it settles on the first good sequence.
 fn refitting() -> [PlannerConfig; 3] {
@@ -119,7 +119,7 @@ fn where_nothing_keeps_the_guardrails_the_least_bad_is_marked() {
 fn a_limit_of_actions_holds_for_every_control_step_of_a_block() {
     let limit = ActionLimit { norm: 0.5, dims: 1 };
     let actions = Tensor::<3>::from_data([[[0.5, -0.4], [0.2, -0.9]]], &Device::flex());
-    let by = limit.violation(Tensor::zeros([1, 2, 1, 1], &Device::flex()), actions);
+    let by = limit.violation(&way(actions));
     let by = by.into_data().try_into_vec::<f32>().unwrap();
     assert!(by[0].abs() < 1e-5 && (by[1] - 0.4).abs() < 1e-5, "{by:?}");
     let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.6, dims: 2 })];
@@ -304,10 +304,10 @@ fn a_weighted_sum_adds_what_actions_cost_by_themselves() {
     let read = |tensor: Tensor<1>| tensor.into_data().try_into_vec::<f32>().unwrap()[0];
     let effort = ActionCost { effort: 1.0, smoothness: 0.0, dims: 1 };
     let smoothness = ActionCost { effort: 0.0, smoothness: 1.0, dims: 1 };
-    assert_eq!(read(effort.action_cost(actions.clone()).unwrap()), (1.0 + 4.0 + 16.0 + 16.0) / 4.0);
-    assert_eq!(read(smoothness.action_cost(actions.clone()).unwrap()), (1.0 + 4.0 + 0.0) / 3.0);
+    assert_eq!(read(effort.way_cost(&way(actions.clone())).unwrap()), (1.0 + 4.0 + 16.0 + 16.0) / 4.0);
+    assert_eq!(read(smoothness.way_cost(&way(actions.clone())).unwrap()), (1.0 + 4.0 + 0.0) / 3.0);
     let sum = WeightedSum(vec![(2.0, Box::new(LatentDistance::default())), (0.5, Box::new(effort))]);
-    assert_eq!(read(sum.action_cost(actions).unwrap()), 0.5 * 9.25);
+    assert_eq!(read(sum.way_cost(&way(actions)).unwrap()), 0.5 * 9.25);
     let futures = points(&[1.0, 2.0]).reshape([1, 1, 1, 2]);
     assert_eq!(sum.energy(futures, points(&[0.0, 1.0])).into_data().try_into_vec::<f32>().unwrap(), [2.0]);
 
@@ -319,4 +319,35 @@ fn a_weighted_sum_adds_what_actions_cost_by_themselves() {
         plans.actions.iter().map(|a| a * a).sum::<f32>()
     };
     assert!(far(30.0) < 0.9 * far(0.0), "{} {}", far(30.0), far(0.0));
+}
+
+#[test]
+fn an_objective_that_watches_the_way_sees_it_where_only_the_end_counts() {
+    let config = PlannerConfig { over: Over::Last, ..thorough() };
+    let highest = |weight| {
+        let objective = WeightedSum(vec![(1.0, Box::new(LatentDistance::default())), (weight, Box::new(Lit))]);
+        let goals = &[4.0, 0.0];
+        let plans = Ask { objective: &objective, goals, ..Ask::default() }.with(&config).unwrap();
+        let mut at = [0.0; 2];
+        let steps = plans.actions.chunks(2).map(|action| {
+            at = [at[0] + action[0], at[1] + action[1]];
+            at[1]
+        });
+        let highest = steps.fold(f32::NEG_INFINITY, f32::max);
+        assert!((at[0] - 4.0).abs() < 0.5 && at[1].abs() < 0.5, "{at:?}");
+        highest
+    };
+    // The straight way is in the dark; the light is above.
+    assert!(highest(0.0) < 0.7 && highest(1.0) > 1.0, "{} {}", highest(0.0), highest(1.0));
+}
+
+#[test]
+fn a_trajectory_knows_where_its_actions_are_taken() {
+    let trajectory = Trajectory {
+        start: points(&[1.0, 2.0]),
+        latents: points(&[3.0, 4.0, 5.0, 6.0]).reshape([1, 2, 1, 2]),
+        actions: Tensor::zeros([1, 2, 2], &Device::flex()),
+    };
+    let before = trajectory.before().into_data().try_into_vec::<f32>().unwrap();
+    assert_eq!(before, [1.0, 2.0, 3.0, 4.0]);
 }

@@ -6,7 +6,8 @@ use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind,
 use gedanken_encoder::EncoderConfig;
 use gedanken_eval::{EvalConfig, TasksFrom};
 use gedanken_model::{
-    DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, ProprioceptionConfig, Spaces,
+    DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
+    ProprioceptionConfig, Spaces,
 };
 use gedanken_planner::PlannerConfig;
 use gedanken_predictor::PredictorConfig;
@@ -53,6 +54,8 @@ pub struct Experiment {
     pub inverse_dynamics: InverseDynamicsConfig,
     /// The learned distance to a goal.
     pub distance: DistanceConfig,
+    /// Further predictors, whose disagreement says what the model does not know.
+    pub ensemble: EnsembleConfig,
     /// The probes that read labels from latents.
     pub probe: ProbeConfig,
     /// How long and how fast to learn.
@@ -106,6 +109,7 @@ impl Default for Experiment {
             regularizer: model.regularizer,
             inverse_dynamics: model.inverse_dynamics,
             distance: model.distance,
+            ensemble: model.ensemble,
             probe: model.probe,
             train: TrainConfig::default(),
             planner: PlannerConfig::default(),
@@ -126,6 +130,7 @@ impl Experiment {
             regularizer: self.regularizer.clone(),
             inverse_dynamics: self.inverse_dynamics.clone(),
             distance: self.distance.clone(),
+            ensemble: self.ensemble.clone(),
             probe: self.probe.clone(),
         }
     }
@@ -205,6 +210,10 @@ pub(crate) fn check(
     let learned = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Learned;
     if eval.weighted().iter().any(learned) && !experiment.distance.enabled {
         return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));
+    }
+    if eval.needs_ensemble() && experiment.ensemble.members == 0 {
+        let key = if eval.objectives.uncertainty > 0.0 { "eval.objectives.uncertainty" } else { "eval.guardrails" };
+        return Err(loaded.error(key, "uncertainty needs an ensemble: ensemble.members = 2 or more"));
     }
     Ok(())
 }

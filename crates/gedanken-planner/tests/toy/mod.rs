@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use burn::prelude::*;
-use gedanken_planner::{Bounds, Guardrail, Problem, Warm, World};
+use gedanken_planner::{Bounds, Guardrail, Problem, Trajectory, Warm, World};
 use gedanken_planner::{LatentDistance, Objective, Observations, PlanError, Planner, PlannerConfig, Plans};
 
 /// Every action is executed as it is.
@@ -48,10 +48,40 @@ impl Objective for Untracked {
 pub struct Disc(pub [f32; 2], pub f32);
 
 impl Guardrail for Disc {
-    fn violation(&self, futures: Tensor<4>, _: Tensor<3>) -> Tensor<2> {
-        let middle = Tensor::<4>::from_data([[[self.0]]], &futures.device());
-        let distance: Tensor<2> = (futures - middle).square().sum_dim(3).sqrt().flatten::<3>(2, 3).squeeze_dim(2);
+    fn violation(&self, way: &Trajectory) -> Tensor<2> {
+        let middle = Tensor::<4>::from_data([[[self.0]]], &way.latents.device());
+        let distance: Tensor<2> =
+            (way.latents.clone() - middle).square().sum_dim(3).sqrt().flatten::<3>(2, 3).squeeze_dim(2);
         -(distance - self.1)
+    }
+}
+
+/// Ways below `y = 1.5` are in the dark: the mean of the depth of the latents in which actions are taken.
+pub struct Lit;
+
+impl Objective for Lit {
+    fn energy(&self, futures: Tensor<4>, _: Tensor<3>) -> Tensor<2> {
+        let [rows, horizon, _, _] = futures.dims();
+        Tensor::zeros([rows, horizon], &futures.device())
+    }
+
+    fn way_cost(&self, way: &Trajectory) -> Option<Tensor<1>> {
+        let depth = (-(way.before().narrow(3, 1, 1) - 1.5)).clamp_min(0.0);
+        Some(depth.flatten::<2>(1, 3).mean_dim(1).squeeze_dim(1))
+    }
+
+    fn watches_the_way(&self) -> bool {
+        true
+    }
+}
+
+/// The way of actions `[rows, steps, 2]`, or of any others, that move nothing.
+pub fn way(actions: Tensor<3>) -> Trajectory {
+    let ([rows, steps, _], device) = (actions.dims(), actions.device());
+    Trajectory {
+        start: Tensor::zeros([rows, 1, 2], &device),
+        latents: Tensor::zeros([rows, steps, 1, 2], &device),
+        actions,
     }
 }
 
