@@ -85,7 +85,8 @@ struct Settings {
     regularizer: RegularizerConfig,
 }
 
-/// A training batch on the device. Windows of one layout stand together: `windows = layouts * episodes`.
+/// A training batch on the device: cloning one copies no tensor. Windows of one layout stand together: `windows = layouts * episodes`.
+#[derive(Clone)]
 pub struct TrainBatch {
     /// Normalised pixels `[windows * (time + extra), channels, height, width]`.
     pub pixels: Tensor<4>,

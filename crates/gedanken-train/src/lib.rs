@@ -7,15 +7,19 @@ pub mod tensorboard;
 pub mod tracker;
 
 mod checkpoint;
+mod clock;
 mod config;
 mod gradients;
+mod learner;
 mod measure;
 mod optimizer;
 mod trainer;
 
 pub use checkpoint::load_model;
+pub use clock::Clock;
 pub use config::TrainConfig;
 pub use gradients::{PartNorm, clip_parts};
+pub use learner::{Learner, Update};
 pub use measure::{host_batch, measure};
 pub use optimizer::adamw;
 pub use run_folder::RunFolder;

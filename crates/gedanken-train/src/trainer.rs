@@ -3,18 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use gedanken_data::{DataError, Prefetch};
 use gedanken_model::{Blueprint, CheckpointError, WorldModel};
 use gedanken_regularizer::Collapse;
 
 use crate::checkpoint;
+use crate::clock::{Clock, Part};
 use crate::config::TrainConfig;
-use crate::gradients::clip_parts;
+use crate::learner::{Learner, Update};
 use crate::measure::host_batch;
 use crate::optimizer::adamw;
 use crate::progress::Progress;
@@ -97,8 +95,7 @@ pub trait Evaluate {
 
 /// A model in training.
 pub struct Trainer {
-    model: WorldModel,
-    optimizer: ModuleOptimizer,
+    learner: Learner,
     step: u64,
     config: TrainConfig,
     blueprint: Blueprint,
@@ -110,9 +107,16 @@ pub struct Trainer {
 impl Trainer {
     /// A new model, at update 0. Its weights follow from `seed`.
     pub fn new(config: TrainConfig, blueprint: Blueprint, folder: RunFolder, seed: u64, device: &Device) -> Self {
-        let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), seed, device).train();
-        let optimizer = adamw(config.weight_decay);
-        Self { model, optimizer, step: 0, config, blueprint, folder, device: device.clone(), kept: None }
+        let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), seed, device);
+        Self {
+            learner: Learner::new(model, &config),
+            step: 0,
+            config,
+            blueprint,
+            folder,
+            device: device.clone(),
+            kept: None,
+        }
     }
 
     /// Goes on from the latest whole checkpoint of a run.
@@ -128,8 +132,8 @@ impl Trainer {
         let (model, blueprint) = checkpoint::load_model(checkpoint, device)?;
         let (optimizer, step) = checkpoint::load_rest(checkpoint, adamw(config.weight_decay))?;
         let kept = Some(checkpoint.to_owned());
-        let model = model.train();
-        Ok(Self { model, optimizer, step, config, blueprint, folder, device: device.clone(), kept })
+        let learner = Learner::resume(model, optimizer, &config);
+        Ok(Self { learner, step, config, blueprint, folder, device: device.clone(), kept })
     }
 
     /// Updates done.
@@ -144,7 +148,7 @@ impl Trainer {
 
     /// The model as it is, without autodiff.
     pub fn model(&self) -> WorldModel {
-        self.model.valid()
+        self.learner.model()
     }
 
     /// Trains to the end, or until `stop` is set. `data` must start at batch number [`Trainer::step`].
@@ -165,13 +169,13 @@ impl Trainer {
                 self.checkpoint(tracker)?;
                 return Ok(End::Stopped);
             }
-            let logged = self.update(data, &mut clock)?;
+            let (logged, rate) = self.update(data, &mut clock)?;
             let step = self.step;
             let last = step == self.config.steps;
             let due = |every: u64| last || step.is_multiple_of(every);
             // Read numbers back from the device only when they are needed.
             if due(self.config.log_every) || due(self.config.checkpoint_every) || due(self.config.eval_every) {
-                let numbers = self.check_finite(&logged)?;
+                let numbers = self.check_finite(&logged, rate)?;
                 if due(self.config.log_every) {
                     let frames_per_second = clock.frames_per_second();
                     let mut scalars = numbers;
@@ -197,33 +201,20 @@ impl Trainer {
         Ok(End::Finished)
     }
 
-    /// One update of the weights.
-    fn update(&mut self, data: &mut Prefetch, clock: &mut Clock) -> Result<Logged, TrainError> {
+    /// One update of the weights, and its learning rate.
+    fn update(&mut self, data: &mut Prefetch, clock: &mut Clock) -> Result<(Update, f64), TrainError> {
         let host = clock.time(Part::Data, || data.next())?;
         clock.frames += host.windows() * host.frames();
-        // Seeded with the update: a run that goes on draws what it would have drawn.
-        let loss = clock.time(Part::Forward, || {
-            self.model.loss(host_batch(&host, &self.blueprint.statistics, self.step, &self.device))
-        });
-        let total = loss.total.clone().detach();
-        let mut gradients =
-            clock.time(Part::Backward, || GradientsParams::from_grads(loss.total.backward(), &self.model));
         let rate = self.config.learning_rate(self.step);
-        let norms = clock.time(Part::Update, || {
-            let norms = clip_parts(&self.model, &mut gradients, self.config.clip);
-            let model = self.optimizer.step(rate, self.model.clone(), gradients);
-            self.model = model.after_update();
-            norms
-        });
+        // Seeded with the update: a run that goes on draws what it would have drawn.
+        let batch = || host_batch(&host, &self.blueprint.statistics, self.step, &self.device);
+        let update = self.learner.update(batch, rate, clock);
         self.step += 1;
-        let mut scalars = vec![("loss/total".to_owned(), total)];
-        scalars.extend(loss.terms.into_iter().map(|(name, value)| (format!("loss/{name}"), value)));
-        scalars.extend(norms.into_iter().map(|part| (format!("gradient/{}", part.name), part.norm)));
-        Ok(Logged { scalars, latents: loss.latents, rate })
+        Ok((update, rate))
     }
 
     /// The logged numbers on the host, or the diagnosis of why one is not finite.
-    fn check_finite(&self, logged: &Logged) -> Result<Vec<(String, f64)>, TrainError> {
+    fn check_finite(&self, logged: &Update, rate: f64) -> Result<Vec<(String, f64)>, TrainError> {
         let together = Tensor::cat(logged.scalars.iter().map(|(_, value)| plain(value.clone())).collect(), 0);
         let values = together.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
         let mut numbers: Vec<(String, f64)> =
@@ -237,7 +228,7 @@ impl Trainer {
                 kept: self.kept.clone(),
             });
         }
-        numbers.push(("lr".to_owned(), logged.rate));
+        numbers.push(("lr".to_owned(), rate));
         Ok(numbers)
     }
 
@@ -266,7 +257,8 @@ impl Trainer {
 
     fn checkpoint(&mut self, tracker: &mut Tracker) -> Result<(), TrainError> {
         tracker.flush()?;
-        let path = checkpoint::save(&self.folder, &self.model, &self.blueprint, &self.optimizer, self.step)?;
+        let learner = &self.learner;
+        let path = checkpoint::save(&self.folder, &learner.model, &self.blueprint, &learner.optimizer, self.step)?;
         self.folder.prune(self.config.keep)?;
         self.kept = Some(path);
         Ok(())
@@ -276,58 +268,4 @@ impl Trainer {
 /// Off the autodiff graph, if it is on one.
 fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.is_autodiff() { tensor.inner() } else { tensor }
-}
-
-/// What an update leaves on the device for whoever wants to know.
-struct Logged {
-    scalars: Vec<(String, Tensor<1>)>,
-    latents: Tensor<3>,
-    rate: f64,
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Data,
-    Forward,
-    Backward,
-    Update,
-}
-
-/// Where the time of updates goes. On a GPU, which works behind the program's back, only the sum means something.
-struct Clock {
-    parts: [Duration; 4],
-    updates: usize,
-    frames: usize,
-    since: Instant,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self { parts: [Duration::ZERO; 4], updates: 0, frames: 0, since: Instant::now() }
-    }
-}
-
-impl Clock {
-    fn time<T>(&mut self, part: Part, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = work();
-        self.parts[part as usize] += start.elapsed();
-        self.updates += usize::from(matches!(part, Part::Update));
-        result
-    }
-
-    fn frames_per_second(&self) -> f64 {
-        self.frames as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
-    }
-
-    /// Milliseconds per update.
-    fn scalars(&self) -> [(String, f64); 4] {
-        let per_update = |part: Part| self.parts[part as usize].as_secs_f64() * 1e3 / self.updates.max(1) as f64;
-        [
-            ("milliseconds/data".to_owned(), per_update(Part::Data)),
-            ("milliseconds/forward".to_owned(), per_update(Part::Forward)),
-            ("milliseconds/backward".to_owned(), per_update(Part::Backward)),
-            ("milliseconds/update".to_owned(), per_update(Part::Update)),
-        ]
-    }
 }

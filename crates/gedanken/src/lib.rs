@@ -9,6 +9,7 @@
 //! }
 //! ```
 
+pub mod bench;
 pub mod config;
 pub mod device;
 

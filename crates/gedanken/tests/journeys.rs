@@ -220,3 +220,30 @@ fn a_device_is_chosen_by_its_name() {
     let said = place.run(&["train", "tiny.toml", "--device", "wgpu:77"]);
     assert_eq!(said.bad_manners("wgpu:77"), None);
 }
+
+#[test]
+fn a_bench_times_every_part_and_exports_what_another_program_needs() {
+    let place = Place::new();
+    let bench =
+        |more: &[&str]| place.run(&[&["bench", "tiny.toml", "--seconds", "0", "--json", "b.json"], more].concat());
+    let said = bench(&["--export", "twin"]).good();
+    let first: Value = serde_json::from_str(&place.read("b.json")).expect("JSON");
+    let costs = first["costs"].as_array().expect("costs");
+    let names: Vec<&str> = costs.iter().filter_map(|cost| cost["name"].as_str()).collect();
+    assert_eq!(
+        names,
+        ["step", "picture", "batch", "encoder", "encoder_step", "rollout", "plan", "training_step"],
+        "{}",
+        said.out
+    );
+    assert!(costs.iter().all(|cost| cost["milliseconds"].as_f64().is_some_and(|ms| ms > 0.0)), "{costs:?}");
+    assert_eq!(files(&place.path("twin")), ["batch.safetensors", "bench.json", "model.json", "model.safetensors"]);
+    let sizes: Value = serde_json::from_str(&place.read("twin/bench.json")).expect("JSON");
+    assert_eq!([&sizes["layouts"], &sizes["rollout"]["rows"], &sizes["rollout"]["steps"]], [2, 64, 4]);
+    // What is timed does not depend on when.
+    bench(&[]).good();
+    let second: Value = serde_json::from_str(&place.read("b.json")).expect("JSON");
+    assert_eq!((&first["loss"], &first["rollout_mean"]), (&second["loss"], &second["rollout_mean"]));
+    let wrong = place.run(&["bench", "tiny.toml", "--seconds", "7200"]);
+    assert_eq!(wrong.bad_manners("--seconds 7200; expected 0 to 3600"), None);
+}

@@ -6,10 +6,9 @@ use clap::{Args, Subcommand};
 use gedanken_env::Registry;
 use gedanken_eval::{Comparison, Evaluator};
 use gedanken_model::WorldModel;
-use gedanken_train::run_folder::{FolderError, write_atomic};
 use gedanken_train::{RunFolder, load_model};
 
-use super::{DeviceArg, Failure, Overrides, evaluator, pick_device, print, read};
+use super::{DeviceArg, Failure, Overrides, evaluator, pick_device, print, read, write_json};
 
 #[derive(Args)]
 pub struct EvalArgs {
@@ -131,11 +130,4 @@ fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
         bench.plot().save_png(path)?;
     }
     print(bench.to_string().trim_end())
-}
-
-fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
-    write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
-    Ok(())
 }

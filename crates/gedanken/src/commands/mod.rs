@@ -1,5 +1,6 @@
 //! The command line: one file per family of commands.
 
+mod bench;
 mod data;
 mod environments;
 mod evaluate;
@@ -10,15 +11,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gedanken_data::Split;
+use gedanken_data::{Source, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::{Evaluator, Tasks, TasksFrom};
 use gedanken_model::Blueprint;
+use gedanken_train::measure;
+use gedanken_train::run_folder::{FolderError, write_atomic};
 
 use crate::config::{EnvOverrides, load_with_env, schema, splice_env, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
-use crate::{ActionStatistics, Experiment};
+use crate::{ActionStatistics, Experiment, PixelStatistics};
 
 /// Joint embedding predictive world models: collect, train, plan, evaluate.
 #[derive(Parser)]
@@ -46,6 +49,9 @@ enum Command {
     /// Train linear and MLP probes of every label on a model's frozen latents, and test them on validation frames.
     #[command(after_help = "Example: gedanken probe runs/quickstart/2026-11-22T13-05-12-seed1 --json probes.json")]
     Probe(probe::ProbeArgs),
+    /// Time the parts of an experiment: environment, data, encoder, rollout, plan, training step.
+    #[command(after_help = "Example: gedanken bench experiments/two_rooms_cpu.toml --json bench.json")]
+    Bench(bench::BenchArgs),
     /// Collect a dataset with the environment's scripted policies.
     #[command(
         after_help = "Example: gedanken collect experiments/two_rooms_cpu.toml --out data/two_rooms --set collect.layouts=64"
@@ -119,6 +125,7 @@ where
         Command::Eval(args) => evaluate::eval(&args, &registry),
         Command::Plan(args) => evaluate::plan(&args, &registry),
         Command::Probe(args) => probe::probe(&args, &registry),
+        Command::Bench(args) => bench::bench(&args, &registry),
         Command::Collect(args) => data::collect(&args, &registry),
         Command::Data(command) => data::data(&command),
         Command::Envs(args) => environments::envs(&args, &registry),
@@ -179,6 +186,31 @@ fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, co
         (_, true) => Err(format!("{config}: actions: \"z-score\"; the model was made for \"raw\"").into()),
         (_, false) => Err(format!("{config}: actions: \"raw\"; the model was made for \"z-score\"").into()),
     }
+}
+
+/// Batches that the statistics are measured on.
+const MEASURED_BATCHES: u64 = 4;
+
+/// What an experiment's model is made of, with the statistics of its training data.
+fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Result<Blueprint, Failure> {
+    let stretch = experiment.pixels == PixelStatistics::EbJepa;
+    let mut statistics = measure(source, MEASURED_BATCHES, stretch)?;
+    if stretch {
+        statistics = statistics.with_eb_jepa_pixels();
+    }
+    if experiment.actions == ActionStatistics::Raw {
+        statistics = statistics.with_raw_actions();
+    }
+    let (model, spaces) = (experiment.model(), experiment.spaces(env));
+    Ok(Blueprint { version: env!("CARGO_PKG_VERSION").to_owned(), model, spaces, statistics })
+}
+
+/// Writes what a command found, where it was asked to.
+fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
+    write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
+    Ok(())
 }
 
 /// The evaluator of an experiment, which `config` holds, for a model that is made by a blueprint.

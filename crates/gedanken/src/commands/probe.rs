@@ -6,10 +6,9 @@ use clap::Args;
 use gedanken_data::{DataConfig, Split, WindowConfig};
 use gedanken_env::Registry;
 use gedanken_eval::{Frames, Probing, probes};
-use gedanken_train::run_folder::{FolderError, write_atomic};
 use gedanken_train::{RunFolder, load_model};
 
-use super::{DeviceArg, Failure, Overrides, pick_device, print, read, same_spaces};
+use super::{DeviceArg, Failure, Overrides, pick_device, print, read, same_spaces, write_json};
 
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -45,9 +44,6 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
     let report = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
-        write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
-    }
+    write_json(args.json.as_deref(), &report)?;
     print(report.to_string().trim_end())
 }

@@ -8,14 +8,14 @@ use clap::Args;
 use gedanken_data::Split;
 use gedanken_env::Registry;
 use gedanken_eval::TrainingEvaluation;
-use gedanken_model::{Blueprint, ModelConfig};
+use gedanken_model::ModelConfig;
 use gedanken_train::progress::Progress;
 use gedanken_train::run_folder::write_atomic;
-use gedanken_train::{End, RunFolder, Tracker, Trainer, measure};
+use gedanken_train::{End, RunFolder, Tracker, Trainer};
 
-use super::{DeviceArg, Failure, Overrides, evaluator, pick_device, print, read};
+use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read};
+use crate::Experiment;
 use crate::config::to_toml;
-use crate::{ActionStatistics, Experiment, PixelStatistics};
 
 #[derive(Args)]
 pub struct TrainArgs {
@@ -30,9 +30,6 @@ pub struct TrainArgs {
     #[command(flatten)]
     device: DeviceArg,
 }
-
-/// Batches that the statistics are measured on.
-const MEASURED_BATCHES: u64 = 4;
 
 pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
     let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
@@ -56,20 +53,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
             trainer
         }
         None => {
-            let stretch = experiment.pixels == PixelStatistics::EbJepa;
-            let mut statistics = measure(source.as_ref(), MEASURED_BATCHES, stretch)?;
-            if stretch {
-                statistics = statistics.with_eb_jepa_pixels();
-            }
-            if experiment.actions == ActionStatistics::Raw {
-                statistics = statistics.with_raw_actions();
-            }
-            let blueprint = Blueprint {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                model: experiment.model(),
-                spaces: experiment.spaces(env.as_ref()),
-                statistics,
-            };
+            let blueprint = blueprint(&experiment, env.as_ref(), source.as_ref())?;
             Trainer::new(experiment.train.clone(), blueprint, folder.clone(), experiment.seed, &chosen.device)
         }
     };

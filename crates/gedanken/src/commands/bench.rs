@@ -1,0 +1,48 @@
+//! `gedanken bench`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gedanken_data::Split;
+use gedanken_env::Registry;
+
+use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, read, write_json};
+use crate::bench::Subject;
+
+#[derive(Args)]
+pub struct BenchArgs {
+    /// The experiment's TOML file
+    file: PathBuf,
+    /// Seconds that each part is timed for, at least
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Write the numbers here too
+    #[arg(long, value_name = "OUT.json")]
+    json: Option<PathBuf>,
+    /// Write the weights, a batch and its loss here, for another program to do the same work
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
+    if !(0.0..=3600.0).contains(&args.seconds) {
+        return Err(format!("--seconds {}; expected 0 to 3600", args.seconds).into());
+    }
+    let (experiment, env) = read(&args.file, &args.overrides.set, registry)?;
+    let chosen = pick_device(&args.device, &experiment)?;
+    let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
+    let subject = Subject {
+        experiment: &experiment,
+        env: env.as_ref(),
+        source: source.as_ref(),
+        blueprint: &blueprint(&experiment, env.as_ref(), source.as_ref())?,
+        chosen: &chosen,
+    };
+    let bench = subject.bench(args.seconds, args.export.as_deref(), &mut |part| eprintln!("timing: {part}"))?;
+    write_json(args.json.as_deref(), &bench)?;
+    print(bench.to_string().trim_end())
+}
