@@ -1,10 +1,9 @@
 //! The IMPALA residual encoder (Espeholt et al., 2018), as EB-JEPA has it.
 
 use burn::module::Module;
-use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
-use gedanken_nn::{Conv3x3, Conv3x3Config};
+use gedanken_nn::{Conv3x3, Conv3x3Config, max_pool_3x3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +27,7 @@ impl Default for ImpalaConfig {
 }
 
 /// Stacks of convolution, max-pool and two residual blocks; then ReLU and a linear layer to a vector. Maps are channels-last but
-/// in the pools and where they are flattened: the linear layer's weights are in PyTorch's order.
+/// where they are flattened: the linear layer's weights are in PyTorch's order.
 #[derive(Module, Debug)]
 pub struct Impala {
     stacks: Vec<Stack>,
@@ -39,7 +38,6 @@ pub struct Impala {
 #[derive(Module, Debug)]
 struct Stack {
     conv: Conv3x3,
-    pool: MaxPool2d,
     blocks: Vec<Residual>,
 }
 
@@ -60,11 +58,7 @@ impl ImpalaConfig {
         for &output in &self.channels {
             let blocks =
                 (0..2).map(|_| Residual { conv1: conv3x3(output, output), conv2: conv3x3(output, output) }).collect();
-            let pool = MaxPool2dConfig::new([3, 3])
-                .with_strides([2, 2])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .init();
-            stacks.push(Stack { conv: conv3x3(input, output), pool, blocks });
+            stacks.push(Stack { conv: conv3x3(input, output), blocks });
             (input, height, width) = (output, half(height), half(width));
         }
         Impala { stacks, output: LinearConfig::new(input * height * width, self.dim).init(device) }
@@ -74,21 +68,13 @@ impl ImpalaConfig {
 impl Impala {
     /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, 1, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let maps = self.stacks.iter().fold(channels_last(pixels), |x, stack| {
-            let x = channels_last(stack.pool.forward(channels_first(stack.conv.forward(x))));
+        let maps = self.stacks.iter().fold(pixels.permute([0, 2, 3, 1]), |x, stack| {
+            let x = max_pool_3x3(stack.conv.forward(x));
             stack.blocks.iter().fold(x, |x, block| {
                 let inner = block.conv2.forward(relu(block.conv1.forward(x.clone())));
                 relu(inner + x)
             })
         });
-        self.output.forward(channels_first(relu(maps)).flatten::<2>(1, 3)).unsqueeze_dim(1)
+        self.output.forward(relu(maps).permute([0, 3, 1, 2]).flatten::<2>(1, 3)).unsqueeze_dim(1)
     }
-}
-
-fn channels_last(x: Tensor<4>) -> Tensor<4> {
-    x.permute([0, 2, 3, 1])
-}
-
-fn channels_first(x: Tensor<4>) -> Tensor<4> {
-    x.permute([0, 3, 1, 2])
 }

@@ -6,6 +6,7 @@
 pub(crate) mod conv3x3;
 pub(crate) mod flex;
 pub(crate) mod group_norm;
+pub(crate) mod max_pool;
 mod simd;
 mod tile;
 
