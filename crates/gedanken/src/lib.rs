@@ -15,11 +15,7 @@ pub mod device;
 
 mod commands;
 mod experiment;
-
-/// Training allocates and frees the same large blocks in every update; the system's allocator gives them back to the kernel each
-/// time, and faults their pages in again.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod memory;
 
 pub use commands::{main, run};
 pub use experiment::{ActionStatistics, Experiment, PixelStatistics};

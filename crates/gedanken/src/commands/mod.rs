@@ -119,6 +119,7 @@ where
     I: IntoIterator,
     I::Item: Into<std::ffi::OsString> + Clone,
 {
+    crate::memory::keep_freed();
     let cli = Cli::parse_from(arguments);
     let done = match cli.command {
         Command::Train(args) => train::train(&args, &registry),
