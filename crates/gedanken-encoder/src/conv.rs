@@ -3,11 +3,11 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Projector};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Projector, embed_patches};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{LatentShape, PatchLatent, patches};
+use crate::{LatentShape, PatchLatent};
 
 /// Configuration of [`ConvEncoder`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,9 +126,12 @@ impl ConvEncoderConfig {
 impl ConvEncoder {
     /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let mut x = patches::of_picture(pixels, self.config.patch);
+        let mut x = pixels;
         for (number, stage) in self.stages.iter().enumerate() {
-            x = stage.embed.forward(if number == 0 { x } else { patches::halved(x) });
+            x = match number {
+                0 => embed_patches(x, &stage.embed, self.config.patch),
+                _ => stage.embed.forward(halved(x)),
+            };
             let residual = stage.norms.iter().zip(&stage.convolutions);
             x = residual.fold(x, |x, (norm, convolution)| x.clone() + convolution.forward(norm.forward_relu(x)));
         }
@@ -142,4 +145,16 @@ impl ConvEncoder {
             None => latent,
         }
     }
+}
+
+/// Channels-last maps `[frames, height, width, channels]` -> `[frames, height / 2, width / 2, 4 * channels]`: two rows of two
+/// columns of channels.
+fn halved(maps: Tensor<4>) -> Tensor<4> {
+    let [frames, height, width, channels] = maps.dims();
+    maps.reshape([frames, height / 2, 2, width / 2, 2, channels]).permute([0, 1, 3, 2, 4, 5]).reshape([
+        frames,
+        height / 2,
+        width / 2,
+        4 * channels,
+    ])
 }

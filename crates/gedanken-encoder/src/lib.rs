@@ -6,7 +6,6 @@
 mod conv;
 mod impala;
 mod patch;
-mod patches;
 mod vit;
 
 use burn::module::Module;

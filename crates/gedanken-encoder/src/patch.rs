@@ -3,11 +3,11 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, embed_patches};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{LatentShape, patches};
+use crate::LatentShape;
 
 /// Configuration of [`Patch`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,10 +103,10 @@ impl PatchConfig {
 impl Patch {
     /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let patches = patches::of_picture(pixels, self.patch);
         let hidden = self.convolutions.iter().zip(&self.norms);
-        let x = hidden
-            .fold(self.embed.forward(patches), |x, (convolution, norm)| norm.forward_relu(convolution.forward(x)));
+        let x = hidden.fold(embed_patches(pixels, &self.embed, self.patch), |x, (convolution, norm)| {
+            norm.forward_relu(convolution.forward(x))
+        });
         let x = self.last.forward(x);
         match &self.output {
             None => x.flatten::<3>(1, 2),

@@ -3,11 +3,11 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, Noise, Projector, normal_linear};
+use gedanken_nn::{
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Noise, Projector, embed_patches, normal_linear,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::patches;
 
 /// Standard deviation of the initial weights: that of the published ViT.
 const STD: f64 = 0.02;
@@ -104,7 +104,7 @@ impl Vit {
     /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, 1, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
         let frames = pixels.dims()[0];
-        let patches = self.embed.forward(patches::of_picture(pixels, self.patch)).flatten::<3>(1, 2);
+        let patches = embed_patches(pixels, &self.embed, self.patch).flatten::<3>(1, 2);
         let class = self.class.val().repeat_dim(0, frames);
         let x = Tensor::cat(vec![class, patches], 1) + self.positions.val();
         // Nothing is dropped in LeWorldModel's encoder.

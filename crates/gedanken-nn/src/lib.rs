@@ -9,6 +9,7 @@ mod linear;
 mod max_pool;
 mod mlp;
 mod noise;
+mod patches;
 mod projector;
 mod readout;
 
@@ -20,5 +21,6 @@ pub use linear::normal_linear;
 pub use max_pool::max_pool_3x3;
 pub use mlp::Mlp;
 pub use noise::Noise;
+pub use patches::embed_patches;
 pub use projector::Projector;
 pub use readout::Readout;

@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::panel::{Panel, multiply_rows, panels};
 use super::simd::dispatch;
-use super::tile::{add_dots, add_outers, for_pieces, load, store};
+use super::tile::{add_outers, for_pieces, load, store};
 use super::{Images, add, collect_images, for_images};
 
 /// What is convolved: `batch` images of `height * width` pixels, from `input` to `output` channels.
@@ -52,8 +53,7 @@ impl Geometry {
 /// The convolution: images `[batch, height, width, input]`, weights `[3 * 3 * input, output]`, bias `[output]`
 /// -> `[batch, height, width, output]`.
 pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
-    let lanes = dispatch(geometry.output, Lanes);
-    let panels = Panel::all(lanes, geometry, weights, bias);
+    let panels = Panel::all(geometry.output, weights, bias);
     let (length, out_length) = (geometry.input_len(), geometry.output_len());
     let task = |range: Range<usize>, out: &mut Images| {
         let images = &images[range.start * length..range.end * length];
@@ -95,48 +95,6 @@ pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f3
         add(&mut bias, &part.bias);
     }
     (weights, bias)
-}
-
-/// Asks how long a vector is.
-struct Lanes;
-
-impl WithSimd for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        S::F32_LANES
-    }
-}
-
-/// Weights and bias of the output channels `from..from + width`, in rows of `vectors` vectors.
-struct Panel {
-    from: usize,
-    width: usize,
-    vectors: usize,
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Panel {
-    fn all(lanes: usize, geometry: Geometry, weights: &[f32], bias: &[f32]) -> Vec<Self> {
-        let panel = |(from, vectors): (usize, usize)| {
-            let width = (geometry.output - from).min(vectors * lanes);
-            let mut rows = vec![0.0; 9 * geometry.input * vectors * lanes];
-            for (to, row) in rows.chunks_exact_mut(vectors * lanes).zip(weights.chunks_exact(geometry.output)) {
-                to[..width].copy_from_slice(&row[from..][..width]);
-            }
-            let mut start = vec![0.0; vectors * lanes];
-            start[..width].copy_from_slice(&bias[from..][..width]);
-            Self { from, width, vectors, weights: rows, bias: start }
-        };
-        panels(geometry.output, lanes).map(panel).collect()
-    }
-}
-
-/// Cuts channels into panels of two vectors, and one for what is left: (first channel, vectors).
-fn panels(channels: usize, lanes: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..channels).step_by(2 * lanes).map(move |from| (from, if channels - from > lanes { 2 } else { 1 }))
 }
 
 /// Convolves one task's images.
@@ -182,37 +140,12 @@ fn convolve<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, padded: &[f32],
         for y in first..last {
             let a = &padded[(y + kernel_row - 1) * g.padded_row()..][..g.padded_row()];
             let out = &mut out[y * g.width * g.output..][..g.width * g.output];
-            for_pieces!((x in g.width) convolve_pixels::<S, _, VECTORS>(
+            for_pieces!((x in g.width) multiply_rows::<S, _, VECTORS>(
                 simd, &a[x * g.input..], g.input, weights, bias,
                 &mut out[x * g.output + panel.from..], g.output, panel.width,
             ));
         }
     }
-}
-
-/// `PIXELS` neighbours in a row: `out = bias + a * panel` or `out += a * panel`.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn convolve_pixels<S: Simd, const PIXELS: usize, const VECTORS: usize>(
-    simd: S,
-    a: &[f32],
-    a_stride: usize,
-    panel: &[S::f32s],
-    bias: Option<&[S::f32s]>,
-    out: &mut [f32],
-    stride: usize,
-    width: usize,
-) {
-    let mut tile = match bias {
-        None => load::<S, PIXELS, VECTORS>(simd, out, stride, width),
-        Some(bias) => {
-            let mut tile = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
-            tile.iter_mut().for_each(|registers| registers.copy_from_slice(bias));
-            tile
-        }
-    };
-    add_dots(simd, a, a_stride, panel, &mut tile);
-    store(simd, &tile, out, stride, width);
 }
 
 /// Sums what one task's images add to the gradients of weights and bias.

@@ -7,6 +7,8 @@ pub(crate) mod conv3x3;
 pub(crate) mod flex;
 pub(crate) mod group_norm;
 pub(crate) mod max_pool;
+mod panel;
+pub(crate) mod patches;
 mod simd;
 mod tile;
 

@@ -1,0 +1,204 @@
+//! Squares of pixels side by side, each embedded by one matrix product.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::nn::Linear;
+use burn::tensor::{Shape, Tensor};
+
+use crate::kernels::flex::{contiguous, tensor};
+use crate::kernels::patches::{self, Geometry};
+
+/// Pictures `[frames, channels, height, width]` -> `[frames, height / side, width / side, output]`: a linear layer of every square of
+/// `side * side` pixels, whose numbers are in the order of a convolution's kernel: channels, rows, columns. It is a convolution with a
+/// stride as long as its kernel.
+///
+/// On the CPU it runs on kernels of its own; elsewhere on burn's operations.
+///
+/// # Panics
+///
+/// If `side` does not divide the picture's height and width, or the layer has no bias or other sizes.
+pub fn embed_patches(pixels: Tensor<4>, layer: &Linear, side: usize) -> Tensor<4> {
+    let [frames, channels, height, width] = pixels.dims();
+    let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
+    let bias = bias.expect("an embedding of patches has a bias");
+    assert!(height.is_multiple_of(side) && width.is_multiple_of(side), "patches of {side} px do not fill the picture");
+    assert_eq!(weight.dims()[0], channels * side * side, "a row of weights for each number of a patch");
+    let output = weight.dims()[1];
+    let (pixels, weight, bias) = (pixels.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    let embedded: Tensor<3> = Tensor::from_dispatch(Dispatch::embed_patches(pixels, weight, bias, side));
+    embedded.reshape([frames, height / side, width / side, output])
+}
+
+/// The operation of [`embed_patches`] and its gradients, squares in one dimension.
+#[backend_extension(Flex, Cube, Autodiff)]
+pub(crate) trait PatchOps: Backend {
+    /// `[frames, squares, output]`.
+    fn embed_patches(
+        pixels: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        side: usize,
+    ) -> FloatTensor<Self> {
+        composed::forward::<Self>(pixels, weight, bias, side)
+    }
+
+    /// The gradients of `weight` and of the bias, given that of the result.
+    fn embed_patches_weight_gradient(
+        pixels: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        side: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::weight_gradient::<Self>(pixels, gradient, side)
+    }
+}
+
+impl PatchOps for Cube {}
+
+impl PatchOps for Flex {
+    fn embed_patches(
+        pixels: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        side: usize,
+    ) -> FloatTensor<Self> {
+        match contiguous([pixels, weight, bias]) {
+            Ok([pixels, weight, bias]) => {
+                let [_, output] = weight.shape().dims();
+                let geometry = geometry(&pixels.shape(), output, side);
+                let out = patches::forward(geometry, pixels.storage(), weight.storage(), bias.storage());
+                let squares = (geometry.height / side) * (geometry.width / side);
+                tensor(out, [geometry.batch, squares, output])
+            }
+            Err([pixels, weight, bias]) => composed::forward::<Self>(pixels, weight, bias, side),
+        }
+    }
+
+    fn embed_patches_weight_gradient(
+        pixels: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        side: usize,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        match contiguous([pixels, gradient]) {
+            Ok([pixels, gradient]) => {
+                let [_, _, output] = gradient.shape().dims();
+                let geometry = geometry(&pixels.shape(), output, side);
+                let (weight, bias) = patches::weight_gradient(geometry, pixels.storage(), gradient.storage());
+                (tensor(weight, [geometry.depth(), output]), tensor(bias, [output]))
+            }
+            Err([pixels, gradient]) => composed::weight_gradient::<Self>(pixels, gradient, side),
+        }
+    }
+}
+
+fn geometry(pixels: &Shape, output: usize, side: usize) -> Geometry {
+    let [batch, channels, height, width] = pixels.dims();
+    Geometry { batch, channels, height, width, side, output }
+}
+
+impl<B: PatchOps, C: CheckpointStrategy> PatchOps for Autodiff<B, C> {
+    fn embed_patches(
+        pixels: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        side: usize,
+    ) -> FloatTensor<Self> {
+        match Step.prepare::<C>([pixels.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(step) => {
+                let state = (pixels.primitive().clone(), weight.primitive().clone(), side);
+                let (pixels, weight, bias) = (pixels.into_primitive(), weight.into_primitive(), bias.into_primitive());
+                step.finish(state, B::embed_patches(pixels, weight, bias, side))
+            }
+            OpsKind::UnTracked(step) => step.finish(B::embed_patches(
+                pixels.into_primitive(),
+                weight.into_primitive(),
+                bias.into_primitive(),
+                side,
+            )),
+        }
+    }
+}
+
+/// The way back through [`PatchOps::embed_patches`]: only what is asked for is computed.
+#[derive(Debug)]
+struct Step;
+
+impl<B: PatchOps> Backward<B, 3> for Step {
+    /// Pixels, weight, side.
+    type State = (FloatTensor<B>, FloatTensor<B>, usize);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [pixels_node, weight_node, bias_node] = ops.parents;
+        let (pixels, weight, side) = ops.state;
+        let gradient = gradients.consume::<B>(&ops.node);
+        if weight_node.is_some() || bias_node.is_some() {
+            let (of_weight, of_bias) = B::embed_patches_weight_gradient(pixels.clone(), gradient.clone(), side);
+            if let Some(node) = weight_node {
+                gradients.register::<B>(node.id, of_weight);
+            }
+            if let Some(node) = bias_node {
+                gradients.register::<B>(node.id, of_bias);
+            }
+        }
+        // Pictures are data: nothing asks for their gradient in training, so it needs no kernel.
+        if let Some(node) = pixels_node {
+            let shape = pixels.shape();
+            gradients.register::<B>(node.id, composed::pixels_gradient::<B>(shape, weight, gradient, side));
+        }
+    }
+}
+
+/// The same with burn's own operations, for every backend without kernels.
+mod composed {
+    use super::*;
+
+    /// `[frames * squares, channels * side * side]`.
+    fn rows<B: Backend>(pixels: FloatTensor<B>, side: usize) -> FloatTensor<B> {
+        let [frames, channels, height, width] = pixels.shape().dims();
+        let (rows, columns) = (height / side, width / side);
+        let squares = B::float_reshape(pixels, Shape::new([frames, channels, rows, side, columns, side]));
+        let squares = B::float_permute(squares, &[0, 2, 4, 1, 3, 5]);
+        B::float_reshape(squares, Shape::new([frames * rows * columns, channels * side * side]))
+    }
+
+    pub(super) fn forward<B: Backend>(
+        pixels: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        bias: FloatTensor<B>,
+        side: usize,
+    ) -> FloatTensor<B> {
+        let ([frames, ..], [_, output]) = (pixels.shape().dims::<4>(), weight.shape().dims::<2>());
+        let product = B::float_matmul(rows::<B>(pixels, side), weight);
+        let squares = product.shape().dims::<2>()[0] / frames.max(1);
+        let sum = B::float_add(product, B::float_reshape(bias, Shape::new([1, output])));
+        B::float_reshape(sum, Shape::new([frames, squares, output]))
+    }
+
+    pub(super) fn weight_gradient<B: Backend>(
+        pixels: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        side: usize,
+    ) -> (FloatTensor<B>, FloatTensor<B>) {
+        let [frames, squares, output] = gradient.shape().dims();
+        let gradient = B::float_reshape(gradient, Shape::new([frames * squares, output]));
+        let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
+        (B::float_matmul(B::float_swap_dims(rows::<B>(pixels, side), 0, 1), gradient), of_bias)
+    }
+
+    pub(super) fn pixels_gradient<B: Backend>(
+        pixels: Shape,
+        weight: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        side: usize,
+    ) -> FloatTensor<B> {
+        let [frames, channels, height, width] = pixels.dims();
+        let (rows, columns) = (height / side, width / side);
+        let output = weight.shape().dims::<2>()[1];
+        let gradient = B::float_reshape(gradient, Shape::new([frames * rows * columns, output]));
+        let squares = B::float_matmul(gradient, B::float_swap_dims(weight, 0, 1));
+        let squares = B::float_reshape(squares, Shape::new([frames, rows, columns, channels, side, side]));
+        B::float_reshape(B::float_permute(squares, &[0, 3, 1, 4, 2, 5]), pixels)
+    }
+}
