@@ -71,7 +71,7 @@ impl Impala {
         let maps = self.stacks.iter().fold(pixels.permute([0, 2, 3, 1]), |x, stack| {
             let x = max_pool_3x3(stack.conv.forward(x));
             stack.blocks.iter().fold(x, |x, block| {
-                let inner = block.conv2.forward(relu(block.conv1.forward(x.clone())));
+                let inner = block.conv2.forward(block.conv1.forward_relu(x.clone()));
                 relu(inner + x)
             })
         });

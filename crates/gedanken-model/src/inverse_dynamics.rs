@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use gedanken_encoder::LatentShape;
 use gedanken_nn::{Conv3x3, Conv3x3Config, Mlp};
 
@@ -50,8 +50,8 @@ impl InverseDynamics {
                 let [batch, _, dim] = latents.dims();
                 let [rows, columns] = head.map;
                 let both = Tensor::cat(vec![latents, next], 2).reshape([batch, rows, columns, 2 * dim]);
-                let x = max_pool_2x2(relu(head.conv1.forward(both)));
-                let x = relu(head.conv2.forward(x));
+                let x = max_pool_2x2(head.conv1.forward_relu(both));
+                let x = head.conv2.forward_relu(x);
                 head.output.forward(x.flatten::<2>(1, 3))
             }
         }

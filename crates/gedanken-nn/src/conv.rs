@@ -57,18 +57,42 @@ impl Conv3x3 {
     ///
     /// If the maps have another number of channels.
     pub fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
+        self.run(maps, false)
+    }
+
+    /// [`forward`](Self::forward) and a rectifier behind it, in one pass over memory.
+    ///
+    /// # Panics
+    ///
+    /// If the maps have another number of channels.
+    pub fn forward_relu(&self, maps: Tensor<4>) -> Tensor<4> {
+        self.run(maps, true)
+    }
+
+    fn run(&self, maps: Tensor<4>, relu: bool) -> Tensor<4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         assert_eq!(9 * maps.dims()[3], weight.dims()[0], "a 3x3 convolution has nine weights for each channel");
-        Tensor::from_dispatch(Dispatch::conv3x3(maps.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()))
+        let (maps, weight, bias) = (maps.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        Tensor::from_dispatch(Dispatch::conv3x3(maps, weight, bias, relu))
     }
 }
 
 /// The operation of [`Conv3x3`] and its gradients, in the same shapes.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub(crate) trait Conv3x3Ops: Backend {
-    /// The convolution of `maps`.
-    fn conv3x3(maps: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::forward::<Self>(maps, weight, bias)
+    /// The convolution of `maps`; with `relu`, negative numbers become zero.
+    fn conv3x3(
+        maps: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        composed::forward::<Self>(maps, weight, bias, relu)
+    }
+
+    /// The gradient before the rectifier, given its result and that result's gradient.
+    fn conv3x3_rectified(result: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::rectified::<Self>(result, gradient)
     }
 
     /// The gradient of `maps`, given that of the result.
@@ -93,14 +117,31 @@ pub(crate) trait Conv3x3Ops: Backend {
 impl Conv3x3Ops for Cube {}
 
 impl Conv3x3Ops for Flex {
-    fn conv3x3(maps: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn conv3x3(
+        maps: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
         match contiguous([maps, weight, bias]) {
             Ok([maps, weight, bias]) => {
                 let geometry = geometry(&maps.shape(), &weight.shape());
-                let out = conv3x3::forward(geometry, maps.storage(), weight.storage(), bias.storage());
+                let out = conv3x3::forward(geometry, maps.storage(), weight.storage(), bias.storage(), relu);
                 tensor(out, [geometry.batch, geometry.height, geometry.width, geometry.output])
             }
-            Err([maps, weight, bias]) => composed::forward::<Self>(maps, weight, bias),
+            Err([maps, weight, bias]) => composed::forward::<Self>(maps, weight, bias, relu),
+        }
+    }
+
+    fn conv3x3_rectified(result: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        match contiguous([result, gradient]) {
+            Ok([result, gradient]) => {
+                let [batch, height, width, output] = result.shape().dims();
+                let geometry = Geometry { batch, height, width, input: 0, output };
+                let of = conv3x3::rectified(geometry, result.storage(), gradient.storage());
+                tensor(of, [batch, height, width, output])
+            }
+            Err([result, gradient]) => composed::rectified::<Self>(result, gradient),
         }
     }
 
@@ -142,16 +183,20 @@ fn geometry(maps: &Shape, weight: &Shape) -> Geometry {
 }
 
 impl<B: Conv3x3Ops, C: CheckpointStrategy> Conv3x3Ops for Autodiff<B, C> {
-    fn conv3x3(maps: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        match Step.prepare::<C>([maps.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+    fn conv3x3(
+        maps: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let step = Step.prepare::<C>([maps.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let (maps, weight, bias) = (maps.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        match step {
             OpsKind::Tracked(step) => {
-                let state = (maps.primitive().clone(), weight.primitive().clone());
-                let (maps, weight, bias) = (maps.into_primitive(), weight.into_primitive(), bias.into_primitive());
-                step.finish(state, B::conv3x3(maps, weight, bias))
+                let result = B::conv3x3(maps.clone(), weight.clone(), bias, relu);
+                step.finish((maps, weight, relu.then(|| result.clone())), result)
             }
-            OpsKind::UnTracked(step) => {
-                step.finish(B::conv3x3(maps.into_primitive(), weight.into_primitive(), bias.into_primitive()))
-            }
+            OpsKind::UnTracked(step) => step.finish(B::conv3x3(maps, weight, bias, relu)),
         }
     }
 }
@@ -161,13 +206,17 @@ impl<B: Conv3x3Ops, C: CheckpointStrategy> Conv3x3Ops for Autodiff<B, C> {
 struct Step;
 
 impl<B: Conv3x3Ops> Backward<B, 3> for Step {
-    /// Maps and weight.
-    type State = (FloatTensor<B>, FloatTensor<B>);
+    /// Maps, weight, and the result where it was rectified.
+    type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [maps_node, weight_node, bias_node] = ops.parents;
-        let (maps, weight) = ops.state;
+        let (maps, weight, rectified) = ops.state;
         let gradient = gradients.consume::<B>(&ops.node);
+        let gradient = match rectified {
+            Some(result) => B::conv3x3_rectified(result, gradient),
+            None => gradient,
+        };
         if weight_node.is_some() || bias_node.is_some() {
             let (of_weight, of_bias) = B::conv3x3_weight_gradient(maps.clone(), weight.clone(), gradient.clone());
             if let Some(node) = weight_node {
@@ -209,8 +258,14 @@ mod composed {
         maps: FloatTensor<B>,
         weight: FloatTensor<B>,
         bias: FloatTensor<B>,
+        relu: bool,
     ) -> FloatTensor<B> {
-        channels_last::<B>(B::conv2d(channels_first::<B>(maps), kernel::<B>(weight), Some(bias), options()))
+        let maps = B::conv2d(channels_first::<B>(maps), kernel::<B>(weight), Some(bias), options());
+        channels_last::<B>(if relu { B::relu(maps) } else { maps })
+    }
+
+    pub(super) fn rectified<B: Backend>(result: FloatTensor<B>, gradient: FloatTensor<B>) -> FloatTensor<B> {
+        B::relu_backward(result, gradient)
     }
 
     pub(super) fn maps_gradient<B: Backend>(

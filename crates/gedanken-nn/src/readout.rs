@@ -1,7 +1,6 @@
 //! Convolutions over a map, then a multi-layer perceptron on all of it.
 
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::{Conv3x3, Conv3x3Config, Mlp};
@@ -34,7 +33,7 @@ impl Readout {
         let [batch, _, dim] = tokens.dims();
         let [rows, columns] = self.map;
         let maps = tokens.reshape([batch, rows, columns, dim]);
-        let features = self.convolutions.iter().fold(maps, |x, convolution| relu(convolution.forward(x)));
+        let features = self.convolutions.iter().fold(maps, |x, convolution| convolution.forward_relu(x));
         self.mlp.forward(features.flatten::<2>(1, 3))
     }
 }

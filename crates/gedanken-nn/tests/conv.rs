@@ -3,6 +3,7 @@
 mod common;
 
 use burn::module::Param;
+use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor};
@@ -72,6 +73,21 @@ fn result_and_gradients_are_those_of_burns_convolution() {
             assert_close(&format!("{shape:?}: {name}"), &ours, &reference);
         }
     }
+}
+
+#[test]
+fn with_a_rectifier_result_and_gradients_are_those_of_both() {
+    for shape in SHAPES {
+        let (conv, maps) = (conv(1, shape), maps(shape));
+        let ours = all(&conv, &maps, Conv3x3::forward_relu);
+        let both = all(&conv, &maps, |conv, maps| relu(reference(conv, maps)));
+        for ((name, ours), reference) in NAMES.iter().zip(ours).zip(both) {
+            assert_close(&format!("{shape:?}: {name}"), &ours, &reference);
+        }
+    }
+    let maps = maps([1, 3, 3, 2, 2]);
+    let conv = conv(1, [1, 3, 3, 2, 2]);
+    assert!(values(conv.forward_relu(maps * f32::NAN)).iter().all(|x| x.is_nan()), "what is not a number is seen");
 }
 
 #[test]

@@ -51,13 +51,13 @@ impl Geometry {
 }
 
 /// The convolution: images `[batch, height, width, input]`, weights `[3 * 3 * input, output]`, bias `[output]`
-/// -> `[batch, height, width, output]`.
-pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
+/// -> `[batch, height, width, output]`; with `relu`, negative results become zero.
+pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias: &[f32], relu: bool) -> Vec<f32> {
     let panels = Panel::all(geometry.output, weights, bias);
     let (length, out_length) = (geometry.input_len(), geometry.output_len());
     let task = |range: Range<usize>, out: &mut Images| {
         let images = &images[range.start * length..range.end * length];
-        dispatch(geometry.output, Forward { geometry, images, panels: &panels, out });
+        dispatch(geometry.output, Forward { geometry, images, panels: &panels, relu, out });
     };
     collect_images(geometry.batch, out_length, task).0
 }
@@ -74,7 +74,23 @@ pub(crate) fn input_gradient(geometry: Geometry, gradient: &[f32], weights: &[f3
             }
         }
     }
-    forward(Geometry { input: output, output: input, ..geometry }, gradient, &turned, &vec![0.0; input])
+    forward(Geometry { input: output, output: input, ..geometry }, gradient, &turned, &vec![0.0; input], false)
+}
+
+/// The gradient of what was rectified, from that of the result, both `[batch, height, width, output]`: where the result is zero, none.
+pub(crate) fn rectified(geometry: Geometry, result: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let length = geometry.output_len();
+    let task = |range: Range<usize>, out: &mut Images| {
+        let mut image = vec![0.0; length];
+        for index in range {
+            let numbers = index * length..(index + 1) * length;
+            for ((to, &x), &g) in image.iter_mut().zip(&result[numbers.clone()]).zip(&gradient[numbers]) {
+                *to = if x <= 0.0 { 0.0 } else { g };
+            }
+            out.push(&image);
+        }
+    };
+    collect_images(geometry.batch, length, task).0
 }
 
 /// Gradients of the weights `[3 * 3 * input, output]` and of the bias `[output]`.
@@ -102,6 +118,7 @@ struct Forward<'a, 'b> {
     geometry: Geometry,
     images: &'a [f32],
     panels: &'a [Panel],
+    relu: bool,
     out: &'a mut Images<'b>,
 }
 
@@ -120,6 +137,10 @@ impl WithSimd for Forward<'_, '_> {
                     1 => convolve::<S, 1>(simd, geometry, &padded, panel, &mut out),
                     _ => convolve::<S, 2>(simd, geometry, &padded, panel, &mut out),
                 }
+            }
+            if self.relu {
+                // What is not a number stays so: it must be seen.
+                out.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
             }
             self.out.push(&out);
         }
