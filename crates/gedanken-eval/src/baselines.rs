@@ -112,7 +112,13 @@ impl<'a> Setup<'a> {
                 ObjectiveKind::Latent => latent(Norm::L2),
                 ObjectiveKind::LatentL1 => latent(Norm::L1),
                 ObjectiveKind::LatentCosine => latent(Norm::Cosine),
-                ObjectiveKind::Probe => Box::new(ProbeDistance(self.model)),
+                ObjectiveKind::Probe => Box::new(ProbeDistance { model: self.model, felt: false }),
+                ObjectiveKind::Proprioception if self.model.spaces().proprioception.is_empty() => {
+                    let why =
+                        "plans are to go by proprioception, but the model was trained without (proprioception.labels)";
+                    return Err(EvalError::Mismatch(why.to_owned()));
+                }
+                ObjectiveKind::Proprioception => Box::new(ProbeDistance { model: self.model, felt: true }),
                 ObjectiveKind::Learned => Box::new(LearnedDistance(self.model.distance().ok_or_else(|| {
                     EvalError::Mismatch(
                         "eval.objective is \"learned\", but the model has no learned distance; use \"latent\""

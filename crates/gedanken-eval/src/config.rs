@@ -88,6 +88,8 @@ pub enum ObjectiveKind {
     /// The mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for a result
     /// from pixels alone.
     Probe,
+    /// The same of the labels that the agent feels: proprioception, as DINO-WM weighs it beside the picture.
+    Proprioception,
 }
 
 /// Weights of objectives; those of 0 are left out.
@@ -109,6 +111,9 @@ pub struct ObjectiveWeights {
     /// Of the mean squared difference of the labels that the probe reads, in standard deviations.
     #[schemars(range(min = 0.0))]
     pub probe: f64,
+    /// The same of the labels that the agent feels, for a model with proprioception: DINO-WM plans by it beside the picture.
+    #[schemars(range(min = 0.0))]
+    pub proprioception: f64,
     /// Of the disagreement of the model's ensemble (variance of latents), the mean over a plan's steps.
     #[schemars(range(min = 0.0))]
     pub uncertainty: f64,
@@ -130,6 +135,7 @@ impl EvalConfig {
             (ObjectiveKind::LatentL1, w.latent_l1),
             (ObjectiveKind::LatentCosine, w.latent_cosine),
             (ObjectiveKind::Probe, w.probe),
+            (ObjectiveKind::Proprioception, w.proprioception),
         ];
         let some: Vec<_> = all.into_iter().filter(|(_, weight)| *weight > 0.0).collect();
         // What a way costs by itself is no goal.

@@ -21,14 +21,28 @@ impl Objective for LearnedDistance<'_> {
 }
 
 /// The mean squared difference, in standard deviations, of the labels that the model's probe reads.
-pub struct ProbeDistance<'a>(pub &'a WorldModel);
+pub struct ProbeDistance<'a> {
+    /// The model.
+    pub model: &'a WorldModel,
+    /// Only those that the agent feels; all where it feels none.
+    pub felt: bool,
+}
+
+impl ProbeDistance<'_> {
+    /// Latents `[rows, tokens, dim]` -> `[rows, labels]`.
+    fn read(&self, latents: Tensor<3>) -> Tensor<2> {
+        let labels = self.model.probe(latents);
+        let felt = if self.felt { self.model.felt(labels.clone()) } else { None };
+        felt.unwrap_or(labels)
+    }
+}
 
 impl Objective for ProbeDistance<'_> {
     fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
         let [rows, horizon, _, _] = futures.dims();
-        let labels = self.0.probe(futures.flatten::<3>(0, 1));
+        let labels = self.read(futures.flatten::<3>(0, 1));
         let size = labels.dims()[1];
-        let goals = self.0.probe(goals).unsqueeze_dim::<3>(1);
+        let goals = self.read(goals).unsqueeze_dim::<3>(1);
         (labels.reshape([rows, horizon, size]) - goals).square().mean_dim(2).squeeze_dim(2)
     }
 }

@@ -211,6 +211,12 @@ pub(crate) fn check(
     if eval.weighted().iter().any(learned) && !experiment.distance.enabled {
         return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));
     }
+    let felt = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Proprioception;
+    if eval.weighted().iter().any(felt) && experiment.proprioception.labels.is_empty() {
+        let key =
+            if eval.objectives.proprioception > 0.0 { "eval.objectives.proprioception" } else { "eval.objective" };
+        return Err(loaded.error(key, "plans can only go by what is felt: proprioception.labels = [\"…\"]"));
+    }
     if eval.needs_ensemble() && experiment.ensemble.members == 0 {
         let key = if eval.objectives.uncertainty > 0.0 { "eval.objectives.uncertainty" } else { "eval.guardrails" };
         return Err(loaded.error(key, "uncertainty needs an ensemble: ensemble.members = 2 or more"));
