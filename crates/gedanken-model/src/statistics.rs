@@ -1,6 +1,6 @@
 //! What the data looks like, measured once: it travels with the model.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Statistics of the training data that a model carries.
@@ -62,23 +62,36 @@ impl Statistics {
         blocks.sub(tiled(&self.action_mean)).div(tiled(&self.action_std))
     }
 
-    /// Pixels u8 `[frames, channels, height, width]` -> normalised `[frames, channels, height, width]` on the device.
+    /// Pixels u8 `[frames, channels, height, width]` -> normalised `[frames, channels, height, width]` on the device. A GPU is
+    /// given the bytes and normalises them itself: a quarter of what numbers would be on the way there.
     pub fn pixels(&self, pixels: &[u8], [channels, height, width]: [usize; 3], device: &Device) -> Tensor<4> {
         let area = height * width;
         let frames = pixels.len() / (channels * area);
-        let mut normalized = Vec::with_capacity(pixels.len());
-        for (i, plane) in pixels.chunks_exact(area).enumerate() {
-            let (mean, std) = (self.pixel_mean[i % channels], self.pixel_std[i % channels] + 1e-6);
-            let (low, range) = if self.stretch {
-                let (low, high) = plane.iter().fold((255, 0), |(low, high), &p| (p.min(low), p.max(high)));
-                (low as f32 / 255.0, (high - low) as f32 / 255.0 + 1e-6)
-            } else {
-                (0.0, 1.0)
-            };
-            let (scale, shift) = (1.0 / (255.0 * range * std), -(low / range + mean) / std);
-            normalized.extend(plane.iter().map(|&p| p as f32 * scale + shift));
+        let shape = [frames, channels, height, width];
+        let planes = pixels.chunks_exact(area).enumerate();
+        let lines = planes.clone().map(|(i, plane)| self.line(i % channels, plane));
+        if *device == Device::flex() {
+            let mut normalized = Vec::with_capacity(pixels.len());
+            for ((_, plane), [scale, shift]) in planes.zip(lines) {
+                normalized.extend(plane.iter().map(|&p| p as f32 * scale + shift));
+            }
+            return Tensor::from_data(TensorData::new(normalized, shape), device);
         }
-        Tensor::from_data(TensorData::new(normalized, [frames, channels, height, width]), device)
+        let lines = TensorData::new(lines.flatten().collect(), [frames, channels, 1, 2]);
+        let lines = Tensor::<4>::from_data(lines, device);
+        unpacked(pixels, device).reshape(shape) * lines.clone().narrow(3, 0, 1) + lines.narrow(3, 1, 1)
+    }
+
+    /// How the bytes of a plane are normalised: times the first, plus the second.
+    fn line(&self, channel: usize, plane: &[u8]) -> [f32; 2] {
+        let (mean, std) = (self.pixel_mean[channel], self.pixel_std[channel] + 1e-6);
+        let (low, range) = if self.stretch {
+            let (low, high) = plane.iter().fold((255, 0), |(low, high), &p| (p.min(low), p.max(high)));
+            (low as f32 / 255.0, (high - low) as f32 / 255.0 + 1e-6)
+        } else {
+            (0.0, 1.0)
+        };
+        [1.0 / (255.0 * range * std), -(low / range + mean) / std]
     }
 
     /// Labels in their own units `[rows, labels]` -> about normal(0, 1), on the device.
@@ -99,6 +112,16 @@ impl Statistics {
     fn row(&self, values: &[f32], device: &Device) -> Tensor<2> {
         Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len()]), device)
     }
+}
+
+/// Bytes as numbers, `[bytes]`: four of them go to the device as one integer, the smallest that a GPU's shaders have.
+fn unpacked(bytes: &[u8], device: &Device) -> Tensor<1> {
+    let word = |four: &[u8]| std::array::from_fn(|i| four.get(i).copied().unwrap_or(0));
+    let words: Vec<i32> = bytes.chunks(4).map(|four| i32::from_le_bytes(word(four))).collect();
+    let words = Tensor::<1, Int>::from_data(TensorData::new(words, [bytes.len().div_ceil(4)]), device);
+    let byte = |i: i32| words.clone().bitwise_right_shift_scalar(8 * i).bitwise_and_scalar(255);
+    let all: Tensor<2, Int> = Tensor::stack((0..4).map(byte).collect(), 1);
+    all.flatten::<1>(0, 1).narrow(0, 0, bytes.len()).float()
 }
 
 #[cfg(test)]
@@ -126,6 +149,13 @@ mod tests {
     #[test]
     fn every_control_step_of_a_block_is_normalised_alike() {
         assert_eq!(through(&statistics(vec![1.0, 0.0], vec![0.5, 2.0])), [0.0, 1.0, 4.0, 2.0]);
+    }
+
+    #[test]
+    fn bytes_packed_four_to_a_word_come_out_as_they_went_in() {
+        let bytes: Vec<u8> = (0..=255).chain([255, 128]).collect();
+        let expected: Vec<f32> = bytes.iter().map(|&byte| byte as f32).collect();
+        assert_eq!(unpacked(&bytes, &Device::flex()).into_data().try_to_vec::<f32>().unwrap(), expected);
     }
 
     #[test]

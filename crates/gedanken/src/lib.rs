@@ -15,6 +15,7 @@ pub mod device;
 
 mod commands;
 mod experiment;
+mod kernel_cache;
 mod memory;
 
 pub use commands::{main, run};

@@ -218,6 +218,24 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
     println!("{name}: gradients differ by {worst:.1e} at most");
 }
 
+/// Pictures that the device unpacks and normalises itself: an odd number of bytes, two channels, with and without stretching.
+fn pictures_agree(gpu: &Device) {
+    let bytes: Vec<u8> = (0..3 * 2 * 15).map(|i: u32| (i * 89 % 256) as u8).collect();
+    for stretch in [false, true] {
+        let statistics = Statistics {
+            pixel_mean: vec![0.1, 0.4],
+            pixel_std: vec![0.05, 0.3],
+            stretch,
+            label_mean: Vec::new(),
+            label_std: Vec::new(),
+            action_mean: Vec::new(),
+            action_std: Vec::new(),
+        };
+        let [own, other] = [&Device::flex(), gpu].map(|device| host(statistics.pixels(&bytes, [2, 3, 5], device)));
+        assert!(difference(&own, &other) < 1e-6, "{own:?} on the CPU and {other:?} on the GPU");
+    }
+}
+
 fn config(encoder: EncoderConfig, predictor: PredictorConfig, shared_norm: bool) -> ModelConfig {
     ModelConfig {
         encoder,
@@ -244,6 +262,7 @@ fn a_software_vulkan_device_agrees_with_the_cpu() {
         Ok(chosen) => chosen.device,
         Err(why) => return println!("not tested: {why}"),
     };
+    pictures_agree(&gpu);
     let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
     let conv = ConvConfig { width: 8, groups: 2, depth: 1 };
     agrees("patch and conv", &config(EncoderConfig::Patch(patch), PredictorConfig::Conv(conv), false), &gpu);

@@ -169,10 +169,14 @@ fn read(file: &Path, overrides: &[String], registry: &Registry) -> Result<(Exper
     Ok((loaded.value, env))
 }
 
-/// The device of the command line, else of the experiment.
+/// The device of the command line, else of the experiment; says what to expect of it.
 fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, Failure> {
     let name = argument.device.as_deref().unwrap_or(&experiment.device);
-    Ok(device::choose(name)?)
+    let chosen = device::choose(name)?;
+    if let Some(note) = &chosen.note {
+        eprintln!("{}: {note}", chosen.name);
+    }
+    Ok(chosen)
 }
 
 /// Whether the model was made for what an environment shows to the experiment that `config` holds, and for its actions.
