@@ -2,8 +2,8 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Device, Tensor};
+use gedanken_nn::{PackedGru, gru_step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +13,15 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct GruConfig {}
 
-/// One GRU layer, gates as in PyTorch's `GRUCell`:
-/// `r = s(Wir a + Whr h)`, `u = s(Wiu a + Whu h)`, `n = tanh(Win a + r (Whn h))`, `h' = (1 - u) n + u h`, each `W` with its bias.
+/// One GRU layer: a [`gru_step`] of the latent under the action.
 #[derive(Module, Debug)]
 pub struct Gru {
     /// `[action, 3 dim]`: reset, update, new.
     pub input: Linear,
     /// `[dim, 3 dim]`: reset, update, new.
     pub hidden: Linear,
+    #[module(skip)]
+    packed: PackedGru,
 }
 
 impl GruConfig {
@@ -29,20 +30,13 @@ impl GruConfig {
         let bound = 1.0 / (dim as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let linear = |input| LinearConfig::new(input, 3 * dim).with_initializer(uniform.clone()).init(device);
-        Gru { input: linear(action), hidden: linear(dim) }
+        Gru { input: linear(action), hidden: linear(dim), packed: PackedGru::default() }
     }
 }
 
 impl Gru {
     /// Latents `[batch, 1, dim]`, actions `[batch, action]` -> `[batch, 1, dim]`.
     pub fn forward(&self, latents: Tensor<3>, actions: Tensor<2>) -> Tensor<3> {
-        let state = latents.squeeze_dim::<2>(1);
-        let dim = state.dims()[1];
-        let gates = |x: &Tensor<2>, i: usize| x.clone().narrow(1, i * dim, dim);
-        let (input, hidden) = (self.input.forward(actions), self.hidden.forward(state.clone()));
-        let reset = sigmoid(gates(&input, 0) + gates(&hidden, 0));
-        let update = sigmoid(gates(&input, 1) + gates(&hidden, 1));
-        let new = tanh(gates(&input, 2) + reset * gates(&hidden, 2));
-        (update * (state - new.clone()) + new).unsqueeze_dim(1)
+        gru_step(latents.squeeze_dim(1), actions, &self.input, &self.hidden, &self.packed).unsqueeze_dim(1)
     }
 }

@@ -84,7 +84,6 @@ fn open(api: WgpuBackend, kind: DeviceKind) -> Option<Device> {
 }
 
 #[cfg(feature = "cuda")]
-#[expect(clippy::unnecessary_wraps, reason = "without the feature it is an error")]
 fn cuda(index: usize) -> Result<Option<Device>, String> {
     Ok(Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec().into_iter().nth(index))
 }

@@ -6,6 +6,7 @@
 pub(crate) mod conv3x3;
 pub(crate) mod flex;
 pub(crate) mod group_norm;
+pub(crate) mod gru;
 pub(crate) mod max_pool;
 mod panel;
 pub(crate) mod patches;
@@ -37,7 +38,17 @@ fn collect_images<T: Send>(
     length: usize,
     task: impl Fn(Range<usize>, &mut Images) -> T + Sync,
 ) -> (Vec<f32>, Vec<T>) {
-    let images = batch.div_ceil(TASKS).max(1);
+    collect_blocks(batch, 1, length, task)
+}
+
+/// The same with at least so many images for each task, but for the last.
+fn collect_blocks<T: Send>(
+    batch: usize,
+    least: usize,
+    length: usize,
+    task: impl Fn(Range<usize>, &mut Images) -> T + Sync,
+) -> (Vec<f32>, Vec<T>) {
+    let images = batch.div_ceil(TASKS).max(least);
     let mut all = Vec::with_capacity(batch * length);
     let free = &mut all.spare_capacity_mut()[..batch * length];
     let results = if free.is_empty() {

@@ -1,21 +1,9 @@
 //! The right factor of a product, cut into panels of as many columns as a tile has.
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
-use super::simd::dispatch;
+use super::simd::lanes;
 use super::tile::{add_dots, load, store};
-
-/// Asks how long a vector is.
-struct Lanes;
-
-impl WithSimd for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        S::F32_LANES
-    }
-}
 
 /// Weights and bias of the output channels `from..from + width`, in rows of `vectors` vectors.
 pub(super) struct Panel {
@@ -29,7 +17,7 @@ pub(super) struct Panel {
 impl Panel {
     /// The panels of weights `[rows, output]` and a bias `[output]`.
     pub fn all(output: usize, weights: &[f32], bias: &[f32]) -> Vec<Self> {
-        let lanes = dispatch(output, Lanes);
+        let lanes = lanes(output);
         let panel = |(from, vectors): (usize, usize)| {
             let width = (output - from).min(vectors * lanes);
             let mut rows = vec![0.0; weights.len() / output.max(1) * vectors * lanes];

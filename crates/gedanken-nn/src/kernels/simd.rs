@@ -22,3 +22,17 @@ pub(super) fn dispatch<Op: WithSimd>(channels: usize, operation: Op) -> Op::Outp
         pulp::Arch::new().dispatch(operation)
     }
 }
+
+/// How many numbers the vectors have that [`dispatch`] chooses.
+pub(super) fn lanes(channels: usize) -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    dispatch(channels, Lanes)
+}

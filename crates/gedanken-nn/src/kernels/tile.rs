@@ -11,7 +11,11 @@ type Tile<S, const ROWS: usize, const VECTORS: usize> = [[<S as Simd>::f32s; VEC
 /// The most rows that a tile of `vectors` vectors can have before the registers run out.
 #[inline(always)]
 pub(super) fn most_rows<S: Simd>(vectors: usize) -> usize {
-    if vectors == 1 || S::REGISTER_COUNT >= 32 { 8 } else { 6 }
+    match (S::REGISTER_COUNT >= 32, vectors) {
+        (true, _) | (_, 1) => 8,
+        (_, 2) => 6,
+        _ => 4,
+    }
 }
 
 /// Calls `$function::<S, ROWS, VECTORS>(..)` for every piece of `0..$length`, cut into the fewest pieces of at most

@@ -1,0 +1,132 @@
+//! A step of a GRU.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::nn::Linear;
+use burn::tensor::{Shape, Slice, Tensor};
+use burn_flex::FlexTensor;
+
+use crate::kernels::flex::{contiguous, tensor};
+use crate::kernels::gru::Packed;
+
+/// The next state of a GRU (Cho et al., 2014), gates as in PyTorch's `GRUCell`: states `[rows, dim]`, inputs `[rows, input]` -> `[rows, dim]`.
+/// The layers are of `[input, 3 dim]` and `[dim, 3 dim]`: reset, update, new. `packed` belongs to these two layers.
+///
+/// On the CPU, without a gradient, it is one pass of a kernel of its own; elsewhere it is burn's operations.
+///
+/// # Panics
+///
+/// If the layers have no bias or other sizes.
+pub fn gru_step(
+    states: Tensor<2>,
+    inputs: Tensor<2>,
+    input: &Linear,
+    hidden: &Linear,
+    packed: &PackedGru,
+) -> Tensor<2> {
+    let dim = states.dims()[1];
+    assert_eq!((input.weight.dims(), hidden.weight.dims()), ([inputs.dims()[1], 3 * dim], [dim, 3 * dim]));
+    let bias = |layer: &Linear| layer.bias.as_ref().expect("a gate has a bias").val().into_dispatch();
+    let weight = |layer: &Linear| layer.weight.val().into_dispatch();
+    Tensor::from_dispatch(Dispatch::gru_step(
+        states.into_dispatch(),
+        inputs.into_dispatch(),
+        weight(input),
+        bias(input),
+        weight(hidden),
+        bias(hidden),
+        packed.clone(),
+    ))
+}
+
+/// A GRU's weights as the kernel wants them, from one step to the next: packing takes as long as the step of some ten rows. Clones
+/// share it; weights that have changed are packed anew.
+#[derive(Clone, Debug, Default)]
+pub struct PackedGru(Arc<Mutex<Option<Kept>>>);
+
+#[derive(Debug)]
+struct Kept {
+    /// What was packed. As long as it is held here, nobody changes these numbers in place, nor puts others where they lie.
+    weights: [FlexTensor; 4],
+    packed: Arc<Packed>,
+}
+
+impl PackedGru {
+    fn of(&self, sizes: [usize; 2], weights: [FlexTensor; 4]) -> Arc<Packed> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(a, b): (&FlexTensor, &FlexTensor)| Arc::ptr_eq(&a.data_arc(), &b.data_arc());
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.weights.iter().zip(&weights).all(same)) {
+            return kept.packed.clone();
+        }
+        let [input, input_bias, hidden, hidden_bias] = weights.each_ref().map(|weight| weight.storage());
+        let packed = Arc::new(Packed::new(sizes, [input, input_bias], [hidden, hidden_bias]));
+        *kept = Some(Kept { weights, packed: packed.clone() });
+        packed
+    }
+}
+
+/// The operation of [`gru_step`].
+#[backend_extension(Flex, Cube, Autodiff)]
+pub(crate) trait GruOps: Backend {
+    /// The next states `[rows, dim]`.
+    fn gru_step(
+        states: FloatTensor<Self>,
+        inputs: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+        input_bias: FloatTensor<Self>,
+        hidden: FloatTensor<Self>,
+        hidden_bias: FloatTensor<Self>,
+        _packed: PackedGru,
+    ) -> FloatTensor<Self> {
+        composed::<Self>(states, inputs, [input, input_bias], [hidden, hidden_bias])
+    }
+}
+
+impl GruOps for Cube {}
+
+impl<B: GruOps, C: CheckpointStrategy> GruOps for Autodiff<B, C> {}
+
+impl GruOps for Flex {
+    fn gru_step(
+        states: FloatTensor<Self>,
+        inputs: FloatTensor<Self>,
+        input: FloatTensor<Self>,
+        input_bias: FloatTensor<Self>,
+        hidden: FloatTensor<Self>,
+        hidden_bias: FloatTensor<Self>,
+        packed: PackedGru,
+    ) -> FloatTensor<Self> {
+        match contiguous([states, inputs, input, input_bias, hidden, hidden_bias]) {
+            Ok([states, inputs, input, input_bias, hidden, hidden_bias]) => {
+                let ([rows, dim], [_, numbers]) = (states.shape().dims(), inputs.shape().dims());
+                let packed = packed.of([dim, numbers], [input, input_bias, hidden, hidden_bias]);
+                tensor(packed.step(rows, states.storage(), inputs.storage()), [rows, dim])
+            }
+            Err([states, inputs, input, input_bias, hidden, hidden_bias]) => {
+                composed::<Self>(states, inputs, [input, input_bias], [hidden, hidden_bias])
+            }
+        }
+    }
+}
+
+/// The same with burn's own operations: `r = s(Wir a + Whr h)`, `u = s(Wiu a + Whu h)`, `n = tanh(Win a + r (Whn h))`,
+/// `h' = (1 - u) n + u h`, each `W` with its bias.
+fn composed<B: Backend>(
+    states: FloatTensor<B>,
+    inputs: FloatTensor<B>,
+    input: [FloatTensor<B>; 2],
+    hidden: [FloatTensor<B>; 2],
+) -> FloatTensor<B> {
+    let dim = states.shape().dims::<2>()[1];
+    let gates = |x: FloatTensor<B>, [weight, bias]: [FloatTensor<B>; 2]| {
+        let sums = B::float_add(B::float_matmul(x, weight), B::float_reshape(bias, Shape::new([1, 3 * dim])));
+        [0, 1, 2].map(|gate| B::float_slice(sums.clone(), &[Slice::full(), Slice::from(gate * dim..(gate + 1) * dim)]))
+    };
+    let ([ir, iu, inew], [hr, hu, hnew]) = (gates(inputs, input), gates(states.clone(), hidden));
+    let (reset, update) = (B::sigmoid(B::float_add(ir, hr)), B::sigmoid(B::float_add(iu, hu)));
+    let new = B::float_tanh(B::float_add(inew, B::float_mul(reset, hnew)));
+    B::float_add(B::float_mul(update, B::float_sub(states, new.clone())), new)
+}
