@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""A world model in PyTorch on the CPU: the twin of what the Rust program exports into a folder, its only argument.
+"""A world model in PyTorch: the twin of what the Rust program exports into a folder, model_pytorch.py FOLDER.
 
 It loads the exported weights, checks that the exported batch costs the same, term by term, and times the same work. It
-prints one line of JSON. Needs torch; RAYON_NUM_THREADS names the threads.
+prints one line of JSON. Needs torch; RAYON_NUM_THREADS names the threads of a CPU. For a GPU: --device cuda, with
+--compile (torch.compile) and --bf16 (autocast; the losses are checked in single precision all the same).
 
-Eager mode: torch.compile gained nothing here. For PyTorch's good, memory is channels last, the pixels are put so before
-the clock starts, ReLUs work in place, freed memory is kept (the Rust side has an allocator that does so), and AdamW is
-the fused one: on a CPU it took a fifth of the time of `foreach`.
+On a CPU torch.compile gained nothing. For PyTorch's good, memory is channels last, the pixels are put so before the
+clock starts, ReLUs work in place, freed memory is kept (the Rust side has an allocator that does so), and AdamW is the
+fused one: on a CPU it took a fifth of the time of `foreach`.
 """
 
+import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -225,7 +228,7 @@ class Distance(nn.Module):
         steps, at = self.config["steps"], batch.at.view(batch.layouts, batch.episodes, -1)
         slow += steps * (batch.at[1] - batch.at[0]).abs()
         apart = (at[:, :, : batch.time, None, None] - at[:, None, None]).abs()
-        same_episode = torch.eye(batch.episodes, dtype=torch.bool)[:, None, :, None]
+        same_episode = torch.eye(batch.episodes, dtype=torch.bool, device=latents.device)[:, None, :, None]
         target = torch.where(same_episode, apart, FAR).flatten(3)
         earlier, later = target[:, :, :-steps], target[:, :, steps:]
         torch.minimum(earlier, slow[:, :, steps:], out=earlier)
@@ -332,9 +335,9 @@ class WorldModel(nn.Module):
         return total, terms
 
 
-def load_batch(folder, bench):
+def load_batch(folder, bench, device):
     tensors = Weights(folder / "batch.safetensors")
-    batch = SimpleNamespace(**{name: tensors.take(name) for name in ("pixels", "actions", "labels", "at")})
+    batch = SimpleNamespace(**{name: tensors.take(name).to(device) for name in ("pixels", "actions", "labels", "at")})
     batch.layouts, batch.episodes, batch.time = (bench[key] for key in ("layouts", "episodes", "time"))
     batch.windows = batch.layouts * batch.episodes
     batch.pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
@@ -352,25 +355,34 @@ def check(found, expected):
         sys.exit(f"the losses of the same batch differ: {'; '.join(wrong)}")
 
 
-def milliseconds(work):
+def milliseconds(work, finish):
     """The median of at least seven times, and of about a second's worth, behind two that do not count."""
     times = []
     while len(times) < 9 or sum(times) < 1.0:
         began = time.perf_counter()
         work()
+        finish()
         times.append(time.perf_counter() - began)
     return 1e3 * statistics.median(times[2:])
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--bf16", action="store_true")
+    options = parser.parse_args()
+    device = torch.device(options.device)
     torch.set_num_threads(int(os.environ.get("RAYON_NUM_THREADS") or 0) or os.cpu_count())
     if hasattr(ctypes.CDLL(None), "mallopt"):
         # glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD: else large tensors are new pages every time.
         for option in (-3, -1):
             ctypes.CDLL(None).mallopt(option, 2**30)
-    folder = Path(sys.argv[1])
+    folder = options.folder
     bench, blueprint = (json.loads((folder / name).read_text()) for name in ("bench.json", "model.json"))
-    model, batch = WorldModel(Weights(folder / "model.safetensors"), blueprint), load_batch(folder, bench)
+    model = WorldModel(Weights(folder / "model.safetensors"), blueprint).to(device)
+    batch = load_batch(folder, bench, device)
 
     with torch.no_grad():
         (total, terms), latents = model.loss(batch), model.encode(batch.pixels)
@@ -378,40 +390,55 @@ def main():
     check(loss, bench["loss"])
 
     rows, steps = bench["rollout"]["rows"], bench["rollout"]["steps"]
-    first, actions = latents[torch.arange(rows) % len(latents)], batch.actions.flatten(0, 1)
-    actions = actions[torch.arange(rows * steps) % len(actions)].unflatten(0, (rows, steps))
+    first, actions = latents[torch.arange(rows, device=device) % len(latents)], batch.actions.flatten(0, 1)
+    actions = actions[torch.arange(rows * steps, device=device) % len(actions)].unflatten(0, (rows, steps))
     encoding = [*model.encoder.parameters(), *model.norm.parameters()]
     # Every part of the model is clipped by a norm of its own.
     parts = [[weight for weight in part.parameters() if weight.requires_grad] for part in model.children()]
     rate, decay = bench["learning_rate"], bench["weight_decay"]
     optimizer = torch.optim.AdamW(sum(parts, []), lr=rate, eps=1e-8, weight_decay=decay, fused=True)
 
-    @torch.inference_mode()
-    def encode():
-        return model.encode(batch.pixels)
-
-    def encoder_step():
-        torch.autograd.grad((model.encode(batch.pixels) * latents).sum(), encoding)
-
-    @torch.inference_mode()
-    def roll_out():
+    def last_of(first, actions):
         for last in model.imagine(first, actions):
             pass
         return last
 
+    swift = torch.compile if options.compile else (lambda function: function)
+    model_encode, model_last, model_loss = swift(model.encode), swift(last_of), swift(lambda: model.loss(batch)[0])
+    precision = (lambda: torch.autocast(device.type, torch.bfloat16)) if options.bf16 else contextlib.nullcontext
+
+    @torch.inference_mode()
+    def encode():
+        with precision():
+            return model_encode(batch.pixels)
+
+    def encoder_step():
+        with precision():
+            loss = (model_encode(batch.pixels) * latents).sum()
+        torch.autograd.grad(loss, encoding)
+
+    @torch.inference_mode()
+    def roll_out():
+        with precision():
+            return model_last(first, actions)
+
     def training_step():
         optimizer.zero_grad()
-        model.loss(batch)[0].backward()
+        with precision():
+            loss = model_loss()
+        loss.backward()
         for part in parts if bench["clip"] > 0 else []:
             nn.utils.clip_grad_norm_(part, bench["clip"])
         optimizer.step()
         if model.distance is not None:
             model.distance.follow()
 
-    rollout_mean = roll_out().mean().item()
+    finish = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    with torch.inference_mode():
+        rollout_mean = last_of(first, actions).mean().item()
     # The training step comes last: it changes the weights.
     work = {"encoder": encode, "encoder_step": encoder_step, "rollout": roll_out, "training_step": training_step}
-    times = {name: milliseconds(task) for name, task in work.items()}
+    times = {name: milliseconds(task, finish) for name, task in work.items()}
     print(json.dumps({"loss": loss, "milliseconds": times, "rollout_mean": rollout_mean}))
 
 

@@ -62,6 +62,10 @@ pub(crate) struct Subject<'a> {
     pub chosen: &'a Chosen,
 }
 
+/// The parts, in the order in which they are timed.
+pub(crate) const PARTS: [&str; 8] =
+    ["step", "picture", "batch", "encoder", "encoder_step", "rollout", "plan", "training_step"];
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Updates before anything is timed.
@@ -74,9 +78,17 @@ struct Rollout {
     steps: usize,
 }
 
-/// Times parts, one after the other, for about so many seconds each.
+/// What is timed, and how.
+pub(crate) struct Timing<'a> {
+    /// Seconds for each part, about.
+    pub seconds: f64,
+    /// The parts, of [`PARTS`]; all where none is named.
+    pub parts: &'a [String],
+}
+
+/// Times parts, one after the other.
 struct Stopwatch<'a> {
-    seconds: f64,
+    timing: Timing<'a>,
     device: &'a Device,
     say: &'a mut dyn FnMut(&str),
     costs: Vec<Cost>,
@@ -90,10 +102,13 @@ impl Stopwatch<'_> {
         (count, unit): (usize, &'static str),
         mut work: impl FnMut() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        if !self.timing.parts.is_empty() && !self.timing.parts.iter().any(|part| part == name) {
+            return Ok(());
+        }
         (self.say)(name);
         let mut times = Vec::new();
         let began = Instant::now();
-        while times.len() < 7 || began.elapsed().as_secs_f64() < self.seconds {
+        while times.len() < 7 || began.elapsed().as_secs_f64() < self.timing.seconds {
             let start = Instant::now();
             work()?;
             // A GPU works behind the program's back.
@@ -108,9 +123,14 @@ impl Stopwatch<'_> {
 }
 
 impl Subject<'_> {
-    /// Times every part for about so many seconds; `say` hears of each. Where there is a folder to export to, the weights,
+    /// Times parts; `say` hears of each. Where there is a folder to export to, the weights,
     /// a batch and what follows from both are written there before anything is timed.
-    pub fn bench(&self, seconds: f64, export: Option<&Path>, say: &mut dyn FnMut(&str)) -> Result<Bench, Failure> {
+    pub fn bench(
+        &self,
+        timing: Timing<'_>,
+        export: Option<&Path>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Bench, Failure> {
         let Self { experiment, blueprint, chosen, .. } = *self;
         let device = &chosen.device;
         let host = self.source.batch(0)?;
@@ -139,7 +159,7 @@ impl Subject<'_> {
             self.export(folder, &model, &batch, rollout, &loss)?;
         }
 
-        let mut watch = Stopwatch { seconds, device, say, costs: Vec::new() };
+        let mut watch = Stopwatch { timing, device, say, costs: Vec::new() };
         self.world(&mut watch)?;
         let mut index = 0;
         watch.time("batch", (host.windows(), "windows"), || {

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use gedanken_data::Split;
 use gedanken_env::Registry;
 
 use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, read, write_json};
-use crate::bench::Subject;
+use crate::bench::{PARTS, Subject, Timing};
 
 #[derive(Args)]
 pub struct BenchArgs {
@@ -16,6 +17,9 @@ pub struct BenchArgs {
     /// Seconds that each part is timed for, at least
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// Time these parts alone (with commas between them)
+    #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = PossibleValuesParser::new(PARTS))]
+    parts: Vec<String>,
     /// Write the numbers here too
     #[arg(long, value_name = "OUT.json")]
     json: Option<PathBuf>,
@@ -42,7 +46,8 @@ pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
         blueprint: &blueprint(&experiment, env.as_ref(), source.as_ref())?,
         chosen: &chosen,
     };
-    let bench = subject.bench(args.seconds, args.export.as_deref(), &mut |part| eprintln!("timing: {part}"))?;
+    let timing = Timing { seconds: args.seconds, parts: &args.parts };
+    let bench = subject.bench(timing, args.export.as_deref(), &mut |part| eprintln!("timing: {part}"))?;
     write_json(args.json.as_deref(), &bench)?;
     print(bench.to_string().trim_end())
 }

@@ -1,0 +1,81 @@
+#!/bin/sh
+# A GPU's numbers in one command, within nine minutes: gpu.sh [FOLDER]. Every part of two recipes beside PyTorch's (eager and
+# compiled, single precision and bf16), LeWorldModel's sizes and plan, what the kernels of an update cost, and as much of
+# EB-JEPA's training as the time left allows. What was found goes into FOLDER (gpu) as well.
+# DEVICE is ours (wgpu), PEER PyTorch's (cuda), PYTHON has torch, GEDANKEN is the program (else it is built), SECONDS_LEFT the
+# time (540). Kernels are tuned on the first run, so a second one is faster.
+set -eu
+out=$(mkdir -p "${1:-gpu}" && realpath "${1:-gpu}")
+cd "$(dirname "$0")/.."
+deadline=$(($(date +%s) + ${SECONDS_LEFT:-540}))
+device=${DEVICE:-wgpu}
+peer=${PEER:-cuda}
+python=${PYTHON:-python3}
+if [ -z "${GEDANKEN:-}" ]; then
+    cargo build --release --locked --bin gedanken
+    GEDANKEN=${CARGO_TARGET_DIR:-target}/release/gedanken
+fi
+gedanken=$(realpath "$GEDANKEN")
+
+exec 3>&1
+
+# within SECONDS COMMAND...: no longer than that, nor than what is left; says so where it was cut off, wherever its output goes.
+within() {
+    most=$1
+    shift
+    left=$((deadline - $(date +%s)))
+    [ "$left" -lt "$most" ] && most=$left
+    [ "$most" -gt 5 ] || { echo "no time is left for: $*" >&3; return 0; }
+    timeout -s INT -k 10 "$most" "$@" || echo "(status $? within $most s: $*)" >&3
+}
+
+# suite NAME FILE TWINS [--set ...]: the parts of an experiment, and of its twins where there are any.
+suite() {
+    name=$1 file=$2 twins=$3
+    shift 3
+    folder=$out/$name
+    mkdir -p "$folder"
+    printf '\n== %s\n' "$name"
+    within 120 "$gedanken" bench "$file" --device "$device" --export "$folder" --json "$folder/ours.json" "$@" >/dev/null 2>"$folder/ours.log"
+    [ -s "$folder/ours.json" ] || { tail -n 3 "$folder/ours.log"; return 0; }
+    set -- "$folder/ours.json"
+    for twin in $twins; do
+        options=$(echo "$twin" | sed 's/eager//; s/compile/--compile/; s/+bf16/ --bf16/')
+        # shellcheck disable=SC2086
+        within 60 "$python" benches/peers/model_pytorch.py "$folder" --device "$peer" $options >"$folder/$twin.json" 2>"$folder/$twin.log"
+        set -- "$@" "$twin=$folder/$twin.json"
+    done
+    "$python" benches/peers/table.py "$@"
+}
+
+"$gedanken" --version
+command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
+twins="eager compile eager+bf16 compile+bf16"
+"$python" -c 'import torch' 2>/dev/null || { twins=; echo "$python has no torch: no peers"; }
+
+# EB-JEPA: IMPALA and GRU; its plan is 20 rounds of 200 futures of 90 steps.
+suite two_rooms_eb_jepa experiments/two_rooms_eb_jepa.toml "$twins"
+suite two_rooms_cpu experiments/two_rooms_cpu.toml "$twins"
+# LeWorldModel: ViT-Tiny and a transformer at 224 px; its plan is 30 rounds of 300 futures of 5 blocks. 20 episodes, for their shape.
+rm -rf "$out/data"
+within 60 "$gedanken" collect experiments/push_t_lewm.toml --out "$out/data" --set collect.layouts=20 >/dev/null 2>&1
+suite push_t_lewm experiments/push_t_lewm.toml "" --set "data.path=\"$out/data\""
+
+printf '\n== kernels of two_rooms_eb_jepa, longest first\n'
+printf '[profiling]\nlogger = { level = "basic", file = "%s" }\n' "$out/kernels.log" >"$out/cubecl.toml"
+(cd "$out" && within 60 "$gedanken" bench "$OLDPWD/experiments/two_rooms_eb_jepa.toml" --device "$device" --seconds 0 >/dev/null 2>&1)
+# The last of the tables in it.
+awk '/^\| Name/ { table = "" } /^\|.*\|/ { table = table $0 "\n" } END { printf "%s", table }' "$out/kernels.log" 2>/dev/null | head -n 40
+
+printf '\n== training two_rooms_eb_jepa\n'
+within 600 "$gedanken" train experiments/two_rooms_eb_jepa.toml --device "$device" --set "runs=\"$out/runs\"" 2>"$out/train.log"
+tail -n 3 "$out/train.log"
+"$python" - "$out" <<'PYTHON'
+import glob, json, sys
+
+for path in sorted(glob.glob(sys.argv[1] + "/runs/*/*/metrics.jsonl"))[-1:]:
+    for line in map(json.loads, open(path)):
+        keep = {name: value for name, value in line.items() if name == "step" or "success" in name or "frames_per" in name}
+        if any("success" in name for name in keep):
+            print(keep)
+PYTHON
