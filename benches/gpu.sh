@@ -64,8 +64,19 @@ suite push_t_lewm experiments/push_t_lewm.toml "" --set "data.path=\"$out/data\"
 printf '\n== kernels of two_rooms_eb_jepa, longest first\n'
 printf '[profiling]\nlogger = { level = "basic", file = "%s" }\n' "$out/kernels.log" >"$out/cubecl.toml"
 (cd "$out" && within 60 "$gedanken" bench "$OLDPWD/experiments/two_rooms_eb_jepa.toml" --device "$device" --seconds 0 >/dev/null 2>&1)
-# The last of the tables in it.
-awk '/^\| Name/ { table = "" } /^\|.*\|/ { table = table $0 "\n" } END { printf "%s", table }' "$out/kernels.log" 2>/dev/null | head -n 40
+"$python" - "$out/kernels.log" <<'PYTHON'
+import collections, os, re, sys
+
+times, calls = collections.Counter(), collections.Counter()
+milliseconds = {"ns": 1e-6, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+for line in open(sys.argv[1], errors="replace") if os.path.exists(sys.argv[1]) else ():
+    if found := re.match(r"\| ([\d.]+)(ns|µs|ms|s) +\| (.*)_[0-9a-f]{8}$", line.rstrip(" |\n")):
+        name = " ".join(part.strip() for part in found[3].split("|"))[:100]
+        times[name] += float(found[1]) * milliseconds[found[2]]
+        calls[name] += 1
+for name, time in times.most_common(30):
+    print(f"{time:10.1f} ms {100 * time / times.total():5.1f} % {calls[name]:7} x  {name}")
+PYTHON
 
 printf '\n== training two_rooms_eb_jepa\n'
 within 600 "$gedanken" train experiments/two_rooms_eb_jepa.toml --device "$device" --set "runs=\"$out/runs\"" 2>"$out/train.log"
