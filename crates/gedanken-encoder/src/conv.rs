@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Projector, embed_patches};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Projector, embed_patches, halve};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,7 @@ impl ConvEncoder {
         for (number, stage) in self.stages.iter().enumerate() {
             x = match number {
                 0 => embed_patches(x, &stage.embed, self.config.patch),
-                _ => stage.embed.forward(halved(x)),
+                _ => halve(x, &stage.embed),
             };
             let residual = stage.norms.iter().zip(&stage.convolutions);
             x = residual.fold(x, |x, (norm, convolution)| x.clone() + convolution.forward(norm.forward_relu(x)));
@@ -145,16 +145,4 @@ impl ConvEncoder {
             None => latent,
         }
     }
-}
-
-/// Channels-last maps `[frames, height, width, channels]` -> `[frames, height / 2, width / 2, 4 * channels]`: two rows of two
-/// columns of channels.
-fn halved(maps: Tensor<4>) -> Tensor<4> {
-    let [frames, height, width, channels] = maps.dims();
-    maps.reshape([frames, height / 2, 2, width / 2, 2, channels]).permute([0, 1, 3, 2, 4, 5]).reshape([
-        frames,
-        height / 2,
-        width / 2,
-        4 * channels,
-    ])
 }

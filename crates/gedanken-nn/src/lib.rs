@@ -23,6 +23,6 @@ pub use linear::normal_linear;
 pub use max_pool::max_pool_3x3;
 pub use mlp::Mlp;
 pub use noise::Noise;
-pub use patches::embed_patches;
+pub use patches::{embed_patches, halve};
 pub use projector::Projector;
 pub use readout::Readout;

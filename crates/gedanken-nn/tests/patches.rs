@@ -6,7 +6,7 @@ use burn::module::Param;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::embed_patches;
+use gedanken_nn::{embed_patches, halve};
 
 /// frames, channels, height, width, side, output
 const SHAPES: [[usize; 6]; 6] = [
@@ -87,4 +87,49 @@ fn other_types_of_numbers_are_burns() {
     wide.bias = layer.bias.as_ref().map(|bias| Param::from_tensor(bias.val().inner().cast(DType::F64)));
     let ours = values(embed_patches(pixels.clone().autodiff(), &layer, 2));
     assert_close("in double precision", &ours, &values(embed_patches(pixels.cast(DType::F64), &wide, 2)));
+}
+
+/// batch, height, width, channels, output
+const MAPS: [[usize; 5]; 4] = [[1, 2, 2, 1, 1], [3, 4, 6, 5, 7], [40, 8, 8, 16, 32], [2, 6, 2, 33, 17]];
+
+fn halved(
+    [batch, height, width, channels, output]: [usize; 5],
+    by: impl Fn(Tensor<4>, &Linear) -> Tensor<4>,
+) -> [Vec<f32>; 4] {
+    let mut layer = LinearConfig::new(4 * channels, output).init(&device());
+    layer.weight = Param::from_tensor(numbers(1, [4 * channels, output], &device()));
+    layer.bias = Some(Param::from_tensor(numbers(2, [output], &device())));
+    let maps = numbers(7, [batch, height, width, channels], &device()).require_grad();
+    let out = by(maps.clone(), &layer);
+    assert_eq!(out.dims(), [batch, height / 2, width / 2, output]);
+    let weights = numbers(9, out.dims(), &device());
+    let gradients = (out.clone() * weights).sum().backward();
+    let bias = layer.bias.as_ref().expect("a bias").val();
+    [
+        values(out),
+        values(maps.grad(&gradients).expect("maps")),
+        values(layer.weight.val().grad(&gradients).expect("weight")),
+        values(bias.grad(&gradients).expect("bias")),
+    ]
+}
+
+#[test]
+fn a_halved_map_and_its_gradients_are_those_of_a_linear_layer_on_four_places() {
+    for shape in MAPS {
+        let burns = halved(shape, |maps, layer| {
+            let [batch, height, width, channels] = maps.dims();
+            let places = maps.reshape([batch, height / 2, 2, width / 2, 2, channels]).permute([0, 1, 3, 2, 4, 5]);
+            layer.forward(places.reshape([batch, height / 2, width / 2, 4 * channels]))
+        });
+        let ours = halved(shape, halve);
+        for (name, (ours, burns)) in ["result", "maps", "weight", "bias"].iter().zip(ours.iter().zip(&burns)) {
+            assert_close(&format!("{shape:?}: {name}"), ours, burns);
+        }
+    }
+}
+
+#[test]
+fn halves_are_the_same_bits_on_one_thread_and_on_three() {
+    let run = |threads| on_threads(threads, || halved(MAPS[2], halve));
+    assert_eq!(run(1), run(3));
 }

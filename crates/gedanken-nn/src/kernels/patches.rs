@@ -1,6 +1,6 @@
-//! Squares of an image, side by side, each times a matrix; and the gradient of the matrix.
+//! Patches of an image, side by side, each times a matrix; and the gradients of the image and of the matrix.
 //!
-//! The squares of one image are gathered into rows that fit into the cache, and multiplied there: the rows of a whole batch are
+//! The patches of one image are gathered into rows that fit into the cache, and multiplied there: the rows of a whole batch are
 //! never written.
 
 use std::ops::Range;
@@ -12,14 +12,16 @@ use super::simd::dispatch;
 use super::tile::{add_outers, for_pieces, load, store};
 use super::{Images, add, collect_images, for_images};
 
-/// What is embedded: `batch` images `[channels, height, width]`, in squares of `side * side` pixels, into `output` numbers each.
+/// What is embedded: `batch` images `[channels, height, width]`, in patches of `tall * wide` numbers of every channel, into `output`
+/// numbers each. An image whose channels come last is one of a single channel with wider patches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
     pub batch: usize,
     pub channels: usize,
     pub height: usize,
     pub width: usize,
-    pub side: usize,
+    pub tall: usize,
+    pub wide: usize,
     pub output: usize,
 }
 
@@ -28,38 +30,56 @@ impl Geometry {
         self.channels * self.height * self.width
     }
 
-    /// Squares of an image.
-    fn squares(&self) -> usize {
-        (self.height / self.side) * (self.width / self.side)
+    /// Patches of an image.
+    pub fn patches(&self) -> usize {
+        (self.height / self.tall) * (self.width / self.wide)
     }
 
-    /// Numbers of a square.
+    /// Numbers of a patch.
     pub fn depth(&self) -> usize {
-        self.channels * self.side * self.side
+        self.channels * self.tall * self.wide
     }
 
     fn output_len(&self) -> usize {
-        self.squares() * self.output
+        self.patches() * self.output
     }
 
-    /// The squares of an image as rows `[squares, channels * side * side]`.
+    /// Where each piece of a line of an image stands in the rows `[patches, channels * tall * wide]`: a function of line and piece.
+    #[inline(always)]
+    fn place(&self) -> impl Fn(usize, usize) -> usize {
+        let Self { height, tall, wide, .. } = *self;
+        let (columns, depth) = (self.width / wide, self.depth());
+        move |line, piece| {
+            let (channel, y) = (line / height, line % height);
+            (y / tall * columns + piece) * depth + (channel * tall + y % tall) * wide
+        }
+    }
+
+    /// The patches of an image as rows.
     #[inline(always)]
     fn gather(&self, image: &[f32], rows: &mut [f32]) {
-        let Self { height, width, side, .. } = *self;
-        let columns = width / side;
-        for (index, line) in image.chunks_exact(width).enumerate() {
-            let (channel, y) = (index / height, index % height);
-            let first = y / side * columns;
-            let within = (channel * side + y % side) * side;
-            for (column, from) in line.chunks_exact(side).enumerate() {
-                rows[(first + column) * self.depth() + within..][..side].copy_from_slice(from);
+        let place = self.place();
+        for (index, line) in image.chunks_exact(self.width).enumerate() {
+            for (piece, from) in line.chunks_exact(self.wide).enumerate() {
+                rows[place(index, piece)..][..self.wide].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// The way back.
+    #[inline(always)]
+    fn scatter(&self, rows: &[f32], image: &mut [f32]) {
+        let place = self.place();
+        for (index, line) in image.chunks_exact_mut(self.width).enumerate() {
+            for (piece, to) in line.chunks_exact_mut(self.wide).enumerate() {
+                to.copy_from_slice(&rows[place(index, piece)..][..self.wide]);
             }
         }
     }
 }
 
-/// Images `[batch, channels, height, width]`, weights `[channels * side * side, output]`, bias `[output]` ->
-/// `[batch, squares, output]`.
+/// Images `[batch, channels, height, width]`, weights `[channels * tall * wide, output]`, bias `[output]` ->
+/// `[batch, patches, output]`.
 pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
     let panels = Panel::all(geometry.output, weights, bias);
     let length = geometry.image_len();
@@ -70,7 +90,23 @@ pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias:
     collect_images(geometry.batch, geometry.output_len(), task).0
 }
 
-/// Gradients of the weights `[channels * side * side, output]` and of the bias `[output]`.
+/// Gradient of the images, given that of the result: the same product with the matrix turned, its rows put back.
+pub(crate) fn image_gradient(geometry: Geometry, gradient: &[f32], weights: &[f32]) -> Vec<f32> {
+    let (depth, output) = (geometry.depth(), geometry.output);
+    let mut turned = vec![0.0; weights.len()];
+    for (k, row) in weights.chunks_exact(output).enumerate() {
+        row.iter().enumerate().for_each(|(o, &weight)| turned[o * depth + k] = weight);
+    }
+    let panels = Panel::all(depth, &turned, &vec![0.0; depth]);
+    let length = geometry.output_len();
+    let task = |range: Range<usize>, out: &mut Images| {
+        let gradient = &gradient[range.start * length..range.end * length];
+        dispatch(depth, ImageGradient { geometry, gradient, panels: &panels, out });
+    };
+    collect_images(geometry.batch, geometry.image_len(), task).0
+}
+
+/// Gradients of the weights `[channels * tall * wide, output]` and of the bias `[output]`.
 pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (length, out_length) = (geometry.image_len(), geometry.output_len());
     let batch = if length * out_length == 0 { 0 } else { geometry.batch };
@@ -102,13 +138,13 @@ impl WithSimd for Forward<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let g = self.geometry;
-        let (mut rows, mut out) = (vec![0.0; g.squares() * g.depth()], vec![0.0; g.output_len()]);
+        let (mut rows, mut out) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.output_len()]);
         for image in self.images.chunks_exact(g.image_len()) {
             g.gather(image, &mut rows);
             for panel in self.panels {
                 match panel.vectors {
-                    1 => multiply::<S, 1>(simd, g, &rows, panel, &mut out),
-                    _ => multiply::<S, 2>(simd, g, &rows, panel, &mut out),
+                    1 => multiply::<S, 1>(simd, (&rows, g.depth()), panel, (&mut out, g.output), g.patches()),
+                    _ => multiply::<S, 2>(simd, (&rows, g.depth()), panel, (&mut out, g.output), g.patches()),
                 }
             }
             self.out.push(&out);
@@ -116,13 +152,45 @@ impl WithSimd for Forward<'_, '_> {
     }
 }
 
-/// One image, one panel of the output.
+struct ImageGradient<'a, 'b> {
+    geometry: Geometry,
+    gradient: &'a [f32],
+    panels: &'a [Panel],
+    out: &'a mut Images<'b>,
+}
+
+impl WithSimd for ImageGradient<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let g = self.geometry;
+        let (mut rows, mut image) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.image_len()]);
+        for gradient in self.gradient.chunks_exact(g.output_len()) {
+            for panel in self.panels {
+                match panel.vectors {
+                    1 => multiply::<S, 1>(simd, (gradient, g.output), panel, (&mut rows, g.depth()), g.patches()),
+                    _ => multiply::<S, 2>(simd, (gradient, g.output), panel, (&mut rows, g.depth()), g.patches()),
+                }
+            }
+            g.scatter(&rows, &mut image);
+            self.out.push(&image);
+        }
+    }
+}
+
+/// The columns of one panel of a product: `count` rows of `depth` numbers in, as many of `stride` out.
 #[inline(always)]
-fn multiply<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, rows: &[f32], panel: &Panel, out: &mut [f32]) {
+fn multiply<S: Simd, const VECTORS: usize>(
+    simd: S,
+    (rows, depth): (&[f32], usize),
+    panel: &Panel,
+    (out, stride): (&mut [f32], usize),
+    count: usize,
+) {
     let ((weights, _), (bias, _)) = (S::as_simd_f32s(&panel.weights), S::as_simd_f32s(&panel.bias));
-    for_pieces!((row in g.squares()) multiply_rows::<S, _, VECTORS>(
-        simd, &rows[row * g.depth()..], g.depth(), weights, Some(bias),
-        &mut out[row * g.output + panel.from..], g.output, panel.width,
+    for_pieces!((row in count) multiply_rows::<S, _, VECTORS>(
+        simd, &rows[row * depth..], depth, weights, Some(bias), &mut out[row * stride + panel.from..], stride, panel.width,
     ));
 }
 
@@ -147,7 +215,7 @@ impl WithSimd for WeightGradient<'_> {
         let g = self.geometry;
         let stride = g.output.next_multiple_of(S::F32_LANES);
         let mut part = Part { stride, weights: vec![0.0; g.depth() * stride], bias: vec![0.0; g.output] };
-        let (mut rows, mut widened) = (vec![0.0; g.squares() * g.depth()], vec![0.0; g.squares() * stride]);
+        let (mut rows, mut widened) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.patches() * stride]);
         let gradients = self.gradient.chunks_exact(g.output_len());
         for (image, gradient) in self.images.chunks_exact(g.image_len()).zip(gradients) {
             g.gather(image, &mut rows);
@@ -178,12 +246,12 @@ fn correlate<S: Simd, const VECTORS: usize>(
 ) {
     let stride = part.stride;
     for_pieces!((k in g.depth()) correlate_rows::<S, _, VECTORS>(
-        simd, (&rows[k..], g.depth()), (&gradient[from..], stride), g.squares(),
+        simd, (&rows[k..], g.depth()), (&gradient[from..], stride), g.patches(),
         &mut part.weights[k * stride + from..], stride,
     ));
 }
 
-/// The gradient of `WEIGHTS` consecutive rows of the weights, over all squares.
+/// The gradient of `WEIGHTS` consecutive rows of the weights, over all patches.
 #[inline(always)]
 fn correlate_rows<S: Simd, const WEIGHTS: usize, const VECTORS: usize>(
     simd: S,
