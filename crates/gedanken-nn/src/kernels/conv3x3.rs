@@ -9,9 +9,10 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::panel::{Panel, multiply_rows, panels};
+use super::part::Part;
 use super::simd::dispatch;
 use super::tile::{add_outers, for_pieces, load, store};
-use super::{Images, add, collect_images, for_images};
+use super::{Images, collect_images, for_images};
 
 /// What is convolved: `batch` images of `height * width` pixels, from `input` to `output` channels.
 #[derive(Clone, Copy, Debug)]
@@ -102,15 +103,7 @@ pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f3
         let gradient = &gradient[range.start * out_length..range.end * out_length];
         dispatch(geometry.output, WeightGradient { geometry, images, gradient })
     });
-    let mut weights = vec![0.0; 9 * geometry.input * geometry.output];
-    let mut bias = vec![0.0; geometry.output];
-    for part in parts {
-        for (to, row) in weights.chunks_exact_mut(geometry.output).zip(part.weights.chunks_exact(part.stride)) {
-            add(to, row);
-        }
-        add(&mut bias, &part.bias);
-    }
-    (weights, bias)
+    Part::sum(parts, 9 * geometry.input, geometry.output)
 }
 
 /// Convolves one task's images.
@@ -176,30 +169,19 @@ struct WeightGradient<'a> {
     gradient: &'a [f32],
 }
 
-/// The rows of `weights` are `stride` apart, a whole number of vectors.
-struct Part {
-    stride: usize,
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
 impl WithSimd for WeightGradient<'_> {
     type Output = Part;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Part {
         let g = self.geometry;
-        let stride = g.output.next_multiple_of(S::F32_LANES);
-        let mut part = Part { stride, weights: vec![0.0; 9 * g.input * stride], bias: vec![0.0; g.output] };
+        let mut part = Part::new(9 * g.input, g.output, S::F32_LANES);
         let mut padded = vec![0.0; g.height * g.padded_row()];
-        let mut widened = vec![0.0; g.height * g.width * stride];
+        let mut widened = vec![0.0; g.height * g.width * part.stride];
         for (image, gradient) in self.images.chunks_exact(g.input_len()).zip(self.gradient.chunks_exact(g.output_len()))
         {
             g.pad(image, &mut padded);
-            for (to, pixel) in widened.chunks_exact_mut(stride).zip(gradient.chunks_exact(g.output)) {
-                add(&mut part.bias, pixel);
-                to[..g.output].copy_from_slice(pixel);
-            }
+            part.widen(gradient, &mut widened);
             for (from, vectors) in panels(g.output, S::F32_LANES) {
                 match vectors {
                     1 => correlate::<S, 1>(simd, g, &padded, &widened, from, &mut part),

@@ -9,6 +9,7 @@ pub(crate) mod group_norm;
 pub(crate) mod gru;
 pub(crate) mod max_pool;
 mod panel;
+mod part;
 pub(crate) mod patches;
 mod simd;
 mod tile;

@@ -8,9 +8,10 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::panel::{Panel, multiply_rows, panels};
+use super::part::Part;
 use super::simd::dispatch;
 use super::tile::{add_outers, for_pieces, load, store};
-use super::{Images, add, collect_images, for_images};
+use super::{Images, collect_images, for_images};
 
 /// What is embedded: `batch` images `[channels, height, width]`, in patches of `tall * wide` numbers of every channel, into `output`
 /// numbers each. An image whose channels come last is one of a single channel with wider patches.
@@ -115,14 +116,7 @@ pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f3
         let gradient = &gradient[range.start * out_length..range.end * out_length];
         dispatch(geometry.output, WeightGradient { geometry, images, gradient })
     });
-    let (mut weights, mut bias) = (vec![0.0; geometry.depth() * geometry.output], vec![0.0; geometry.output]);
-    for part in parts {
-        for (to, row) in weights.chunks_exact_mut(geometry.output).zip(part.weights.chunks_exact(part.stride)) {
-            add(to, row);
-        }
-        add(&mut bias, &part.bias);
-    }
-    (weights, bias)
+    Part::sum(parts, geometry.depth(), geometry.output)
 }
 
 struct Forward<'a, 'b> {
@@ -200,29 +194,18 @@ struct WeightGradient<'a> {
     gradient: &'a [f32],
 }
 
-/// The rows of `weights` are `stride` apart, a whole number of vectors.
-struct Part {
-    stride: usize,
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
 impl WithSimd for WeightGradient<'_> {
     type Output = Part;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Part {
         let g = self.geometry;
-        let stride = g.output.next_multiple_of(S::F32_LANES);
-        let mut part = Part { stride, weights: vec![0.0; g.depth() * stride], bias: vec![0.0; g.output] };
-        let (mut rows, mut widened) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.patches() * stride]);
+        let mut part = Part::new(g.depth(), g.output, S::F32_LANES);
+        let (mut rows, mut widened) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.patches() * part.stride]);
         let gradients = self.gradient.chunks_exact(g.output_len());
         for (image, gradient) in self.images.chunks_exact(g.image_len()).zip(gradients) {
             g.gather(image, &mut rows);
-            for (to, square) in widened.chunks_exact_mut(stride).zip(gradient.chunks_exact(g.output)) {
-                add(&mut part.bias, square);
-                to[..g.output].copy_from_slice(square);
-            }
+            part.widen(gradient, &mut widened);
             for (from, vectors) in panels(g.output, S::F32_LANES) {
                 match vectors {
                     1 => correlate::<S, 1>(simd, g, &rows, &widened, from, &mut part),
