@@ -34,6 +34,7 @@ suite() {
     name=$1 file=$2 twins=$3
     shift 3
     folder=$out/$name
+    rm -rf "$folder"
     mkdir -p "$folder"
     printf '\n== %s\n' "$name"
     within 120 "$gedanken" bench "$file" --device "$device" --export "$folder" --json "$folder/ours.json" "$@" >/dev/null 2>"$folder/ours.log"
@@ -62,8 +63,9 @@ within 60 "$gedanken" collect experiments/push_t_lewm.toml --out "$out/data" --s
 suite push_t_lewm experiments/push_t_lewm.toml "" --set "data.path=\"$out/data\""
 
 printf '\n== kernels of two_rooms_eb_jepa, longest first\n'
+rm -f "$out/kernels.log"
 printf '[profiling]\nlogger = { level = "basic", file = "%s" }\n' "$out/kernels.log" >"$out/cubecl.toml"
-(cd "$out" && within 60 "$gedanken" bench "$OLDPWD/experiments/two_rooms_eb_jepa.toml" --device "$device" --seconds 0 >/dev/null 2>&1)
+(cd "$out" && within 60 "$gedanken" bench "$OLDPWD/experiments/two_rooms_eb_jepa.toml" --device "$device" --seconds 0 --parts training_step >/dev/null 2>&1)
 "$python" - "$out/kernels.log" <<'PYTHON'
 import collections, os, re, sys
 

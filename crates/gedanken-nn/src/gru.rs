@@ -42,7 +42,7 @@ pub fn gru_step(
     ))
 }
 
-/// A GRU's weights as the kernel wants them, from one step to the next: packing takes as long as the step of some ten rows. Clones
+/// A GRU's weights as the kernel wants them, from one step to the next: packing reads and writes all of them. Clones
 /// share it; weights that have changed are packed anew.
 #[derive(Clone, Debug, Default)]
 pub struct PackedGru(Arc<Mutex<Option<Kept>>>);

@@ -21,13 +21,7 @@ use crate::kernels::patches::{self, Geometry};
 ///
 /// If `side` does not divide the picture's height and width, or the layer has no bias or other sizes.
 pub fn embed_patches(pixels: Tensor<4>, layer: &Linear, side: usize) -> Tensor<4> {
-    let [frames, channels, height, width] = pixels.dims();
-    let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
-    let bias = bias.expect("an embedding of patches has a bias");
-    assert!(height.is_multiple_of(side) && width.is_multiple_of(side), "patches of {side} px do not fill the picture");
-    assert_eq!(weight.dims()[0], channels * side * side, "a row of weights for each number of a patch");
-    let output = weight.dims()[1];
-    embed(pixels, weight, bias, [side, side]).reshape([frames, height / side, width / side, output])
+    embed(pixels, layer, [side, side])
 }
 
 /// Channels-last maps `[batch, height, width, channels]` -> `[batch, height / 2, width / 2, output]`: a linear layer of every 2 x 2
@@ -40,19 +34,24 @@ pub fn embed_patches(pixels: Tensor<4>, layer: &Linear, side: usize) -> Tensor<4
 /// If height or width is odd, or the layer has no bias or other sizes.
 pub fn halve(maps: Tensor<4>, layer: &Linear) -> Tensor<4> {
     let [batch, height, width, channels] = maps.dims();
-    let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
-    let bias = bias.expect("an embedding of patches has a bias");
-    assert!(height.is_multiple_of(2) && width.is_multiple_of(2), "a map of {height} x {width} has no halves");
-    assert_eq!(weight.dims()[0], 4 * channels, "a row of weights for each number of four places");
-    let output = weight.dims()[1];
     // Channels that come last are a wider picture of one channel.
-    let wide = maps.reshape([batch, 1, height, width * channels]);
-    embed(wide, weight, bias, [2, 2 * channels]).reshape([batch, height / 2, width / 2, output])
+    embed(maps.reshape([batch, 1, height, width * channels]), layer, [2, 2 * channels])
 }
 
-fn embed(pixels: Tensor<4>, weight: Tensor<2>, bias: Tensor<1>, patch: [usize; 2]) -> Tensor<3> {
+/// Pictures `[frames, channels, height, width]` -> `[frames, height / tall, width / wide, output]`.
+fn embed(pixels: Tensor<4>, layer: &Linear, [tall, wide]: [usize; 2]) -> Tensor<4> {
+    let [frames, channels, height, width] = pixels.dims();
+    let (weight, bias) = (layer.weight.val(), layer.bias.as_ref().map(|bias| bias.val()));
+    let bias = bias.expect("an embedding of patches has a bias");
+    assert!(
+        height.is_multiple_of(tall) && width.is_multiple_of(wide),
+        "patches of {tall} x {wide} do not fill {height} x {width}"
+    );
+    assert_eq!(weight.dims()[0], channels * tall * wide, "a row of weights for each number of a patch");
+    let output = weight.dims()[1];
     let (pixels, weight, bias) = (pixels.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::embed_patches(pixels, weight, bias, patch))
+    let embedded: Tensor<3> = Tensor::from_dispatch(Dispatch::embed_patches(pixels, weight, bias, [tall, wide]));
+    embedded.reshape([frames, height / tall, width / wide, output])
 }
 
 /// The operation of [`embed_patches`] and [`halve`] and its gradients; the patches, of `patch` rows and columns, stand in one dimension.

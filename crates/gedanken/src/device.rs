@@ -59,7 +59,7 @@ pub fn choose(name: &str) -> Result<Chosen, String> {
     let identity = device.identity().map_or_else(String::new, |identity| format!(" ({})", identity.name));
     let note = first.then(|| {
         format!(
-            "the first run on this GPU: kernels are compiled and the fastest are chosen, so its first minutes are slow; {} \
+            "the first run on a GPU: kernels are compiled and the fastest are chosen, so its first minutes are slow; {} \
             remembers them",
             remembered.display()
         )

@@ -135,12 +135,7 @@ impl WithSimd for Forward<'_, '_> {
         let (mut rows, mut out) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.output_len()]);
         for image in self.images.chunks_exact(g.image_len()) {
             g.gather(image, &mut rows);
-            for panel in self.panels {
-                match panel.vectors {
-                    1 => multiply::<S, 1>(simd, (&rows, g.depth()), panel, (&mut out, g.output), g.patches()),
-                    _ => multiply::<S, 2>(simd, (&rows, g.depth()), panel, (&mut out, g.output), g.patches()),
-                }
-            }
+            product(simd, (&rows, g.depth()), self.panels, (&mut out, g.output), g.patches());
             self.out.push(&out);
         }
     }
@@ -161,14 +156,20 @@ impl WithSimd for ImageGradient<'_, '_> {
         let g = self.geometry;
         let (mut rows, mut image) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.image_len()]);
         for gradient in self.gradient.chunks_exact(g.output_len()) {
-            for panel in self.panels {
-                match panel.vectors {
-                    1 => multiply::<S, 1>(simd, (gradient, g.output), panel, (&mut rows, g.depth()), g.patches()),
-                    _ => multiply::<S, 2>(simd, (gradient, g.output), panel, (&mut rows, g.depth()), g.patches()),
-                }
-            }
+            product(simd, (gradient, g.output), self.panels, (&mut rows, g.depth()), g.patches());
             g.scatter(&rows, &mut image);
             self.out.push(&image);
+        }
+    }
+}
+
+/// A product: `count` rows of `depth` numbers times all panels, into as many rows of `stride`.
+#[inline(always)]
+fn product<S: Simd>(simd: S, rows: (&[f32], usize), panels: &[Panel], out: (&mut [f32], usize), count: usize) {
+    for panel in panels {
+        match panel.vectors {
+            1 => multiply::<S, 1>(simd, rows, panel, (&mut *out.0, out.1), count),
+            _ => multiply::<S, 2>(simd, rows, panel, (&mut *out.0, out.1), count),
         }
     }
 }
