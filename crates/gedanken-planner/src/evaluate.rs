@@ -71,7 +71,9 @@ impl<'a> Evaluator<'a> {
         Ok(scores?.concat())
     }
 
-    /// The same, and the gradients of their energies `[tasks, samples, horizon, action]`.
+    /// The same, and gradients `[tasks, samples, horizon, action]`: of the energy where a candidate keeps the guardrails, of how far
+    /// it breaks them where it does not (Polyak's switching subgradient method, 1967). A guardrail that does not follow the
+    /// gradient only judges.
     pub fn gradients(
         &mut self,
         tasks: &[usize],
@@ -86,7 +88,14 @@ impl<'a> Evaluator<'a> {
             if !energy.is_autodiff() {
                 return Err(PlanError::NoGradient);
             }
-            let gradient = actions.grad(&energy.clone().sum().backward()).ok_or(PlanError::NoGradient)?;
+            let (slope, violation) = match violation {
+                Some(violation) if violation.is_autodiff() => {
+                    let broken = violation.clone().greater_elem(0.0);
+                    (energy.clone().mask_where(broken, violation.clone()), Some(violation.inner()))
+                }
+                violation => (energy.clone(), violation),
+            };
+            let gradient = actions.grad(&slope.sum().backward()).ok_or(PlanError::NoGradient)?;
             scores.extend(zip(read(energy.inner())?, violation)?);
             gradients.extend(read(gradient)?);
         }
@@ -159,7 +168,7 @@ impl Chunk<'_> {
         let way = Trajectory { start: self.start.clone(), latents: futures.clone(), actions };
         let mut violation: Option<Tensor<2>> = None;
         for guardrail in *guardrails {
-            let by = guardrail.violation(&way.clone().plain());
+            let by = guardrail.violation(&way);
             expect_shape("the guardrail's violation", &by.dims(), &[rows, steps])?;
             let by = by.clamp_min(0.0);
             violation = Some(violation.map_or(by.clone(), |sum| sum + by));

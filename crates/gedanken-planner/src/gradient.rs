@@ -1,4 +1,5 @@
-//! Planning by gradient: candidates slide down the energy, through the model, whose weights stay as they are.
+//! Planning by gradient: candidates slide down the energy, through the model, whose weights stay as they are; those that break a
+//! guardrail slide out of what it forbids first.
 
 use std::time::Instant;
 
@@ -33,7 +34,7 @@ impl Planner for Gradient {
         let mut evaluator = Evaluator::new(problem, config, bounds)?;
         let (horizon, length) = (evaluator.horizon, evaluator.length());
         let starts = |task: usize| {
-            let warm = problem.warm.map(|warm| warm.plans.remainder(task, warm.executed, horizon));
+            let warm = problem.warm.map(|warm| warm.remainder(task, horizon));
             let mean = warm.unwrap_or_else(|| vec![0.0; length]);
             let mut rng = noise::rng(problem.seeds[task], problem.step);
             let mut around = |number: usize| {

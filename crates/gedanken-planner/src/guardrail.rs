@@ -10,7 +10,8 @@ use crate::Trajectory;
 /// marked ([`Plans::violation`](crate::Plans::violation)): the agent's owner does the safe thing in its place.
 pub trait Guardrail: Sync {
     /// How far each imagined step breaks it, `[rows, steps]`, in the guardrail's own unit; 0 or less where it is kept. What is not a
-    /// number counts as infinitely broken.
+    /// number counts as infinitely broken. Planners that slide down a gradient follow this one's, where it has one, out of what is
+    /// forbidden.
     fn violation(&self, way: &Trajectory) -> Tensor<2>;
 }
 

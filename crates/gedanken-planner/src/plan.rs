@@ -36,13 +36,30 @@ pub struct Problem<'a> {
     pub warm: Option<Warm<'a>>,
 }
 
-/// A warm start: the plans before, of which the first `executed` actions are past.
+/// A warm start: the plans before, of which the first `executed` actions are past. A plan that breaks a guardrail was not
+/// executed, so all of it still lies ahead.
 #[derive(Clone, Copy, Debug)]
 pub struct Warm<'a> {
     /// The plans before.
     pub plans: &'a Plans,
     /// How many of their actions have been executed.
     pub executed: usize,
+}
+
+impl Warm<'_> {
+    /// What is left of a task's plan, as [`Plans::remainder`].
+    pub(crate) fn remainder(&self, task: usize, horizon: usize) -> Vec<f32> {
+        self.plans.remainder(task, self.executed_of(task), horizon)
+    }
+
+    /// What is left of a task's other sequences.
+    pub(crate) fn alternatives(&self, task: usize, horizon: usize) -> Vec<Vec<f32>> {
+        self.plans.alternatives(task, self.executed_of(task), horizon)
+    }
+
+    fn executed_of(&self, task: usize) -> usize {
+        if self.plans.violation[task] > 0.0 { 0 } else { self.executed }
+    }
 }
 
 /// One plan per task.

@@ -154,11 +154,10 @@ fn begin(
         expect_shape("the warm start", &[warm.plans.tasks, warm.plans.action], &[tasks, action])?;
     }
     let search = |task: usize| {
-        let before = problem.warm.map(|warm| (warm.plans, warm.executed));
-        let warm = before.map(|(plans, executed)| plans.remainder(task, executed, horizon));
+        let warm = problem.warm.map(|warm| warm.remainder(task, horizon));
         let mut search = TaskSearch::new(config, noise::rng(problem.seeds[task], problem.step), length, warm);
-        if let Some((plans, executed)) = before.filter(|_| style.shift_elites) {
-            search.elites.extend(plans.alternatives(task, executed, horizon).into_iter().map(Candidate::untried));
+        if let Some(warm) = problem.warm.filter(|_| style.shift_elites) {
+            search.elites.extend(warm.alternatives(task, horizon).into_iter().map(Candidate::untried));
         }
         search
     };

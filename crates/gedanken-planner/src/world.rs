@@ -44,14 +44,6 @@ impl Trajectory {
         }
         Tensor::cat(vec![start, self.latents.clone().narrow(1, 0, steps - 1)], 1)
     }
-
-    /// The same without a gradient.
-    pub(crate) fn plain(self) -> Self {
-        fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-            if tensor.is_autodiff() { tensor.inner() } else { tensor }
-        }
-        Self { start: plain(self.start), latents: plain(self.latents), actions: plain(self.actions) }
-    }
 }
 
 /// What the agent perceives, one row per task.

@@ -4,7 +4,7 @@ mod toy;
 
 use burn::prelude::*;
 use gedanken_planner::{
-    ActionCost, ActionLimit, Guardrail, Kind, LatentDistance, Norm, Objective, Over, PlanError, PlannerConfig,
+    ActionCost, ActionLimit, Guardrail, Kind, LatentDistance, Norm, Objective, Over, PlanError, PlannerConfig, Plans,
     Returned, Trajectory, Warm, WeightedSum,
 };
 use toy::{Ask, Disc, Lit, NanBeyond, Untracked, points, thorough, way};
@@ -103,6 +103,22 @@ fn the_mean_of_elites_is_no_plan_where_a_guardrail_forbids_it() {
             }
             assert!((x - 6.0).hypot(y) < 1.5, "it gets there all the same: ({x}, {y})");
         }
+    }
+}
+
+#[test]
+fn a_descent_slides_out_of_what_is_forbidden() {
+    // One sequence each, which begins straight through the disc: nothing else could have found the way around.
+    let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(Disc([3.0, 0.2], 1.0))];
+    let straight = Ask { goals: &[6.0, 0.0], ..Ask::default() };
+    for kind in [Kind::Gradient, Kind::Adam] {
+        let config = PlannerConfig { kind, samples: 1, iterations: 100, horizon: 10, min_std: 0.0, ..thorough() };
+        let through = straight.with(&config).unwrap();
+        let warm = Some(Warm { plans: &through, executed: 0 });
+        let around = Ask { guardrails: &guardrails, warm, ..straight }.with(&config).unwrap();
+        assert_eq!(around.violation, [0.0], "{kind:?}");
+        let excess = around.energy[0] / through.energy[0];
+        assert!((1.0..1.25).contains(&excess), "{kind:?}: the way around costs {excess} times as much");
     }
 }
 
@@ -233,6 +249,11 @@ fn a_warm_start_shifts_by_what_was_executed_and_fills_up_with_zeros() {
     let after = Ask { warm, ..Ask::default() }.with(&config).unwrap();
     let expected = [0.7, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     assert!(after.actions.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{:?}", after.actions);
+    // A plan that breaks a guardrail was not executed.
+    let refused = Plans { violation: vec![0.5], ..before.clone() };
+    let warm = Some(Warm { plans: &refused, executed: 3 });
+    let again = Ask { warm, ..Ask::default() }.with(&config).unwrap();
+    assert!(again.actions.iter().zip(&before.actions).all(|(a, b)| (a - b).abs() < 1e-4), "{:?}", again.actions);
     assert_eq!(before.remainder(0, 1, 2), [0.3, 0.4, 0.5, 0.6]);
     assert_eq!(before.remainder(0, 9, 1), [0.0, 0.0]);
 }
