@@ -17,24 +17,26 @@ use crate::variance::degrees;
 /// do: a mean, so that the coefficient does not depend on the width.
 pub fn covariance(x: Tensor<2>) -> Tensor<1> {
     let [samples, features] = x.dims();
-    mean_squared_off_diagonal(x, if samples < features { gram } else { direct })
-}
-
-/// `X^T X`: `[features, features]`.
-fn direct(x: Tensor<2>) -> Tensor<2> {
-    x.clone().transpose().matmul(x)
-}
-
-/// `X X^T`: `[samples, samples]`.
-fn gram(x: Tensor<2>) -> Tensor<2> {
-    x.clone().matmul(x.transpose())
-}
-
-fn mean_squared_off_diagonal(x: Tensor<2>, product: fn(Tensor<2>) -> Tensor<2>) -> Tensor<1> {
-    let [samples, features] = x.dims();
     // Scaled before the product, so that its entries stay in range in half precision too.
     let scaled = (x.clone() - x.mean_dim(0)) / degrees(samples).sqrt();
     let diagonal = scaled.clone().square().sum_dim(0).square().sum();
     let entries = (features * features.saturating_sub(1)).max(1);
-    (product(scaled).square().sum() - diagonal) / entries as f64
+    (squared_norm_of_product(scaled) - diagonal) / entries as f64
+}
+
+/// `||X^T X||_F^2 = ||X X^T||_F^2`.
+///
+/// It is `<X, K>` with `K = X X^T X`, and its gradient is `4 K`: one more product, where differentiating the square of the first
+/// one takes two. So `K` is a constant here, and only the value and its first derivative are right.
+fn squared_norm_of_product(x: Tensor<2>) -> Tensor<1> {
+    let [samples, features] = x.dims();
+    let constant = x.clone().detach();
+    let turned = constant.clone().transpose();
+    let k = if samples < features {
+        constant.clone().matmul(turned).matmul(constant)
+    } else {
+        constant.clone().matmul(turned.matmul(constant))
+    };
+    let norm = (x * k).sum();
+    norm.clone() * 4.0 - norm.detach() * 3.0
 }
