@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use gedanken_encoder::LatentShape;
-use gedanken_nn::{Conv3x3, Conv3x3Config, Mlp};
+use gedanken_nn::{Conv3x3, Conv3x3Config, Mlp, max_pool_2x2};
 
 /// Reads actions from pairs of latents. Trained with the encoder: it is part of what shapes the latent.
 #[derive(Module, Debug)]
@@ -56,16 +56,4 @@ impl InverseDynamics {
             }
         }
     }
-}
-
-/// Channels-last max-pool of 2 x 2 cells; an odd last row or column is left out.
-fn max_pool_2x2(x: Tensor<4>) -> Tensor<4> {
-    let [batch, rows, columns, channels] = x.dims();
-    let (rows, columns) = (rows / 2, columns / 2);
-    let even = x.narrow(1, 0, 2 * rows).narrow(2, 0, 2 * columns);
-    // The way back through a comparison of two halves is a mask; through a maximum over a dimension, a scatter.
-    let half = |x: &Tensor<3>, which: usize| x.clone().narrow(2, which * x.dims()[2] / 2, x.dims()[2] / 2);
-    let beside = even.reshape([batch, 2 * rows * columns, 2 * channels]);
-    let wide = half(&beside, 0).max_pair(half(&beside, 1)).reshape([batch, rows, 2 * columns * channels]);
-    half(&wide, 0).max_pair(half(&wide, 1)).reshape([batch, rows, columns, channels])
 }

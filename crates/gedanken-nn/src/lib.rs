@@ -1,5 +1,6 @@
-//! Blocks that encoders and predictors share.
+//! Blocks that encoders and predictors share, and the update of their weights.
 
+mod adamw;
 mod attention;
 mod conv;
 mod feed_forward;
@@ -14,13 +15,14 @@ mod patches;
 mod projector;
 mod readout;
 
+pub use adamw::{AdamWStep, adamw};
 pub use attention::{Attention, AttentionConfig};
 pub use conv::{Conv3x3, Conv3x3Config};
 pub use feed_forward::{FeedForward, FeedForwardConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use gru::{PackedGru, gru_step};
 pub use linear::normal_linear;
-pub use max_pool::max_pool_3x3;
+pub use max_pool::{max_pool_2x2, max_pool_3x3};
 pub use mlp::Mlp;
 pub use noise::Noise;
 pub use patches::{embed_patches, halve};

@@ -15,78 +15,85 @@ use crate::kernels::max_pool::{self, Geometry};
 ///
 /// On the CPU it runs on kernels of its own; elsewhere it is burn's pool between two permutations.
 pub fn max_pool_3x3(maps: Tensor<4>) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::max_pool_3x3(maps.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::max_pool(maps.into_dispatch(), 3))
 }
 
-/// The operation of [`max_pool_3x3`] and its gradient, in the same shapes.
+/// The greatest of 2 x 2 pixels, side by side: maps `[batch, height, width, channels]` ->
+/// `[batch, floor(height / 2), floor(width / 2), channels]`; else as [`max_pool_3x3`].
+pub fn max_pool_2x2(maps: Tensor<4>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::max_pool(maps.into_dispatch(), 2))
+}
+
+/// The operation of [`max_pool_3x3`] and [`max_pool_2x2`], by its `side`, and its gradient, in the same shapes.
 #[backend_extension(Flex, Cube, Autodiff)]
-pub(crate) trait MaxPool3x3Ops: Backend {
+pub(crate) trait MaxPoolOps: Backend {
     /// The pooled `maps`.
-    fn max_pool_3x3(maps: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::forward::<Self>(maps)
+    fn max_pool(maps: FloatTensor<Self>, side: usize) -> FloatTensor<Self> {
+        composed::forward::<Self>(maps, side)
     }
 
     /// The gradient of `maps`, given that of the result.
-    fn max_pool_3x3_gradient(maps: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::gradient::<Self>(maps, gradient)
+    fn max_pool_gradient(maps: FloatTensor<Self>, side: usize, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::gradient::<Self>(maps, side, gradient)
     }
 }
 
-impl MaxPool3x3Ops for Cube {}
+impl MaxPoolOps for Cube {}
 
-impl MaxPool3x3Ops for Flex {
-    fn max_pool_3x3(maps: FloatTensor<Self>) -> FloatTensor<Self> {
+impl MaxPoolOps for Flex {
+    fn max_pool(maps: FloatTensor<Self>, side: usize) -> FloatTensor<Self> {
         match contiguous([maps]) {
             Ok([maps]) => {
-                let geometry = geometry(&maps.shape());
+                let geometry = geometry(&maps.shape(), side);
                 let [rows, columns] = geometry.pooled();
                 tensor(max_pool::forward(geometry, maps.storage()), [geometry.batch, rows, columns, geometry.channels])
             }
-            Err([maps]) => composed::forward::<Self>(maps),
+            Err([maps]) => composed::forward::<Self>(maps, side),
         }
     }
 
-    fn max_pool_3x3_gradient(maps: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn max_pool_gradient(maps: FloatTensor<Self>, side: usize, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         match contiguous([maps, gradient]) {
             Ok([maps, gradient]) => {
-                let of_maps = max_pool::backward(geometry(&maps.shape()), maps.storage(), gradient.storage());
+                let of_maps = max_pool::backward(geometry(&maps.shape(), side), maps.storage(), gradient.storage());
                 tensor(of_maps, maps.shape().dims::<4>())
             }
-            Err([maps, gradient]) => composed::gradient::<Self>(maps, gradient),
+            Err([maps, gradient]) => composed::gradient::<Self>(maps, side, gradient),
         }
     }
 }
 
-fn geometry(maps: &Shape) -> Geometry {
+fn geometry(maps: &Shape, side: usize) -> Geometry {
     let [batch, height, width, channels] = maps.dims();
-    Geometry { batch, height, width, channels }
+    Geometry { batch, height, width, channels, side }
 }
 
-impl<B: MaxPool3x3Ops, C: CheckpointStrategy> MaxPool3x3Ops for Autodiff<B, C> {
-    fn max_pool_3x3(maps: FloatTensor<Self>) -> FloatTensor<Self> {
+impl<B: MaxPoolOps, C: CheckpointStrategy> MaxPoolOps for Autodiff<B, C> {
+    fn max_pool(maps: FloatTensor<Self>, side: usize) -> FloatTensor<Self> {
         match Step.prepare::<C>([maps.node()]).compute_bound().stateful() {
             OpsKind::Tracked(step) => {
                 let maps = maps.into_primitive();
-                step.finish(maps.clone(), B::max_pool_3x3(maps))
+                step.finish((maps.clone(), side), B::max_pool(maps, side))
             }
-            OpsKind::UnTracked(step) => step.finish(B::max_pool_3x3(maps.into_primitive())),
+            OpsKind::UnTracked(step) => step.finish(B::max_pool(maps.into_primitive(), side)),
         }
     }
 }
 
-/// The way back through [`MaxPool3x3Ops::max_pool_3x3`]. It looks for the greatest again, which is cheaper than to have kept where
+/// The way back through [`MaxPoolOps::max_pool`]. It looks for the greatest again, which is cheaper than to have kept where
 /// they were.
 #[derive(Debug)]
 struct Step;
 
-impl<B: MaxPool3x3Ops> Backward<B, 1> for Step {
-    type State = FloatTensor<B>;
+impl<B: MaxPoolOps> Backward<B, 1> for Step {
+    type State = (FloatTensor<B>, usize);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [node] = ops.parents;
         let gradient = gradients.consume::<B>(&ops.node);
+        let (maps, side) = ops.state;
         if let Some(node) = node {
-            gradients.register::<B>(node.id, B::max_pool_3x3_gradient(ops.state, gradient));
+            gradients.register::<B>(node.id, B::max_pool_gradient(maps, side, gradient));
         }
     }
 }
@@ -97,9 +104,7 @@ mod composed {
 
     use super::*;
 
-    const KERNEL: [usize; 2] = [3, 3];
     const STRIDE: [usize; 2] = [2, 2];
-    const PADDING: [usize; 2] = [1, 1];
     const DILATION: [usize; 2] = [1, 1];
 
     fn channels_first<B: Backend>(maps: FloatTensor<B>) -> FloatTensor<B> {
@@ -110,17 +115,24 @@ mod composed {
         B::float_permute(maps, &[0, 2, 3, 1])
     }
 
-    pub(super) fn forward<B: Backend>(maps: FloatTensor<B>) -> FloatTensor<B> {
-        channels_last::<B>(B::max_pool2d(channels_first::<B>(maps), KERNEL, STRIDE, PADDING, DILATION, false))
+    /// Size of the squares, and how far they reach beyond the edges.
+    fn squares(side: usize) -> ([usize; 2], [usize; 2]) {
+        ([side; 2], [side - 2; 2])
     }
 
-    pub(super) fn gradient<B: Backend>(maps: FloatTensor<B>, gradient: FloatTensor<B>) -> FloatTensor<B> {
+    pub(super) fn forward<B: Backend>(maps: FloatTensor<B>, side: usize) -> FloatTensor<B> {
+        let (kernel, padding) = squares(side);
+        channels_last::<B>(B::max_pool2d(channels_first::<B>(maps), kernel, STRIDE, padding, DILATION, false))
+    }
+
+    pub(super) fn gradient<B: Backend>(maps: FloatTensor<B>, side: usize, gradient: FloatTensor<B>) -> FloatTensor<B> {
+        let (kernel, padding) = squares(side);
         let (maps, gradient) = (channels_first::<B>(maps), channels_first::<B>(gradient));
         let indices = IntDType::I32;
         let pooled =
-            B::max_pool2d_with_indices(maps.clone(), KERNEL, STRIDE, PADDING, DILATION, false, indices).indices;
+            B::max_pool2d_with_indices(maps.clone(), kernel, STRIDE, padding, DILATION, false, indices).indices;
         let of_maps =
-            B::max_pool2d_with_indices_backward(maps, KERNEL, STRIDE, PADDING, DILATION, false, gradient, pooled);
+            B::max_pool2d_with_indices_backward(maps, kernel, STRIDE, padding, DILATION, false, gradient, pooled);
         channels_last::<B>(of_maps.x_grad)
     }
 }

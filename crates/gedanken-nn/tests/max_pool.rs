@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::max_pool_3x3;
+use gedanken_nn::{max_pool_2x2, max_pool_3x3};
 
 const SHAPES: [[usize; 4]; 7] =
     [[1, 1, 1, 1], [2, 5, 7, 3], [70, 4, 6, 8], [3, 33, 31, 16], [1, 2, 1, 33], [2, 65, 65, 2], [1, 3, 3, 300]];
@@ -23,9 +23,10 @@ fn both(maps: &Tensor<4>, forward: impl Fn(Tensor<4>) -> Tensor<4>) -> [Vec<f32>
     [values(out), values(maps.grad(&gradients).expect("maps"))]
 }
 
-/// Burn's pool.
-fn reference(maps: Tensor<4>) -> Tensor<4> {
-    let pool = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+/// Burn's pool of squares of this side.
+fn reference(side: usize, maps: Tensor<4>) -> Tensor<4> {
+    let around = PaddingConfig2d::Explicit(side - 2, side - 2, side - 2, side - 2);
+    let pool = MaxPool2dConfig::new([side, side]).with_strides([2, 2]).with_padding(around);
     pool.init().forward(maps.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
 }
 
@@ -33,9 +34,15 @@ fn reference(maps: Tensor<4>) -> Tensor<4> {
 fn result_and_gradient_are_those_of_burns_pool() {
     for shape in SHAPES {
         let maps = maps(shape);
-        let (ours, burns) = (both(&maps, max_pool_3x3), both(&maps, reference));
-        for (name, (ours, burns)) in ["result", "gradient"].iter().zip(ours.iter().zip(&burns)) {
-            assert_close(&format!("{shape:?}: {name}"), ours, burns);
+        let mut pairs = vec![(3, both(&maps, max_pool_3x3))];
+        if shape[1..3].iter().all(|&pixels| pixels > 1) {
+            pairs.push((2, both(&maps, max_pool_2x2)));
+        }
+        for (side, ours) in pairs {
+            let burns = both(&maps, |maps| reference(side, maps));
+            for (name, (ours, burns)) in ["result", "gradient"].iter().zip(ours.iter().zip(&burns)) {
+                assert_close(&format!("{shape:?}, {side} x {side}: {name}"), ours, burns);
+            }
         }
     }
 }

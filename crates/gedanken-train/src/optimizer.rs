@@ -1,49 +1,56 @@
-//! The optimiser: burn's AdamW, whose state is read back onto the CPU.
+//! The optimiser: AdamW on a kernel of our own, whose state is read back onto the CPU.
 
-use burn::optim::{AdamW, AdamWConfig, AdamWState, LearningRate, ModuleOptimizer, Optimizer, RecordState};
+use burn::optim::{AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer, RecordState};
 use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
+use gedanken_nn::AdamWStep;
 
-/// AdamW (Loshchilov and Hutter, 2019) with PyTorch's epsilon.
+/// AdamW (Loshchilov and Hutter, 2019) with PyTorch's numbers: betas 0.9 and 0.999, epsilon 1e-8.
 pub fn adamw(weight_decay: f64) -> ModuleOptimizer {
-    let config = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(weight_decay as f32);
-    ModuleOptimizer::from(FromHost(config.build()))
+    ModuleOptimizer::from(AdamW { decay: weight_decay })
 }
 
-/// [`AdamW`] but for one thing. burn puts a stored state on its default device before the next step moves it to where the
-/// parameters are. With a GPU backend compiled in, that is a GPU, and no run could go on where there is none.
 #[derive(Clone)]
-struct FromHost(AdamW);
+struct AdamW {
+    decay: f64,
+}
 
-/// The state of [`FromHost`].
+/// Time and moments. burn puts a stored state on its default device before the next step moves it to where the parameters are.
+/// With a GPU backend compiled in, that is a GPU, and no run could go on where there is none: this one goes to the CPU.
 #[derive(Clone)]
-struct HostState<const D: usize>(AdamWState<D>);
+struct State<const D: usize>(AdaptiveMomentumState<D>);
 
-impl<const D: usize> RecordState for HostState<D> {
+impl<const D: usize> RecordState for State<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         self.0.state_flatten(prefix, out);
     }
 
     fn state_unflatten(prefix: &str, src: &mut StateSource, _default: &Device) -> Option<Self> {
-        AdamWState::state_unflatten(prefix, src, &Device::flex()).map(Self)
+        AdaptiveMomentumState::state_unflatten(prefix, src, &Device::flex()).map(Self)
     }
 }
 
-impl Optimizer for FromHost {
-    type State<const D: usize> = HostState<D>;
+impl Optimizer for AdamW {
+    type State<const D: usize> = State<D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
-        tensor: Tensor<D>,
+        weights: Tensor<D>,
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let (tensor, state) = self.0.step(rate, tensor, gradient, state.map(|state| state.0));
-        (tensor, state.map(HostState))
+        let zeros = || Tensor::zeros(weights.dims(), (&weights.device(), weights.dtype()));
+        let (time, moments) = match state {
+            Some(State(state)) => (state.time + 1, [state.moment_1, state.moment_2]),
+            None => (1, [zeros(), zeros()]),
+        };
+        let step = AdamWStep { rate, decay: self.decay, betas: [0.9, 0.999], epsilon: 1e-8, time };
+        let (weights, [first, second]) = gedanken_nn::adamw(weights, gradient, moments, step);
+        (weights, Some(State(AdaptiveMomentumState::new(time, first, second))))
     }
 
-    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        HostState(AdamW::to_device(state.0, device))
+    fn to_device<const D: usize>(State(state): Self::State<D>, device: &Device) -> Self::State<D> {
+        State(state.to_device(device))
     }
 }

@@ -1,8 +1,9 @@
 //! A 3x3 convolution of channels-last images, stride 1, zeros around, and its gradients.
 //!
-//! Nothing is unrolled into a matrix first. In a row with a pixel of zeros at either end, the three pixels that one row of
-//! the kernel sees are consecutive numbers, and those of the next pixel begin one pixel later. So each row of the kernel is
-//! a matrix product whose left factor is the image itself, with rows that overlap.
+//! Nothing is copied or unrolled into a matrix first. The three pixels that one row of the kernel sees are consecutive numbers, and
+//! those of the next pixel begin one pixel later. So each row of the kernel is a matrix product whose left factor is the image
+//! itself, with rows that overlap. At the left and right edge, where the kernel sees two pixels, the product's rows are those of
+//! a column. Of the zeros around an image none is ever read.
 
 use std::ops::Range;
 
@@ -33,22 +34,15 @@ impl Geometry {
         self.height * self.width * self.output
     }
 
-    fn padded_row(&self) -> usize {
-        (self.width + 2) * self.input
-    }
-
-    /// Copies an image between the columns of zeros that stand left and right in `padded`.
-    fn pad(&self, image: &[f32], padded: &mut [f32]) {
-        let row = self.width * self.input;
-        for (to, from) in padded.chunks_exact_mut(self.padded_row()).zip(image.chunks_exact(row)) {
-            to[self.input..][..row].copy_from_slice(from);
-        }
-    }
-
     /// The rows of the result for which row `kernel_row` of the kernel lies within the image: all but the first or last.
-    fn rows(&self, kernel_row: usize) -> (usize, usize) {
-        (1usize.saturating_sub(kernel_row), self.height.min(self.height + 1 - kernel_row))
+    fn rows(&self, kernel_row: usize) -> Range<usize> {
+        within(self.height, kernel_row)
     }
+}
+
+/// Those of `pixels` for which a kernel's row or column `tap` lies within.
+fn within(pixels: usize, tap: usize) -> Range<usize> {
+    1usize.saturating_sub(tap)..pixels.min(pixels + 1 - tap)
 }
 
 /// The convolution: images `[batch, height, width, input]`, weights `[3 * 3 * input, output]`, bias `[output]`
@@ -121,14 +115,12 @@ impl WithSimd for Forward<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let geometry = self.geometry;
-        let mut padded = vec![0.0; geometry.height * geometry.padded_row()];
         let mut out = vec![0.0; geometry.output_len()];
         for image in self.images.chunks_exact(geometry.input_len()) {
-            geometry.pad(image, &mut padded);
             for panel in self.panels {
                 match panel.vectors {
-                    1 => convolve::<S, 1>(simd, geometry, &padded, panel, &mut out),
-                    _ => convolve::<S, 2>(simd, geometry, &padded, panel, &mut out),
+                    1 => convolve::<S, 1>(simd, geometry, image, panel, &mut out),
+                    _ => convolve::<S, 2>(simd, geometry, image, panel, &mut out),
                 }
             }
             if self.relu {
@@ -142,21 +134,30 @@ impl WithSimd for Forward<'_, '_> {
 
 /// One image, one panel of the output's channels.
 #[inline(always)]
-fn convolve<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, padded: &[f32], panel: &Panel, out: &mut [f32]) {
-    let depth = 3 * g.input;
+fn convolve<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, image: &[f32], panel: &Panel, out: &mut [f32]) {
+    let (row, out_row) = (g.width * g.input, g.width * g.output);
     let (weights, _) = S::as_simd_f32s(&panel.weights);
     let (bias, _) = S::as_simd_f32s(&panel.bias);
     // The kernel's middle row first: it lies within the image everywhere, so it starts the sums.
     for kernel_row in [1, 0, 2] {
-        let weights = &weights[kernel_row * depth * VECTORS..][..depth * VECTORS];
+        let weights = &weights[kernel_row * 3 * g.input * VECTORS..][..3 * g.input * VECTORS];
         let bias = (kernel_row == 1).then_some(bias);
-        let (first, last) = g.rows(kernel_row);
-        for y in first..last {
-            let a = &padded[(y + kernel_row - 1) * g.padded_row()..][..g.padded_row()];
-            let out = &mut out[y * g.width * g.output..][..g.width * g.output];
-            for_pieces!((x in g.width) multiply_rows::<S, _, VECTORS>(
+        let rows = g.rows(kernel_row);
+        for y in rows.clone() {
+            let a = &image[(y + kernel_row - 1) * row..][..row];
+            let out = &mut out[y * out_row..][..out_row];
+            for_pieces!((x in g.width.saturating_sub(2)) multiply_rows::<S, _, VECTORS>(
                 simd, &a[x * g.input..], g.input, weights, bias,
-                &mut out[x * g.output + panel.from..], g.output, panel.width,
+                &mut out[(x + 1) * g.output + panel.from..], g.output, panel.width,
+            ));
+        }
+        for x in (0..g.width).step_by(g.width.saturating_sub(1).max(1)) {
+            let taps = usize::from(x == 0)..3 - usize::from(x + 1 == g.width);
+            let weights = &weights[taps.start * g.input * VECTORS..taps.end * g.input * VECTORS];
+            let (first, from) = (rows.start, (x + taps.start - 1) * g.input);
+            for_pieces!((y in rows.len()) multiply_rows::<S, _, VECTORS>(
+                simd, &image[(first + y + kernel_row - 1) * row + from..], row, weights, bias,
+                &mut out[(first + y) * out_row + x * g.output + panel.from..], out_row, panel.width,
             ));
         }
     }
@@ -176,16 +177,14 @@ impl WithSimd for WeightGradient<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Part {
         let g = self.geometry;
         let mut part = Part::new(9 * g.input, g.output, S::F32_LANES);
-        let mut padded = vec![0.0; g.height * g.padded_row()];
-        let mut widened = vec![0.0; g.height * g.width * part.stride];
+        let mut room = vec![0.0; g.height * g.width * part.stride];
         for (image, gradient) in self.images.chunks_exact(g.input_len()).zip(self.gradient.chunks_exact(g.output_len()))
         {
-            g.pad(image, &mut padded);
-            part.widen(gradient, &mut widened);
+            let gradient = part.widen(gradient, &mut room);
             for (from, vectors) in panels(g.output, S::F32_LANES) {
                 match vectors {
-                    1 => correlate::<S, 1>(simd, g, &padded, &widened, from, &mut part),
-                    _ => correlate::<S, 2>(simd, g, &padded, &widened, from, &mut part),
+                    1 => correlate::<S, 1>(simd, g, image, gradient, from, &mut part),
+                    _ => correlate::<S, 2>(simd, g, image, gradient, from, &mut part),
                 }
             }
         }
@@ -202,42 +201,44 @@ const STRIP: usize = 192;
 fn correlate<S: Simd, const VECTORS: usize>(
     simd: S,
     g: Geometry,
-    padded: &[f32],
+    image: &[f32],
     gradient: &[f32],
     from: usize,
     part: &mut Part,
 ) {
-    let depth = 3 * g.input;
     let strip = (STRIP / g.width).max(1);
     for top in (0..g.height).step_by(strip) {
-        for kernel_row in 0..3 {
-            let (first, last) = g.rows(kernel_row);
-            for_pieces!((k in depth) correlate_weights::<S, _, VECTORS>(
-                simd, g, (first.max(top), last.min(top + strip)), &padded[k..], kernel_row, &gradient[from..],
-                &mut part.weights[(kernel_row * depth + k) * part.stride + from..], part.stride,
+        for tap in 0..9 {
+            let rows = g.rows(tap / 3);
+            let rows = rows.start.max(top)..rows.end.min(top + strip);
+            for_pieces!((k in g.input) correlate_weights::<S, _, VECTORS>(
+                simd, g, &image[k..], tap, rows.clone(), &gradient[from..],
+                &mut part.weights[(tap * g.input + k) * part.stride + from..], part.stride,
             ));
         }
     }
 }
 
-/// The gradient of `WEIGHTS` consecutive rows of the weights, summed over rows `first..last` of the result.
+/// The gradient of a kernel's pixel `tap`, of `WEIGHTS` consecutive channels, summed over some rows of the result.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn correlate_weights<S: Simd, const WEIGHTS: usize, const VECTORS: usize>(
     simd: S,
     g: Geometry,
-    (first, last): (usize, usize),
-    padded: &[f32],
-    kernel_row: usize,
+    image: &[f32],
+    tap: usize,
+    rows: Range<usize>,
     gradient: &[f32],
     sum: &mut [f32],
     stride: usize,
 ) {
+    let columns = within(g.width, tap % 3);
     let mut tile = load::<S, WEIGHTS, VECTORS>(simd, sum, stride, VECTORS * S::F32_LANES);
-    for y in first..last {
-        let a = (&padded[(y + kernel_row - 1) * g.padded_row()..], g.input);
-        let b = (&gradient[y * g.width * stride..], stride);
-        add_outers(simd, a, b, g.width, &mut tile);
+    for y in rows.filter(|_| !columns.is_empty()) {
+        let seen = (y + tap / 3 - 1) * g.width + columns.start + tap % 3 - 1;
+        let a = (&image[seen * g.input..], g.input);
+        let b = (&gradient[(y * g.width + columns.start) * stride..], stride);
+        add_outers(simd, a, b, columns.len(), &mut tile);
     }
     store(simd, &tile, sum, stride, VECTORS * S::F32_LANES);
 }

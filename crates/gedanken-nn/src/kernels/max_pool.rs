@@ -1,4 +1,4 @@
-//! The greatest of 3 x 3 pixels around every second one of channels-last images, and the way back.
+//! The greatest of 3 x 3 pixels around every second one of channels-last images, or of 2 x 2 side by side; and the way back.
 
 use std::ops::Range;
 
@@ -7,19 +7,21 @@ use pulp::{Simd, WithSimd};
 use super::simd::dispatch;
 use super::{Images, collect_images};
 
-/// What is pooled: `batch` images of `height * width` pixels of `channels` numbers.
+/// What is pooled: `batch` images of `height * width` pixels of `channels` numbers, by squares of `side` pixels: 3, which overlap and
+/// reach beyond the edges, or 2, which leave an odd last row or column out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
     pub batch: usize,
     pub height: usize,
     pub width: usize,
     pub channels: usize,
+    pub side: usize,
 }
 
 impl Geometry {
     /// Rows and columns of the result.
     pub fn pooled(&self) -> [usize; 2] {
-        [self.height.div_ceil(2), self.width.div_ceil(2)]
+        [self.height, self.width].map(|pixels| (pixels + self.side - 2) / 2)
     }
 
     fn length(&self) -> usize {
@@ -34,8 +36,8 @@ impl Geometry {
     /// Where the pixels that the result at a row and column is the greatest of begin, row by row.
     #[inline(always)]
     fn taps(&self, row: usize, column: usize) -> impl Iterator<Item = usize> + use<> {
-        let Self { height, width, channels, .. } = *self;
-        let around = |middle: usize, end: usize| middle.saturating_sub(1)..(middle + 2).min(end);
+        let Self { height, width, channels, side, .. } = *self;
+        let around = |middle: usize, end: usize| (middle + 2).saturating_sub(side)..(middle + 2).min(end);
         let columns = around(2 * column, width);
         around(2 * row, height).flat_map(move |y| columns.clone().map(move |x| (y * width + x) * channels))
     }

@@ -3,6 +3,7 @@
 //! Every kernel is parallel over the images of a batch. A batch is cut into tasks by its size alone, and what the tasks
 //! hand back is added in their order, so results are the same bits whatever the number of threads.
 
+pub(crate) mod adamw;
 pub(crate) mod conv3x3;
 pub(crate) mod flex;
 pub(crate) mod group_norm;

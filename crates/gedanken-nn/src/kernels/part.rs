@@ -17,14 +17,19 @@ impl Part {
         Self { stride, weights: vec![0.0; depth * stride], bias: vec![0.0; output] }
     }
 
-    /// Adds an image's gradient `[rows, output]` to the bias', and copies it to rows of whole vectors, `[rows, stride]`.
+    /// Adds an image's gradient `[rows, output]` to the bias', and gives it in rows of whole vectors, `[rows, stride]`: in `room`,
+    /// if it has none.
     #[inline(always)]
-    pub fn widen(&mut self, gradient: &[f32], widened: &mut [f32]) {
+    pub fn widen<'a>(&mut self, gradient: &'a [f32], room: &'a mut [f32]) -> &'a [f32] {
         let output = self.bias.len();
-        for (to, row) in widened.chunks_exact_mut(self.stride).zip(gradient.chunks_exact(output)) {
-            add(&mut self.bias, row);
+        gradient.chunks_exact(output).for_each(|row| add(&mut self.bias, row));
+        if output == self.stride {
+            return gradient;
+        }
+        for (to, row) in room.chunks_exact_mut(self.stride).zip(gradient.chunks_exact(output)) {
             to[..output].copy_from_slice(row);
         }
+        room
     }
 
     /// The gradients `[depth, output]` and `[output]` of all parts, which are added in their order.

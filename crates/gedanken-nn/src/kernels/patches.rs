@@ -202,15 +202,15 @@ impl WithSimd for WeightGradient<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Part {
         let g = self.geometry;
         let mut part = Part::new(g.depth(), g.output, S::F32_LANES);
-        let (mut rows, mut widened) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.patches() * part.stride]);
+        let (mut rows, mut room) = (vec![0.0; g.patches() * g.depth()], vec![0.0; g.patches() * part.stride]);
         let gradients = self.gradient.chunks_exact(g.output_len());
         for (image, gradient) in self.images.chunks_exact(g.image_len()).zip(gradients) {
             g.gather(image, &mut rows);
-            part.widen(gradient, &mut widened);
+            let gradient = part.widen(gradient, &mut room);
             for (from, vectors) in panels(g.output, S::F32_LANES) {
                 match vectors {
-                    1 => correlate::<S, 1>(simd, g, &rows, &widened, from, &mut part),
-                    _ => correlate::<S, 2>(simd, g, &rows, &widened, from, &mut part),
+                    1 => correlate::<S, 1>(simd, g, &rows, gradient, from, &mut part),
+                    _ => correlate::<S, 2>(simd, g, &rows, gradient, from, &mut part),
                 }
             }
         }
