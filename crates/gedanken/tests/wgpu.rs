@@ -1,6 +1,7 @@
 //! The same numbers on a GPU's interface as on the CPU: on a software Vulkan device, which any machine can have
 //! (Debian: `mesa-vulkan-drivers`). Without one the test says so and passes.
 
+use std::path::Path;
 use std::process::Command;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -248,15 +249,48 @@ fn config(encoder: EncoderConfig, predictor: PredictorConfig, shared_norm: bool)
     }
 }
 
+/// Runs the test of this name again, in a process of its own and with more in its environment; what it printed.
+fn again(name: &str, environment: &[(&str, &Path)]) -> String {
+    let mut again = Command::new(std::env::current_exe().expect("this test has a binary"));
+    again.args(["--exact", name, "--nocapture"]).envs(environment.iter().copied());
+    // Kernels are tuned on the device itself, which takes minutes on a slow one: only as much as must be.
+    let output = again.env(INSIDE, "1").env("CUBECL_AUTOTUNE_LEVEL", "minimal").output().expect("it starts");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn the_first_run_on_a_gpu_is_announced_and_what_it_learns_is_kept_in_the_users_cache() {
+    let name = "the_first_run_on_a_gpu_is_announced_and_what_it_learns_is_kept_in_the_users_cache";
+    if std::env::var_os(INSIDE).is_some() {
+        match gedanken::device::choose("wgpu:software") {
+            Ok(chosen) => {
+                let [a, b] = [1, 2].map(|seed| tensor::<2>([64, 64], seed, &chosen.device));
+                assert!(host(a.matmul(b)).iter().all(|x| x.is_finite()));
+                println!("note: {}", chosen.note.unwrap_or_default());
+            }
+            Err(why) => println!("not tested: {why}"),
+        }
+        return;
+    }
+    let cache = tempfile::tempdir().expect("a folder");
+    let run = || again(name, &[("XDG_CACHE_HOME", cache.path()), ("HOME", cache.path())]);
+    let first = run();
+    if first.contains("not tested: ") {
+        return println!("{first}");
+    }
+    let (_, note) = first.split_once("note: the first run on a GPU: ").expect(&first);
+    let (path, _) = note.split_once("slow; ").and_then(|(_, rest)| rest.split_once(" remembers")).expect(&first);
+    assert!(Path::new(path).starts_with(cache.path()), "{path}");
+    assert!(Path::new(path).exists(), "nothing is kept in {path}");
+    assert!(run().contains("note: \n"), "the second run says nothing");
+}
+
 #[test]
 fn a_software_vulkan_device_agrees_with_the_cpu() {
     if std::env::var_os(INSIDE).is_none() {
-        // Kernels are tuned on the device itself, which takes minutes on a slow one: only as much as must be.
-        let mut again = Command::new(std::env::current_exe().expect("this test has a binary"));
-        again.args(["--exact", "a_software_vulkan_device_agrees_with_the_cpu", "--nocapture"]);
-        let status = again.env(INSIDE, "1").env("CUBECL_AUTOTUNE_LEVEL", "minimal").status();
-        assert!(status.expect("it starts").success());
-        return;
+        return println!("{}", again("a_software_vulkan_device_agrees_with_the_cpu", &[]));
     }
     let gpu = match gedanken::device::choose("wgpu:software") {
         Ok(chosen) => chosen.device,

@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 use super::panel::{Panel, multiply_rows, panels};
 use super::part::Part;
 use super::simd::dispatch;
-use super::tile::{add_outers, for_pieces, load, store};
+use super::tile::{add_dots, add_outers, for_pieces, load, store};
 use super::{Images, collect_images, for_images};
 
 /// What is convolved: `batch` images of `height * width` pixels, from `input` to `output` channels.
@@ -92,7 +92,7 @@ pub(crate) fn rectified(geometry: Geometry, result: &[f32], gradient: &[f32]) ->
 pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (length, out_length) = (geometry.input_len(), geometry.output_len());
     let batch = if length * out_length == 0 { 0 } else { geometry.batch };
-    let parts = for_images(batch, |range| {
+    let parts = for_images(batch, Part::LEAST_IMAGES, |range| {
         let images = &images[range.start * length..range.end * length];
         let gradient = &gradient[range.start * out_length..range.end * out_length];
         dispatch(geometry.output, WeightGradient { geometry, images, gradient })
@@ -138,19 +138,22 @@ fn convolve<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, image: &[f32], 
     let (row, out_row) = (g.width * g.input, g.width * g.output);
     let (weights, _) = S::as_simd_f32s(&panel.weights);
     let (bias, _) = S::as_simd_f32s(&panel.bias);
-    // The kernel's middle row first: it lies within the image everywhere, so it starts the sums.
+    let row_weights = 3 * g.input * VECTORS;
+    for y in 0..g.height {
+        let kernel_rows = 1usize.saturating_sub(y)..3.min(g.height + 1 - y);
+        let weights = &weights[kernel_rows.start * row_weights..kernel_rows.end * row_weights];
+        let seen = &image[(y + kernel_rows.start - 1) * row..];
+        let out = &mut out[y * out_row..][..out_row];
+        for_pieces!((x in g.width.saturating_sub(2)) convolve_pixels::<S, _, VECTORS>(
+            simd, &seen[x * g.input..], (g.input, row), weights, bias,
+            &mut out[(x + 1) * g.output + panel.from..], g.output, panel.width,
+        ));
+    }
+    // At the edges, the kernel's middle row first: it lies within the image everywhere, so it starts the sums.
     for kernel_row in [1, 0, 2] {
-        let weights = &weights[kernel_row * 3 * g.input * VECTORS..][..3 * g.input * VECTORS];
+        let weights = &weights[kernel_row * row_weights..][..row_weights];
         let bias = (kernel_row == 1).then_some(bias);
         let rows = g.rows(kernel_row);
-        for y in rows.clone() {
-            let a = &image[(y + kernel_row - 1) * row..][..row];
-            let out = &mut out[y * out_row..][..out_row];
-            for_pieces!((x in g.width.saturating_sub(2)) multiply_rows::<S, _, VECTORS>(
-                simd, &a[x * g.input..], g.input, weights, bias,
-                &mut out[(x + 1) * g.output + panel.from..], g.output, panel.width,
-            ));
-        }
         for x in (0..g.width).step_by(g.width.saturating_sub(1).max(1)) {
             let taps = usize::from(x == 0)..3 - usize::from(x + 1 == g.width);
             let weights = &weights[taps.start * g.input * VECTORS..taps.end * g.input * VECTORS];
@@ -161,6 +164,27 @@ fn convolve<S: Simd, const VECTORS: usize>(simd: S, g: Geometry, image: &[f32], 
             ));
         }
     }
+}
+
+/// `PIXELS` pixels side by side, away from the edges: those rows of the kernel whose weights are given.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn convolve_pixels<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+    simd: S,
+    seen: &[f32],
+    (pixel, row): (usize, usize),
+    weights: &[S::f32s],
+    bias: &[S::f32s],
+    out: &mut [f32],
+    stride: usize,
+    width: usize,
+) {
+    let mut tile = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
+    tile.iter_mut().for_each(|registers| registers.copy_from_slice(bias));
+    for (kernel_row, weights) in weights.chunks_exact(3 * pixel * VECTORS).enumerate() {
+        add_dots(simd, &seen[kernel_row * row..], pixel, weights, &mut tile);
+    }
+    store(simd, &tile, out, stride, width);
 }
 
 /// Sums what one task's images add to the gradients of weights and bias.
@@ -194,7 +218,7 @@ impl WithSimd for WeightGradient<'_> {
 
 /// Pixels of a strip: what the inner loop of the weights' gradient sums over before it turns to other weights. With 32
 /// channels, strips of image and gradient fit into the first cache.
-const STRIP: usize = 192;
+const STRIP: usize = 96;
 
 /// One image, one panel of the output's channels.
 #[inline(always)]

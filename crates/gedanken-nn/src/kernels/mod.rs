@@ -24,9 +24,10 @@ use rayon::prelude::*;
 /// the tasks hand back costs nothing beside the work itself.
 const TASKS: usize = 32;
 
-/// Runs `task` on consecutive ranges of a batch, in parallel, and returns what each handed back, in order.
-fn for_images<T: Send>(batch: usize, task: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-    let images = batch.div_ceil(TASKS).max(1);
+/// Runs `task` on consecutive ranges of a batch, of at least so many images but for the last, in parallel, and returns what each
+/// handed back, in order.
+fn for_images<T: Send>(batch: usize, least: usize, task: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
+    let images = batch.div_ceil(TASKS).max(least);
     let tasks = (0..batch.div_ceil(images)).into_par_iter();
     tasks.map(|index| task(index * images..batch.min((index + 1) * images))).collect()
 }

@@ -10,6 +10,9 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// Images that a task sums at least, so that zeros at the beginning and sums of parts at the end stay small beside them.
+    pub const LEAST_IMAGES: usize = 4;
+
     /// Of a matrix `[depth, output]`, nothing yet.
     #[inline(always)]
     pub fn new(depth: usize, output: usize, lanes: usize) -> Self {

@@ -111,7 +111,7 @@ pub(crate) fn image_gradient(geometry: Geometry, gradient: &[f32], weights: &[f3
 pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (length, out_length) = (geometry.image_len(), geometry.output_len());
     let batch = if length * out_length == 0 { 0 } else { geometry.batch };
-    let parts = for_images(batch, |range| {
+    let parts = for_images(batch, Part::LEAST_IMAGES, |range| {
         let images = &images[range.start * length..range.end * length];
         let gradient = &gradient[range.start * out_length..range.end * out_length];
         dispatch(geometry.output, WeightGradient { geometry, images, gradient })

@@ -74,9 +74,11 @@ pub(super) fn add_outers<S: Simd, const ROWS: usize, const VECTORS: usize>(
     depth: usize,
     tile: &mut Tile<S, ROWS, VECTORS>,
 ) {
-    for k in 0..depth {
-        let column = &a[k * a_stride..][..ROWS];
-        let (factors, _) = S::as_simd_f32s(&b[k * b_stride..][..VECTORS * S::F32_LANES]);
+    let (mut a_from, mut b_from) = (0, 0);
+    for _ in 0..depth {
+        let column = &a[a_from..a_from + ROWS];
+        let (factors, _) = S::as_simd_f32s(&b[b_from..b_from + VECTORS * S::F32_LANES]);
+        (a_from, b_from) = (a_from + a_stride, b_from + b_stride);
         for (factor, registers) in column.iter().zip(tile.iter_mut()) {
             let factor = simd.splat_f32s(*factor);
             for (sum, vector) in registers.iter_mut().zip(factors) {
