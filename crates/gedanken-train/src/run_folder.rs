@@ -140,6 +140,14 @@ impl RunFolder {
         self.path.join("eval").join(step_name(step))
     }
 
+    /// Where a further evaluation of that update goes, which replaces none: the first of `eval/step-000123`, `eval/step-000123-2`,
+    /// `eval/step-000123-3`, … that is not there yet.
+    pub fn next_eval(&self, step: u64) -> PathBuf {
+        let first = self.eval(step);
+        let further = (2..).map(|number| first.with_file_name(format!("{}-{number}", step_name(step))));
+        std::iter::once(first.clone()).chain(further).find(|path| !path.exists()).unwrap_or(first)
+    }
+
     /// All checkpoints, by step.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>, FolderError> {
         let mut found: Vec<_> = entries(&self.checkpoints_path())?

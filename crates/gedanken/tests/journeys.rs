@@ -69,6 +69,8 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
         "an evaluation is a function of its protocol"
     );
     assert_eq!(again["checks"], report["checks"]);
+    assert_eq!(said.last(), format!("{name}/eval/step-000012-2"), "beside the first");
+    assert_eq!(serde_json::from_str::<Value>(&place.read(&format!("{name}/eval/step-000012/report.json"))).unwrap(), report);
     let earlier = format!("{name}/checkpoints/step-000009");
     place.run(&["eval", &earlier, "--json", "earlier.json", "--set", "eval.tasks=1"]).good();
     assert_eq!(serde_json::from_str::<Value>(&place.read("earlier.json")).unwrap()["step"], 9);

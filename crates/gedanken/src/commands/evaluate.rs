@@ -99,7 +99,7 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, registry: &Regist
 
 pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
-    let folder = opened.folder.eval(opened.step);
+    let folder = opened.folder.next_eval(opened.step);
     let report =
         opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| eprintln!("evaluating: {row}"))?;
     write_json(args.json.as_deref(), &report)?;

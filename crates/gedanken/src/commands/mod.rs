@@ -92,7 +92,8 @@ struct Overrides {
 /// Where tensors live.
 #[derive(Args)]
 struct DeviceArg {
-    /// auto, cpu, wgpu, vulkan, metal, dx12, webgpu; wgpu:1 is the second GPU. Default: the experiment's
+    /// auto, cpu, cuda, wgpu, vulkan, metal, dx12, webgpu; wgpu:1 is the second GPU, wgpu:software a software one. Default: the
+    /// experiment's
     #[arg(long)]
     device: Option<String>,
 }
