@@ -82,7 +82,7 @@ pub fn collect(
     let (steps, pixels) = (config.episode_steps, Shape::of(spec).pixels.len());
     Simulator::new(env, &mix, steps)?;
     let manifest = Manifest::new(spec, made, &mix, Some(steps), seed);
-    let mut writer = Writer::create(out, manifest, config.shard_mib << 20)?;
+    let writer = Writer::create(out, manifest, config.shard_mib << 20)?;
 
     let record = |number: usize| -> Result<(Episode, Vec<u8>), DataError> {
         let (layout, index) = (number / config.episodes, number % config.episodes);
@@ -95,12 +95,21 @@ pub fn collect(
         }
         Ok((episode, pictures))
     };
-    let total = config.layouts * config.episodes;
+    record_all(writer, config.layouts * config.episodes, record, progress)
+}
+
+/// Writes `total` episodes with their pictures, several made at once, in the order of their numbers.
+pub(crate) fn record_all(
+    mut writer: Writer,
+    total: usize,
+    record: impl Fn(usize) -> Result<(Episode, Vec<u8>), DataError> + Sync,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Manifest, DataError> {
     let together = 4 * rayon::current_num_threads();
     let mut frames = 0;
     for start in (0..total).step_by(together) {
         let numbers = start..total.min(start + together);
-        let recorded: Vec<_> = numbers.clone().into_par_iter().map(record).collect();
+        let recorded: Vec<_> = numbers.clone().into_par_iter().map(&record).collect();
         for (number, recorded) in numbers.zip(recorded) {
             let (episode, pictures) = recorded?;
             writer.push(&episode, &pictures)?;

@@ -22,7 +22,7 @@ pub enum Split {
 }
 
 /// Cuts windows from one split of a dataset: each batch draws layouts without repetition, then episodes of each without
-/// repetition, then one window of each episode. Episodes shorter than a window are left out.
+/// repetition, then one window of each episode. Episodes shorter than a window are left out, and so are layouts that then have too few.
 pub struct DatasetSource {
     dataset: Arc<Dataset>,
     window: WindowConfig,
@@ -39,8 +39,8 @@ impl DatasetSource {
     /// split by episodes instead. With `0 < validation < 1`, each side has at least one layout (episode).
     ///
     /// # Errors
-    /// An impossible window or share; [`DataError::TooFew`] when the split has fewer layouts, or a layout fewer
-    /// episodes, than a batch needs.
+    /// An impossible window or share; [`DataError::TooFew`] when the split has fewer layouts with as many
+    /// episodes as a batch needs.
     pub fn new(
         dataset: Arc<Dataset>,
         window: WindowConfig,
@@ -70,21 +70,25 @@ impl DatasetSource {
                 format!("at least data.window.layouts = {}", window.layouts),
             ));
         }
-        let mut groups = Vec::with_capacity(layouts.len());
-        for (id, episodes) in layouts {
-            let all = episodes.iter().map(|&episode| dataset.episodes()[episode]);
-            let group: Vec<_> = all.filter(|episode| episode.length >= window.span()).collect();
-            if group.len() < window.episodes {
-                let (key, value) = window.length();
-                let (count, span) = (group.len(), window.span());
-                return Err(few(
-                    format!("{count} episodes of at least {span} frames ({key}: {value}) in layout {id}"),
-                    format!("at least data.window.episodes = {} in each layout", window.episodes),
-                ));
-            }
-            groups.push(group);
+        let long = |(id, episodes): (u64, Vec<usize>)| {
+            let all = episodes.into_iter().map(|episode| dataset.episodes()[episode]);
+            (id, all.filter(|episode| episode.length >= window.span()).collect::<Vec<_>>())
+        };
+        let (enough, lacking): (Vec<_>, Vec<_>) =
+            layouts.into_iter().map(long).partition(|(_, group)| group.len() >= window.episodes);
+        let fullest = lacking.iter().max_by_key(|(_, group)| group.len());
+        if let Some((id, group)) = fullest.filter(|_| enough.len() < window.layouts) {
+            let ((key, value), span, ready) = (window.length(), window.span(), enough.len());
+            return Err(few(
+                format!("{} episodes of at least {span} frames ({key}: {value}) in layout {id}", group.len()),
+                format!(
+                    "at least data.window.episodes = {} in data.window.layouts = {} layouts; {ready} have them",
+                    window.episodes, window.layouts
+                ),
+            ));
         }
-        Ok(Self { dataset, window, seed, layouts: groups })
+        let layouts = enough.into_iter().map(|(_, group)| group).collect();
+        Ok(Self { dataset, window, seed, layouts })
     }
 
     /// The dataset.

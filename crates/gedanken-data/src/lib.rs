@@ -33,6 +33,7 @@ mod manifest;
 mod normalizer;
 mod policies;
 mod prefetch;
+mod recordings;
 mod stream;
 mod summary;
 mod window;
@@ -52,6 +53,7 @@ pub use manifest::{
 pub use normalizer::Normalizer;
 pub use policies::PolicyMix;
 pub use prefetch::Prefetch;
+pub use recordings::Recordings;
 pub use stream::Stream;
 pub use summary::{Extent, LabelSummary, PolicySummary, Summary};
 pub use window::WindowConfig;

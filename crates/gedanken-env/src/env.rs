@@ -72,6 +72,20 @@ pub trait Env: Send + Sync {
     /// [`EnvError::State`] when its length is wrong or a number is impossible; the environment is then unchanged.
     fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError>;
 
+    /// Takes the first numbers of a state, f64 `[at most state]`. Where an environment knows what belongs to just so many (push-T to
+    /// the field's seven), it says so in [`Env::set_state`]; else the others stay as they are.
+    ///
+    /// # Errors
+    /// [`EnvError::State`] when there are too many numbers or an impossible one; the environment is then unchanged.
+    fn set_beginning(&mut self, numbers: &[f64]) -> Result<(), EnvError> {
+        let Err(refused) = self.set_state(numbers) else { return Ok(()) };
+        let mut state = vec![0.0; self.spec().state.len()];
+        self.state(&mut state);
+        let Some(beginning) = state.get_mut(..numbers.len()) else { return Err(refused) };
+        beginning.copy_from_slice(numbers);
+        self.set_state(&state).map_err(|_| refused)
+    }
+
     /// Makes the goal of what a full state of this environment, f64 `[state]`, shows: the agent is there when it is seen
     /// there. Layout, moving parts and random numbers stay.
     ///

@@ -70,7 +70,10 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
     );
     assert_eq!(again["checks"], report["checks"]);
     assert_eq!(said.last(), format!("{name}/eval/step-000012-2"), "beside the first");
-    assert_eq!(serde_json::from_str::<Value>(&place.read(&format!("{name}/eval/step-000012/report.json"))).unwrap(), report);
+    assert_eq!(
+        serde_json::from_str::<Value>(&place.read(&format!("{name}/eval/step-000012/report.json"))).unwrap(),
+        report
+    );
     let earlier = format!("{name}/checkpoints/step-000009");
     place.run(&["eval", &earlier, "--json", "earlier.json", "--set", "eval.tasks=1"]).good();
     assert_eq!(serde_json::from_str::<Value>(&place.read("earlier.json")).unwrap()["step"], 9);
@@ -123,6 +126,9 @@ fn a_dataset_is_collected_inspected_and_trained_from() {
     assert!(serde_json::from_str::<Value>(&said.out).unwrap().is_object());
     let again = place.run(&["collect", "tiny.toml", "--out", "rooms"]);
     assert_eq!(again.bad_manners("rooms"), None, "a dataset is never overwritten");
+    let from = ["collect", "tiny.toml", "--from", "rooms/shard-00000.safetensors", "--out", "others"];
+    assert_eq!(place.run(&from).bad_manners("expected a column `ep_len`"), None, "frames alone are no episodes");
+    assert!(!place.path("others").exists());
 
     let from_disk = ["--set", "data.source=disk", "--set", "data.path=rooms", "--set", "eval.tasks=1"];
     let run = place.train(&from_disk);

@@ -7,4 +7,5 @@ mod dataset;
 mod line;
 mod normalizer;
 mod prefetch;
+mod recordings;
 mod stream;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use gedanken_data::{Dataset, EnvRecord};
+use gedanken_data::{Dataset, EnvRecord, Recordings};
 use gedanken_env::Registry;
 
 use super::{Failure, Overrides, print, read};
@@ -15,6 +15,9 @@ pub struct CollectArgs {
     /// The dataset's folder; default: data.path of the experiment, else data/<name>
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Take the episodes of another program in the place of scripted ones: columns state, action and ep_len
+    #[arg(long, value_name = "RECORDINGS.safetensors")]
+    from: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -42,13 +45,18 @@ pub fn collect(args: &CollectArgs, registry: &Registry) -> Result<(), Failure> {
         factors: experiment.env.factors.clone(),
     };
     let mut tenth = 0;
-    gedanken_data::collect(&experiment.collect, env.as_ref(), made, experiment.seed, &out, &mut |at| {
+    let progress = &mut |at: gedanken_data::Progress| {
         let now = 10 * at.episodes / at.total.max(1);
         if now > tenth {
             tenth = now;
             eprintln!("{} of {} episodes, {} frames", at.episodes, at.total, at.frames);
         }
-    })?;
+    };
+    let (env, config, seed) = (env.as_ref(), &experiment.collect, experiment.seed);
+    match &args.from {
+        Some(from) => Recordings::open(from, env.spec())?.write(env, made, seed, config.shard_mib, &out, progress)?,
+        None => gedanken_data::collect(config, env, made, seed, &out, progress)?,
+    };
     print(&out.display().to_string())
 }
 

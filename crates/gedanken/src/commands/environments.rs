@@ -156,16 +156,11 @@ impl StateArgs {
         if let Some(text) = &self.state {
             let given: Vec<f64> = serde_json::from_str(text)
                 .map_err(|e| format!("--state {text}: {e}; expected numbers like [1, 2.5]"))?;
-            let mut state = vec![0.0; env.spec().state.len()];
-            env.state(&mut state);
-            if given.len() > state.len() {
-                return Err(format!("--state has {} numbers; {} has {}", given.len(), self.env, state.len()).into());
+            let most = env.spec().state.len();
+            if given.len() > most {
+                return Err(format!("--state has {} numbers; {} has {most}", given.len(), self.env).into());
             }
-            // An environment may know what belongs to the beginning of its state.
-            if let Err(refused) = env.set_state(&given) {
-                state[..given.len()].copy_from_slice(&given);
-                env.set_state(&state).map_err(|_| refused)?;
-            }
+            env.set_beginning(&given)?;
         }
         Ok(env)
     }

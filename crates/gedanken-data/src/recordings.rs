@@ -1,0 +1,184 @@
+//! Recordings of other programs: their states and actions, seen again by an environment of ours.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use gedanken_env::{Env, Spec, derive_seed};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::batch::row_mut;
+use crate::collect::{Progress, record_all};
+use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Shape, Writer};
+
+/// Episodes of another program, one after another.
+///
+/// They come from one safetensors file of columns:
+///
+/// | column | type | |
+/// |---|---|---|
+/// | `state` | f32 or f64 `[frames, numbers]` | the environment's state or its first numbers: push-T takes the field's seven |
+/// | `action` | f32 or f64 `[frames, action]` | what was executed at this frame, in the environment's units; that of an episode's last frame is not looked at |
+/// | `ep_len` | i32 or i64 `[episodes]` | frames of each episode |
+/// | `layout` | i32 or i64 `[episodes]` | optional: equal where episodes share a layout. Without it each has its own |
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    path: PathBuf,
+    states: Vec<f64>,
+    actions: Vec<f32>,
+    /// First frame and frames of each episode.
+    episodes: Vec<(usize, usize)>,
+    layouts: Vec<u64>,
+    /// Numbers of a row of `states` and of `actions`.
+    sizes: [usize; 2],
+}
+
+/// What the derived seeds of an imported layout are for.
+const IMPORTED: u64 = 7;
+
+impl Recordings {
+    /// Reads a file for an environment.
+    ///
+    /// # Errors
+    /// What the file system refuses; a column that is missing, of another type or size, or not as long as the others.
+    pub fn open(path: &Path, spec: &Spec) -> Result<Self, DataError> {
+        let bytes = std::fs::read(path).map_err(DataError::io(path, "read the recordings"))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|error| DataError::format(path, "safetensors", error, "a whole safetensors file"))?;
+        let lengths = whole_numbers(&column(path, &file, "ep_len", 1)?, path, "ep_len")?;
+        let frames = lengths.iter().try_fold(0u64, |sum, &length| sum.checked_add(length));
+        let table = |name: &str, sizes: RangeInclusive<usize>, of: &str| -> Result<(Vec<f64>, usize), DataError> {
+            let view = column(path, &file, name, 2)?;
+            let shape = view.shape();
+            if Some(shape[0] as u64) == frames && sizes.contains(&shape[1]) {
+                return Ok((numbers(&view, path, name)?, shape[1]));
+            }
+            let rows = frames.map_or("more than there can be".to_owned(), |frames| frames.to_string());
+            let (least, most) = sizes.into_inner();
+            let many = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let expected = format!("[{rows}, {many}]: frames by ep_len, {of} of {}", spec.name);
+            Err(DataError::format(path, format!("column `{name}`"), format!("{shape:?}"), expected))
+        };
+        let (states, state) = table("state", 1..=spec.state.len(), "numbers of the state")?;
+        let (actions, action) = table("action", spec.action.len()..=spec.action.len(), "numbers of an action")?;
+        let layouts = match file.tensor("layout") {
+            Ok(_) => whole_numbers(&column(path, &file, "layout", 1)?, path, "layout")?,
+            Err(_) => (0..lengths.len() as u64).collect(),
+        };
+        if layouts.len() != lengths.len() {
+            let (found, expected) = (format!("{} rows", layouts.len()), format!("{}, as in ep_len", lengths.len()));
+            return Err(DataError::format(path, "column `layout`", found, expected));
+        }
+        let mut from = 0;
+        let episodes = lengths.iter().map(|&length| {
+            from += length as usize;
+            (from - length as usize, length as usize)
+        });
+        if let Some(empty) = lengths.iter().position(|&length| length < 2) {
+            return Err(DataError::format(path, format!("ep_len, row {empty}"), lengths[empty], "2 frames or more"));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            states,
+            actions: actions.into_iter().map(|x| x as f32).collect(),
+            episodes: episodes.collect(),
+            layouts,
+            sizes: [state, action],
+        })
+    }
+
+    /// Episode number `number` with its pictures, u8 `[frames, channels, height, width]`, as `env` shows its states. What the
+    /// recorded states leave open is as after a reset of its layout, a function of `seed`.
+    ///
+    /// # Errors
+    /// A state that the environment refuses.
+    fn episode(&self, number: usize, env: &dyn Env, seed: u64) -> Result<(Episode, Vec<u8>), DataError> {
+        let ((from, frames), layout, [size, action]) = (self.episodes[number], self.layouts[number], self.sizes);
+        let (mut env, spec) = (env.boxed_clone(), env.spec());
+        let Shape { pixels, labels, .. } = Shape::of(spec);
+        env.reset(derive_seed(seed, &[IMPORTED, layout]));
+        let mut episode = Episode {
+            layout,
+            policy: 0,
+            states: vec![0.0; frames * spec.state.len()],
+            actions: self.actions[from * action..(from + frames - 1) * action].to_vec(),
+            labels: vec![0.0; frames * labels],
+            eventful: vec![false; frames],
+        };
+        episode.actions.chunks_exact_mut(action).for_each(|action| spec.action.clip(action));
+        let mut pictures = vec![0; frames * pixels.len()];
+        for frame in 0..frames {
+            let row = from + frame;
+            let given = &self.states[row * size..(row + 1) * size];
+            let state = row_mut(&mut episode.states, frame, spec.state.len());
+            // An environment may settle what it is placed at; what was recorded has settled already.
+            let placed = env.set_beginning(given).and_then(|()| {
+                env.state(state);
+                state[..size].copy_from_slice(given);
+                env.set_state(state)
+            });
+            placed.map_err(|error| {
+                let what = format!("column `state`, row {row} (frame {frame} of episode {number})");
+                DataError::format(&self.path, what, error, "a state that can be")
+            })?;
+            env.labels(row_mut(&mut episode.labels, frame, labels));
+            episode.eventful[frame] = env.eventful();
+            env.observe(row_mut(&mut pictures, frame, pixels.len()));
+        }
+        Ok((episode, pictures))
+    }
+
+    /// Writes all episodes as a dataset to the new folder `out`: their states as `env` takes them, its pictures and labels of them, and
+    /// the actions, brought into its bounds. Their policy is called `recorded`. Everything else is as in [`crate::collect`].
+    ///
+    /// # Errors
+    /// A state that the environment refuses, a folder that exists, what the file system refuses. Nothing is left then.
+    pub fn write(
+        &self,
+        env: &dyn Env,
+        made: EnvRecord,
+        seed: u64,
+        shard_mib: usize,
+        out: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Manifest, DataError> {
+        let mix = PolicyMix::new(&Default::default(), env.spec())?;
+        let mut manifest = Manifest::new(env.spec(), made, &mix, None, seed);
+        manifest.policies = vec![PolicyRecord { name: "recorded".to_owned(), share: 1.0 }];
+        let writer = Writer::create(out, manifest, shard_mib << 20)?;
+        record_all(writer, self.episodes.len(), |number| self.episode(number, env, seed), progress)
+    }
+}
+
+fn column<'a>(path: &Path, file: &SafeTensors<'a>, name: &str, dimensions: usize) -> Result<TensorView<'a>, DataError> {
+    let view = file.tensor(name).map_err(|_| {
+        let mut found: Vec<_> = file.names().iter().map(|name| name.to_string()).collect();
+        found.sort();
+        DataError::format(path, "columns", found.join(", "), format!("a column `{name}`"))
+    })?;
+    if view.shape().len() == dimensions {
+        return Ok(view);
+    }
+    let (what, found) = (format!("column `{name}`"), format!("{:?}", view.shape()));
+    Err(DataError::format(path, what, found, format!("{dimensions} dimensions")))
+}
+
+/// A column of f32 or f64.
+fn numbers(view: &TensorView<'_>, path: &Path, name: &str) -> Result<Vec<f64>, DataError> {
+    match view.dtype() {
+        Dtype::F32 => Ok(crate::columns::f32s(view.data()).map(f64::from).collect()),
+        Dtype::F64 => Ok(crate::columns::f64s(view.data()).collect()),
+        other => Err(DataError::format(path, format!("column `{name}`"), other, "F32 or F64")),
+    }
+}
+
+/// A column of i32 or i64 that are not negative.
+fn whole_numbers(view: &TensorView<'_>, path: &Path, name: &str) -> Result<Vec<u64>, DataError> {
+    let what = format!("column `{name}`");
+    let found: Vec<i64> = match view.dtype() {
+        Dtype::I32 => view.data().as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect(),
+        Dtype::I64 => crate::columns::i64s(view.data()).collect(),
+        other => return Err(DataError::format(path, what, other, "I32 or I64")),
+    };
+    let of = |number: i64| u64::try_from(number).map_err(|_| DataError::format(path, &what, number, "0 or more"));
+    found.into_iter().map(of).collect()
+}
