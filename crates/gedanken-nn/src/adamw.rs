@@ -6,29 +6,8 @@ use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, Scalar, backend_ext
 use burn::tensor::Tensor;
 
 use crate::kernels::adamw;
+pub use crate::kernels::adamw::AdamWStep;
 use crate::kernels::flex::contiguous;
-
-/// What an update of AdamW is made with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWStep {
-    /// The learning rate.
-    pub rate: f64,
-    /// Decay of the weights, in learning rates.
-    pub decay: f64,
-    /// How much of each moment stays.
-    pub betas: [f64; 2],
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Number of the update, from 1 on.
-    pub time: usize,
-}
-
-impl AdamWStep {
-    /// What corrects the moments for having begun at zero.
-    pub(crate) fn unbias(&self) -> [f64; 2] {
-        self.betas.map(|beta| 1.0 / (1.0 - beta.powi(self.time as i32)))
-    }
-}
 
 /// The weights after an update, and the moments of their gradient, all of one shape: AdamW (Loshchilov and Hutter, 2019) as in PyTorch,
 /// `w' = (1 - rate decay) w - rate m / (sqrt(v) + epsilon)` with the corrected moments.

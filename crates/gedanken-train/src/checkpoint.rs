@@ -9,8 +9,8 @@ use burn::tensor::Device;
 use gedanken_model::{Blueprint, CheckpointError, WorldModel};
 use serde::{Deserialize, Serialize};
 
+use crate::error::TrainError;
 use crate::run_folder::{FolderError, RunFolder, step_of, write_dir_atomic};
-use crate::trainer::TrainError;
 
 /// Where training stands. With the model and the optimiser it is all that the next update depends on: batches are
 /// functions of the seed and the step.

@@ -5,69 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{Device, Tensor};
-use gedanken_data::{DataError, Prefetch};
-use gedanken_model::{Blueprint, CheckpointError, WorldModel};
+use gedanken_data::Prefetch;
+use gedanken_model::{Blueprint, WorldModel};
 use gedanken_regularizer::Collapse;
 
 use crate::checkpoint;
 use crate::clock::{Clock, Part};
 use crate::config::TrainConfig;
+use crate::error::TrainError;
 use crate::learner::{Learner, Update};
 use crate::measure::host_batch;
 use crate::optimizer::adamw;
 use crate::progress::Progress;
-use crate::run_folder::{FolderError, RunFolder};
-use crate::tracker::{TrackError, Tracker};
-
-/// Why training stopped before its end.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// The loss is not a number any more.
-    #[error(
-        "update {step}: the loss is {loss} ({terms}); the last good checkpoint is {}. A lower train.lr or train.clip may help",
-        last_good(kept)
-    )]
-    NotFinite {
-        /// The update.
-        step: u64,
-        /// The loss.
-        loss: f32,
-        /// Its terms.
-        terms: String,
-        /// The checkpoint before it.
-        kept: Option<PathBuf>,
-    },
-    /// The latents say the same about everything.
-    #[error("update {step}: the latents have collapsed: {diagnosis}; the last good checkpoint is {}", last_good(kept))]
-    Collapsed {
-        /// The update.
-        step: u64,
-        /// What was measured.
-        diagnosis: String,
-        /// The checkpoint before it.
-        kept: Option<PathBuf>,
-    },
-    /// The data ended or broke.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A checkpoint could not be read or written.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The run's folder could not be read or written.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The metrics could not be written.
-    #[error(transparent)]
-    Track(#[from] TrackError),
-    /// An evaluation failed.
-    #[error("evaluation: {0}")]
-    Evaluate(Box<dyn std::error::Error + Send + Sync>),
-}
-
-fn last_good(kept: &Option<PathBuf>) -> String {
-    kept.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
-}
+use crate::run_folder::RunFolder;
+use crate::tracker::Tracker;
 
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

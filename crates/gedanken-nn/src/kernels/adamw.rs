@@ -4,7 +4,28 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::simd::dispatch;
-use crate::adamw::AdamWStep;
+
+/// What an update of AdamW is made with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWStep {
+    /// The learning rate.
+    pub rate: f64,
+    /// Decay of the weights, in learning rates.
+    pub decay: f64,
+    /// How much of each moment stays.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Number of the update, from 1 on.
+    pub time: usize,
+}
+
+impl AdamWStep {
+    /// What corrects the moments for having begun at zero.
+    pub(crate) fn unbias(&self) -> [f64; 2] {
+        self.betas.map(|beta| 1.0 / (1.0 - beta.powi(self.time as i32)))
+    }
+}
 
 /// Numbers that a thread takes at a time.
 const CHUNK: usize = 1 << 14;

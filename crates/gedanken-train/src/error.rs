@@ -1,0 +1,59 @@
+//! What ends a training before its end.
+
+use std::path::PathBuf;
+
+use gedanken_data::DataError;
+use gedanken_model::CheckpointError;
+
+use crate::run_folder::FolderError;
+use crate::tracker::TrackError;
+
+/// Why training stopped before its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The loss is not a number any more.
+    #[error(
+        "update {step}: the loss is {loss} ({terms}); the last good checkpoint is {}. A lower train.lr or train.clip may help",
+        last_good(kept)
+    )]
+    NotFinite {
+        /// The update.
+        step: u64,
+        /// The loss.
+        loss: f32,
+        /// Its terms.
+        terms: String,
+        /// The checkpoint before it.
+        kept: Option<PathBuf>,
+    },
+    /// The latents say the same about everything.
+    #[error("update {step}: the latents have collapsed: {diagnosis}; the last good checkpoint is {}", last_good(kept))]
+    Collapsed {
+        /// The update.
+        step: u64,
+        /// What was measured.
+        diagnosis: String,
+        /// The checkpoint before it.
+        kept: Option<PathBuf>,
+    },
+    /// The data ended or broke.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A checkpoint could not be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The run's folder could not be read or written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The metrics could not be written.
+    #[error(transparent)]
+    Track(#[from] TrackError),
+    /// An evaluation failed.
+    #[error("evaluation: {0}")]
+    Evaluate(Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn last_good(kept: &Option<PathBuf>) -> String {
+    kept.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+}
