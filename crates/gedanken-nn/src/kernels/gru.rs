@@ -1,14 +1,15 @@
 //! A step of a GRU for many rows.
 //!
-//! The three gates of as many numbers of the state as a vector has are summed side by side in registers, and become those numbers
-//! of the next state there and then: what the gates are made of is never written.
+//! The three gates of as many numbers of the state as a vector has are summed side by side for some rows, and become those numbers
+//! of the next state there and then: what the gates are made of never leaves the cache.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::collect_blocks;
+use super::panel::multiply_rows;
 use super::simd::{dispatch, lanes};
-use super::tile::{add_dots, for_pieces, store};
+use super::tile::for_pieces;
 
 /// Rows that a task has at least: all weights pass through the cache once for each task.
 const LEAST_ROWS: usize = 32;
@@ -83,64 +84,50 @@ impl WithSimd for Step<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { packed, rows, states, actions, next } = self;
-        let (dim, action) = (packed.dim, packed.action);
+        let (dim, action, wide) = (packed.dim, packed.action, GATES * S::F32_LANES);
+        let (mut hidden, mut input) = (vec![0.0; rows * wide], vec![0.0; rows * wide]);
         for panel in &packed.panels {
-            for_pieces!((row in rows) step_rows::<S, _, GATES>(
-                simd, (&states[row * dim..], dim), (&actions[row * action..], action), panel, &mut next[row * dim..],
-            ));
+            sum::<S>(simd, (states, dim), &panel.hidden, &panel.hidden_bias, &mut hidden);
+            sum::<S>(simd, (actions, action), &panel.input, &panel.input_bias, &mut input);
+            let sums = hidden.chunks_exact(wide).zip(input.chunks_exact(wide));
+            for (row, (hidden, input)) in sums.enumerate() {
+                let from = row * dim + panel.from;
+                let mut old = [0.0; WIDEST];
+                old[..panel.width].copy_from_slice(&states[from..][..panel.width]);
+                let mut new = [0.0; WIDEST];
+                for (lane, new) in new[..S::F32_LANES].iter_mut().enumerate() {
+                    let of = |gates: &[f32], gate: usize| gates[gate * S::F32_LANES + lane];
+                    let reset = sigmoid(of(hidden, 0) + of(input, 0));
+                    let update = sigmoid(of(hidden, 1) + of(input, 1));
+                    let candidate = tanh(of(input, 2) + reset * of(hidden, 2));
+                    *new = update * (old[lane] - candidate) + candidate;
+                }
+                next[from..][..panel.width].copy_from_slice(&new[..panel.width]);
+            }
         }
     }
 }
 
 const GATES: usize = 3;
 
-/// Room for the gates of the widest vectors there are.
-const WIDEST: usize = GATES * 16;
+/// Lanes of the widest vectors there are.
+const WIDEST: usize = 16;
 
-/// `ROWS` rows of one panel; `VECTORS` is [`GATES`].
+/// Rows of a panel that are summed over at a time, for all rows of the batch: they stay in the first cache meanwhile.
+const DEPTH: usize = 96;
+
+/// `bias + a * weights` of every gate, for all rows of `a`, which have `depth` numbers: `[rows, 3 lanes]`.
 #[inline(always)]
-fn step_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    (states, dim): (&[f32], usize),
-    (actions, action): (&[f32], usize),
-    panel: &Panel,
-    next: &mut [f32],
-) {
-    let wide = VECTORS * S::F32_LANES;
-    let hidden = sums::<S, ROWS, VECTORS>(simd, states, dim, &panel.hidden, &panel.hidden_bias);
-    let input = sums::<S, ROWS, VECTORS>(simd, actions, action, &panel.input, &panel.input_bias);
-    for row in 0..ROWS {
-        let (hidden, input) = (&hidden[row][..wide], &input[row][..wide]);
-        let mut old = [0.0; WIDEST / GATES];
-        old[..panel.width].copy_from_slice(&states[row * dim + panel.from..][..panel.width]);
-        let mut new = [0.0; WIDEST / GATES];
-        for (lane, new) in new[..S::F32_LANES].iter_mut().enumerate() {
-            let of = |gates: &[f32], gate: usize| gates[gate * S::F32_LANES + lane];
-            let reset = sigmoid(of(hidden, 0) + of(input, 0));
-            let update = sigmoid(of(hidden, 1) + of(input, 1));
-            let candidate = tanh(of(input, 2) + reset * of(hidden, 2));
-            *new = update * (old[lane] - candidate) + candidate;
-        }
-        next[row * dim + panel.from..][..panel.width].copy_from_slice(&new[..panel.width]);
+fn sum<S: Simd>(simd: S, (a, depth): (&[f32], usize), weights: &[f32], bias: &[f32], sums: &mut [f32]) {
+    let wide = GATES * S::F32_LANES;
+    let rows = sums.len() / wide;
+    sums.chunks_exact_mut(wide).for_each(|row| row.copy_from_slice(bias));
+    for from in (0..depth).step_by(DEPTH) {
+        let (block, _) = S::as_simd_f32s(&weights[from * wide..depth.min(from + DEPTH) * wide]);
+        for_pieces!((row in rows) multiply_rows::<S, _, GATES>(
+            simd, &a[row * depth + from..], depth, block, None, &mut sums[row * wide..], wide, wide,
+        ));
     }
-}
-
-/// `bias + a * weights`, for every gate.
-#[inline(always)]
-fn sums<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    a: &[f32],
-    stride: usize,
-    weights: &[f32],
-    bias: &[f32],
-) -> [[f32; WIDEST]; ROWS] {
-    let ((weights, _), (bias, _)) = (S::as_simd_f32s(weights), S::as_simd_f32s(bias));
-    let mut tile = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
-    tile.iter_mut().for_each(|registers| registers.copy_from_slice(bias));
-    add_dots(simd, a, stride, weights, &mut tile);
-    let mut sums = [[0.0; WIDEST]; ROWS];
-    store(simd, &tile, sums.as_flattened_mut(), WIDEST, VECTORS * S::F32_LANES);
-    sums
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ pub(super) fn most_rows<S: Simd>(vectors: usize) -> usize {
     match (S::REGISTER_COUNT >= 32, vectors) {
         (true, _) | (_, 1) => 8,
         (_, 2) => 6,
-        _ => 4,
+        _ => 3,
     }
 }
 
