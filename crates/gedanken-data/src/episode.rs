@@ -9,6 +9,7 @@ const LAYOUT: u64 = 1;
 const START: u64 = 2;
 const POLICY: u64 = 3;
 pub(crate) const WINDOW: u64 = 4;
+pub(crate) const IMPORTED: u64 = 5;
 
 /// Most control steps of an episode.
 pub(crate) const MOST_STEPS: usize = 1 << 20;

@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::batch::row_mut;
 use crate::collect::{Progress, record_all};
+use crate::episode::IMPORTED;
 use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Shape, Writer};
 
 /// Episodes of another program, one after another.
@@ -31,9 +32,6 @@ pub struct Recordings {
     /// Numbers of a row of `states` and of `actions`.
     sizes: [usize; 2],
 }
-
-/// What the derived seeds of an imported layout are for.
-const IMPORTED: u64 = 7;
 
 impl Recordings {
     /// Reads a file for an environment.
