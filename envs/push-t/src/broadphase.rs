@@ -6,15 +6,17 @@
 //! that costs least area, and a leaf that stayed meets the pairs that it knows, newest first.
 
 use crate::shape::MOST_BOXES;
-use crate::vector::Vector;
+use crate::vector::{Vector, add, sub};
 
 /// Leaves of the tree: the agent (0) and the boxes.
 pub const MOST_LEAVES: usize = 1 + MOST_BOXES;
 /// Leaves, and the nodes above them.
 const NODES: usize = 2 * MOST_LEAVES - 1;
-/// Most pairs that a leaf knows: the agent's with every box, a box's with the agent and the walls.
-const MOST_KNOWN: usize = 1 + WALLS;
 const WALLS: usize = 4;
+/// What touches a box: the agent or one of the walls.
+pub const TOUCHERS: usize = 1 + WALLS;
+/// Pairs of things that may touch: a box with the agent or a wall.
+pub const MOST_PAIRS: usize = MOST_BOXES * TOUCHERS;
 /// How far a fat bounding box goes beyond the thing, of its size, and of its velocity in a second.
 const FAT: f64 = 0.100_000_001_490_116_12;
 const NONE: u8 = u8::MAX;
@@ -29,6 +31,12 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// A circle's.
+    #[inline]
+    pub fn around(middle: Vector, radius: f64) -> Self {
+        Self { low: sub(middle, [radius; 2]), high: add(middle, [radius; 2]) }
+    }
+
     fn merge(&self, other: &Self) -> Self {
         Self {
             low: [self.low[0].min(other.low[0]), self.low[1].min(other.low[1])],
@@ -41,10 +49,12 @@ impl Bounds {
     }
 
     /// Whether they have a point in common.
+    #[inline]
     pub fn meets(&self, other: &Self) -> bool {
         (0..2).all(|i| self.low[i] <= other.high[i] && other.low[i] <= self.high[i])
     }
 
+    #[inline]
     fn contains(&self, other: &Self) -> bool {
         (0..2).all(|i| self.low[i] <= other.low[i] && self.high[i] >= other.high[i])
     }
@@ -64,19 +74,19 @@ impl Bounds {
     }
 }
 
-/// The walls' bounds, and the order in which Chipmunk's tree of walls, filled wall by wall, gives them.
-const WALL_BOUNDS: [(usize, Bounds); WALLS] = [
-    (3, Bounds { low: [3.0, 504.0], high: [508.0, 508.0] }),
-    (2, Bounds { low: [504.0, 3.0], high: [508.0, 508.0] }),
-    (1, Bounds { low: [3.0, 3.0], high: [508.0, 7.0] }),
-    (0, Bounds { low: [3.0, 3.0], high: [7.0, 508.0] }),
+/// The walls' bounds.
+pub const WALL_BOUNDS: [Bounds; WALLS] = [
+    Bounds { low: [3.0, 3.0], high: [7.0, 508.0] },
+    Bounds { low: [3.0, 3.0], high: [508.0, 7.0] },
+    Bounds { low: [504.0, 3.0], high: [508.0, 508.0] },
+    Bounds { low: [3.0, 504.0], high: [508.0, 508.0] },
 ];
 
-/// The pairs that a leaf knows, newest first.
+/// The pairs that a leaf knows, oldest first: the agent's with every box, a box's with its touchers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Known {
     count: usize,
-    pairs: [Pair; MOST_KNOWN],
+    pairs: [Pair; TOUCHERS],
 }
 
 /// A leaf's pair with the agent or a box (its leaf), or with a wall (behind the leaves).
@@ -89,11 +99,14 @@ struct Pair {
 
 impl Known {
     fn push(&mut self, pair: Pair) {
-        if self.count < MOST_KNOWN {
-            self.pairs.copy_within(0..self.count, 1);
-            self.pairs[0] = pair;
+        if self.count < TOUCHERS {
+            self.pairs[self.count] = pair;
             self.count += 1;
         }
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs[..self.count].iter().rev()
     }
 
     fn forget(&mut self, with: u8) {
@@ -113,10 +126,33 @@ pub struct Broadphase {
     children: [[u8; 2]; NODES],
     parent: [u8; NODES],
     known: [Known; MOST_LEAVES],
+    /// The candidates for as long as no leaf leaves its fat bounds.
+    quiet: Candidates,
 }
 
 /// Who may touch: a box and the agent (0) or a wall (from 1).
-pub type Candidate = (usize, usize);
+pub type Candidate = (u8, u8);
+
+/// Candidates in the order of solving.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Candidates {
+    count: usize,
+    all: [Candidate; MOST_PAIRS],
+}
+
+impl Candidates {
+    fn push(&mut self, candidate: Candidate) {
+        if self.count < MOST_PAIRS {
+            self.all[self.count] = candidate;
+            self.count += 1;
+        }
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[Candidate] {
+        &self.all[..self.count]
+    }
+}
 
 impl Broadphase {
     /// A tree of things that stand at `bounds`, inserted one after the other: the agent and the boxes.
@@ -129,6 +165,7 @@ impl Broadphase {
             children: [[NONE; 2]; NODES],
             parent: [NONE; NODES],
             known: [Known::default(); MOST_LEAVES],
+            quiet: Candidates::default(),
         };
         for (leaf, bounds) in bounds[..leaves].iter().enumerate() {
             tree.leaves += 1;
@@ -136,13 +173,25 @@ impl Broadphase {
             tree.insert(leaf as u8);
             let mut moved = [false; MOST_LEAVES];
             moved[leaf] = true;
-            tree.meet(leaf as u8, &moved, &mut |_| {});
+            tree.meet(leaf as u8, &moved, &mut Candidates::default());
         }
+        tree.settle();
         tree
     }
 
-    /// Brings the tree to where things are now, and calls `found` with all candidates in the order of solving.
-    pub fn update(&mut self, bounds: &[Bounds], velocities: [Vector; 2], mut found: impl FnMut(Candidate)) {
+    /// Brings the tree to where things are now, and says who may touch.
+    #[inline]
+    pub fn update(&mut self, bounds: &[Bounds], velocities: [Vector; 2]) -> Candidates {
+        if bounds.iter().zip(&self.bounds).all(|(bounds, fat)| fat.contains(bounds)) {
+            self.quiet
+        } else {
+            self.rearrange(bounds, velocities)
+        }
+    }
+
+    /// Inserts the leaves anew that left their bounds.
+    #[cold]
+    fn rearrange(&mut self, bounds: &[Bounds], velocities: [Vector; 2]) -> Candidates {
         let mut moved = [false; MOST_LEAVES];
         // The boxes before the agent: so lie their numbers in Chipmunk's hash table.
         for leaf in (1..self.leaves).chain([0]) {
@@ -159,30 +208,41 @@ impl Broadphase {
                 moved[leaf] = true;
             }
         }
-        let known = self.known[..self.leaves].iter().any(|known| known.count > 0);
-        if !known && moved == [false; MOST_LEAVES] {
-            return;
-        }
+        let found = self.meet_all(&moved);
+        self.settle();
+        found
+    }
+
+    /// Keeps the candidates for as long as nothing leaves its bounds.
+    fn settle(&mut self) {
+        self.quiet = self.meet_all(&[false; MOST_LEAVES]);
+    }
+
+    /// All leaves' turns.
+    fn meet_all(&mut self, moved: &[bool; MOST_LEAVES]) -> Candidates {
+        let mut found = Candidates::default();
         let (order, count) = self.in_order(self.root);
         for &leaf in &order[..count] {
-            self.meet(leaf, &moved, &mut found);
+            self.meet(leaf, moved, &mut found);
         }
+        found
     }
 
     /// One leaf's turn.
-    fn meet(&mut self, leaf: u8, moved: &[bool; MOST_LEAVES], found: &mut impl FnMut(Candidate)) {
+    fn meet(&mut self, leaf: u8, moved: &[bool; MOST_LEAVES], found: &mut Candidates) {
         let own = usize::from(leaf);
         if !moved[own] {
-            let Known { count, pairs } = self.known[own];
-            pairs[..count].iter().filter(|pair| pair.mine).for_each(|pair| found(self.candidate(leaf, pair.with)));
+            let mine = self.known[own].newest_first().filter(|pair| pair.mine);
+            mine.for_each(|pair| found.push(self.candidate(leaf, pair.with)));
             return;
         }
         if leaf > 0 {
-            for (wall, bounds) in &WALL_BOUNDS {
+            // Chipmunk's tree of walls, filled wall by wall, gives the last first.
+            for (wall, bounds) in WALL_BOUNDS.iter().enumerate().rev() {
                 if self.bounds[own].meets(bounds) {
                     let with = (self.leaves + wall) as u8;
                     self.known[own].push(Pair { with, mine: true });
-                    found(self.candidate(leaf, with));
+                    found.push(self.candidate(leaf, with));
                 }
             }
         }
@@ -202,7 +262,7 @@ impl Broadphase {
                     self.known[usize::from(other)].push(Pair { with: leaf, mine: node == a });
                 }
                 if node != a {
-                    found(self.candidate(leaf, other));
+                    found.push(self.candidate(leaf, other));
                 }
             }
             node = parent;
@@ -210,8 +270,7 @@ impl Broadphase {
     }
 
     fn candidate(&self, leaf: u8, with: u8) -> Candidate {
-        let (leaf, with) = (usize::from(leaf), usize::from(with));
-        match with.checked_sub(self.leaves) {
+        match with.checked_sub(self.leaves as u8) {
             Some(wall) => (leaf - 1, 1 + wall),
             None => (leaf.max(with) - 1, 0),
         }
@@ -306,9 +365,10 @@ impl Broadphase {
             let Bounds { low, high } = self.bounds[leaf];
             put(&low);
             put(&high);
-            let Known { count, pairs } = self.known[leaf];
             let code = |pair: &Pair| 2 * (u32::from(pair.with) + 1) + u32::from(pair.mine);
-            let all = pairs[..count].iter().rev().fold(0, |all, pair| all * PAIR_BASE + code(pair));
+            let all = self.known[leaf].pairs[..self.known[leaf].count]
+                .iter()
+                .fold(0, |all, pair| all * PAIR_BASE + code(pair));
             put(&[f64::from(all)]);
         }
         put(&[f64::from(self.shape(self.root))]);
@@ -324,19 +384,20 @@ impl Broadphase {
             while code > 0 {
                 let (pair, with) = (code % PAIR_BASE, (code % PAIR_BASE / 2).checked_sub(1)?);
                 let there = (with as usize) < self.leaves + WALLS && with as usize != leaf;
-                if !there || known.count == MOST_KNOWN {
+                if !there || known.count == TOUCHERS {
                     return None;
                 }
-                known.pairs[known.count] = Pair { with: with as u8, mine: pair % 2 == 1 };
-                known.count += 1;
+                known.push(Pair { with: with as u8, mine: pair % 2 == 1 });
                 code /= PAIR_BASE;
             }
+            known.pairs[..known.count].reverse();
             self.known[leaf] = known;
         }
         let mut code = whole(next())?;
         (self.children, self.parent) = ([[NONE; 2]; NODES], [NONE; NODES]);
         let mut seen = [false; MOST_LEAVES];
         self.root = self.grow(&mut code, &mut seen, 0)?;
+        self.settle();
         (code == 0 && seen[..self.leaves].iter().all(|seen| *seen)).then_some(())
     }
 

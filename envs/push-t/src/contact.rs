@@ -27,7 +27,7 @@ pub struct Touch {
 }
 
 /// A box where it is in the world.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Placed {
     /// Middle, px.
     center: Vector,
@@ -127,7 +127,8 @@ pub fn wall(wall: &Wall, shape: &Placed) -> Option<Touch> {
     let normal = rotate(normal, shape.rotation);
     let across = perp(sub(wall.from, wall.to));
     let first = if dot(across, normal) > 0.0 { [(wall.from, 0), (wall.to, 1)] } else { [(wall.to, 1), (wall.from, 0)] };
-    Some(clip(normal, first, side(shape, scale(normal, -1.0))))
+    let touch = clip(normal, first, side(shape, scale(normal, -1.0)));
+    (touch.count > 0).then_some(touch)
 }
 
 /// From a segment to a box around the origin: unit normal towards the box, distance (negative where they overlap).

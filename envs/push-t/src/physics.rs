@@ -8,8 +8,8 @@
 
 use arrayvec::ArrayVec;
 
-use crate::broadphase::{Bounds, Broadphase, MOST_LEAVES};
-use crate::contact::{self, Placed, Touch, Wall};
+use crate::broadphase::{Bounds, Broadphase, MOST_LEAVES, MOST_PAIRS, TOUCHERS, WALL_BOUNDS};
+use crate::contact::{self, Contact, Placed, Touch, Wall};
 use crate::shape::{Geometry, MOST_BOXES};
 use crate::vector::{Vector, add, cross, dot, perp, rotate, scale, sub};
 
@@ -24,6 +24,9 @@ const SLOP: f64 = 0.100_000_001_490_116_12;
 /// Share of a penetration that is undone in a substep: `1 - b^0.01`, where b = 0.9^60 in single precision is left after one
 /// second.
 const UNDONE: f64 = 0.061_259_621_561_307_376;
+/// Where no impulse of a sweep is larger, another sweep would not change the last digit of where the block goes (px/s for a
+/// mass of 1).
+const STILL: f64 = 1e-13;
 /// Substeps for which a contact is remembered after it opened.
 const PERSISTENCE: u8 = 3;
 
@@ -34,11 +37,6 @@ pub const WALLS: [Wall; 4] = [
     Wall { from: [506.0, 5.0], to: [506.0, 506.0] },
     Wall { from: [5.0, 506.0], to: [506.0, 506.0] },
 ];
-
-/// What touches a box: the agent or one of the walls.
-pub const TOUCHERS: usize = 1 + WALLS.len();
-/// Pairs of things that may touch: a box with the agent or a wall.
-pub const MOST_PAIRS: usize = MOST_BOXES * TOUCHERS;
 
 /// What the motion depends on beside the state.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +55,13 @@ pub struct Laws {
     pub gain: f64,
 }
 
+impl Laws {
+    /// What an impulse of 1 does to the block's velocity, and at an arm of 1 to its angle's.
+    fn inverse(&self) -> (f64, f64) {
+        (1.0 / self.mass, 1.0 / (self.mass * self.geometry.moment))
+    }
+}
+
 /// What moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Motion {
@@ -72,7 +77,9 @@ pub struct Motion {
     pub velocity: (Vector, f64),
     /// The velocity that only undoes penetration, in the same units: it lasts one substep.
     pub bias: (Vector, f64),
-    /// What is remembered of each pair's contacts: box by box, the agent first.
+    /// Substeps since each pair touched, from 1; 0 if nothing is remembered of it. Box by box, the agent first.
+    pub(crate) ages: [u8; MOST_PAIRS],
+    /// What is remembered of each pair's contacts.
     pub(crate) memory: [Memory; MOST_PAIRS],
     /// The order of solving.
     pub(crate) broadphase: Broadphase,
@@ -85,10 +92,8 @@ const CRADLE: (Vector, Vector) = ([256.0, 400.0], [256.0, 300.0]);
 /// What is remembered of a pair that touched.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// Substeps since they touched, from 1; 0 if there is nothing to remember.
-    pub age: u8,
     /// How many contacts.
-    pub count: usize,
+    pub count: u8,
     /// Which features met.
     pub key: [u8; 2],
     /// Accumulated impulses along the normal.
@@ -97,35 +102,61 @@ pub struct Memory {
     pub tangent: [f64; 2],
 }
 
-/// A touching pair while a substep is solved.
-struct Pair {
-    index: usize,
-    touch: Touch,
-    /// Velocity of what touches the block.
-    other: Vector,
-    first: bool,
-    contacts: [Solved; 2],
+/// Where the block's boxes are, and the bounds of all that moves: of the agent, then box by box.
+struct Placement {
+    rotation: Vector,
+    boxes: [Placed; MOST_BOXES],
+    bounds: [Bounds; MOST_LEAVES],
+}
+
+impl Placement {
+    #[inline]
+    fn new(laws: &Laws, agent: Vector, center: Vector, rotation: Vector) -> Self {
+        let mut new = Self { rotation, boxes: Default::default(), bounds: Default::default() };
+        new.bounds[0] = Bounds::around(agent, laws.radius);
+        new.turn(laws, center, rotation);
+        new
+    }
+
+    /// Puts the boxes where the block is now.
+    #[inline]
+    fn turn(&mut self, laws: &Laws, center: Vector, rotation: Vector) {
+        self.rotation = rotation;
+        for (number, shape) in laws.geometry.boxes.iter().enumerate() {
+            self.boxes[number] = Placed::new(shape, laws.geometry.center, center, rotation);
+            self.bounds[1 + number] = self.boxes[number].bounds();
+        }
+    }
 }
 
 /// A contact while a substep is solved.
-#[derive(Clone, Copy, Default)]
 struct Solved {
+    /// The pair that touches.
+    pair: usize,
+    /// The features that meet.
+    key: u8,
+    /// Unit vector towards the block.
+    normal: Vector,
     /// From the centre of gravity to the contact on the block.
     arm: Vector,
+    /// Velocity of what touches the block.
+    other: Vector,
     normal_mass: f64,
     tangent_mass: f64,
     bias: f64,
     bias_impulse: f64,
-    normal: f64,
-    tangent: f64,
+    normal_impulse: f64,
+    tangent_impulse: f64,
 }
+
+/// The contacts of a substep.
+type Contacts = ArrayVec<Solved, { 2 * MOST_PAIRS }>;
 
 impl Motion {
     /// At rest, touching nothing: the agent at `agent`, the origin of the block at `origin`.
     pub fn at_rest(laws: &Laws, agent: Vector, agent_velocity: Vector, origin: Vector, angle: f64) -> Self {
         let center = add(origin, rotate(laws.geometry.center, [angle.cos(), angle.sin()]));
-        let mut cradle = [Bounds::default(); MOST_LEAVES];
-        let cradle = bounds(laws, CRADLE.0, add(CRADLE.1, laws.geometry.center), [1.0, 0.0], &mut cradle);
+        let cradle = Placement::new(laws, CRADLE.0, add(CRADLE.1, laws.geometry.center), [1.0, 0.0]);
         Self {
             agent,
             agent_velocity,
@@ -133,8 +164,9 @@ impl Motion {
             angle,
             velocity: ([0.0; 2], 0.0),
             bias: ([0.0; 2], 0.0),
+            ages: [0; MOST_PAIRS],
             memory: [Memory::default(); MOST_PAIRS],
-            broadphase: Broadphase::new(cradle),
+            broadphase: Broadphase::new(&cradle.bounds[..1 + laws.geometry.boxes.len()]),
         }
     }
 
@@ -151,179 +183,175 @@ impl Motion {
     /// One control step of 0.1 s towards a target; counts the contact points that were seen in its substeps.
     pub fn control(&mut self, laws: &Laws, target: Vector) -> usize {
         let damping = 2.0 * laws.gain.sqrt();
-        let (mut rotation, mut seen) = (self.rotation(), 0);
+        let (mut placement, mut seen) = (self.placement(laws), 0);
         for _ in 0..SUBSTEPS {
             let pull = scale(sub(target, self.agent), laws.gain);
             let pull = sub(pull, scale(self.agent_velocity, damping));
             self.agent_velocity = add(self.agent_velocity, scale(pull, DT));
-            seen += self.advance(laws, &mut rotation);
+            seen += self.advance(laws, &mut placement);
         }
         seen
     }
 
     /// One substep of 0.01 s; the number of contact points.
     pub fn substep(&mut self, laws: &Laws) -> usize {
-        self.advance(laws, &mut self.rotation())
+        self.advance(laws, &mut self.placement(laws))
     }
 
-    /// A substep from a known rotation to the next.
-    fn advance(&mut self, laws: &Laws, rotation: &mut Vector) -> usize {
-        self.agent = add(self.agent, scale(self.agent_velocity, DT));
-        self.center = add(self.center, scale(add(self.velocity.0, self.bias.0), DT));
-        let turn = self.velocity.1 + self.bias.1;
-        if turn != 0.0 {
-            self.angle += turn * DT;
-            *rotation = self.rotation();
-        }
-        let rotation = *rotation;
-        self.bias = ([0.0; 2], 0.0);
-        let damping = if laws.damping == 0.0 { 0.0 } else { laws.damping.powf(DT) };
+    fn placement(&self, laws: &Laws) -> Placement {
+        Placement::new(laws, self.agent, self.center, self.rotation())
+    }
 
-        let mut pairs = ArrayVec::<Pair, MOST_PAIRS>::new();
-        let mut touched = [false; MOST_PAIRS];
-        let mut candidates = ArrayVec::<_, MOST_PAIRS>::new();
-        let mut around = [Bounds::default(); MOST_LEAVES];
-        let around = bounds(laws, self.agent, self.center, rotation, &mut around);
-        let found = |candidate| candidates.push(candidate);
-        self.broadphase.update(around, [self.agent_velocity, self.velocity.0], found);
-        for (number, toucher) in candidates {
-            if let Some(touch) = self.touch(laws, rotation, number, toucher) {
-                let index = number * TOUCHERS + toucher;
-                touched[index] = true;
-                pairs.push(self.prepare(laws, index, touch));
-            }
+    /// A substep from a known placement to the next.
+    fn advance(&mut self, laws: &Laws, placement: &mut Placement) -> usize {
+        self.agent = add(self.agent, scale(self.agent_velocity, DT));
+        placement.bounds[0] = Bounds::around(self.agent, laws.radius);
+        let (way, turn) = (add(self.velocity.0, self.bias.0), self.velocity.1 + self.bias.1);
+        if way != [0.0; 2] || turn != 0.0 {
+            self.center = add(self.center, scale(way, DT));
+            self.angle += turn * DT;
+            let rotation = if turn == 0.0 { placement.rotation } else { self.rotation() };
+            placement.turn(laws, self.center, rotation);
         }
-        for (memory, touched) in self.memory.iter_mut().zip(touched) {
-            if memory.age > 0 && !touched {
-                memory.age += 1;
-                if memory.age > PERSISTENCE {
-                    *memory = Memory::default();
+        self.bias = ([0.0; 2], 0.0);
+        let mut contacts = Contacts::new();
+        self.find(laws, placement, &mut contacts);
+        let left = if laws.damping == 0.0 { 0.0 } else { laws.damping.powf(DT) };
+        self.velocity = (scale(self.velocity.0, left), self.velocity.1 * left);
+        if !contacts.is_empty() {
+            self.solve(laws, &mut contacts);
+        }
+        self.remember(&contacts);
+        contacts.len()
+    }
+
+    /// The contacts, in the order of solving, with the impulses that are remembered of them.
+    #[inline]
+    fn find(&mut self, laws: &Laws, placement: &Placement, contacts: &mut Contacts) {
+        let bounds = &placement.bounds;
+        let candidates = self.broadphase.update(bounds, [self.agent_velocity, self.velocity.0]);
+        for &(number, toucher) in candidates.as_slice() {
+            let (number, toucher) = (usize::from(number), usize::from(toucher));
+            let with = if toucher == 0 { &bounds[0] } else { &WALL_BOUNDS[toucher - 1] };
+            if !bounds[1 + number].meets(with) {
+                continue;
+            }
+            if let Some(touch) = self.touch(laws, &placement.boxes[number], toucher) {
+                let pair = number * TOUCHERS + toucher;
+                for contact in &touch.contacts[..touch.count] {
+                    contacts.push(self.prepare(laws, pair, &touch, contact));
                 }
             }
         }
-        self.velocity = (scale(self.velocity.0, damping), self.velocity.1 * damping);
-        if pairs.is_empty() {
-            return 0;
-        }
+    }
 
-        let (mass, moment) = (1.0 / laws.mass, 1.0 / (laws.mass * laws.geometry.moment));
-        for pair in pairs.iter().filter(|pair| !pair.first) {
-            for contact in &pair.contacts[..pair.touch.count] {
-                let impulse = rotate([contact.normal, contact.tangent], pair.touch.normal);
-                push(&mut self.velocity, impulse, contact.arm, mass, moment);
-            }
+    /// What solving a contact needs.
+    #[inline]
+    fn prepare(&self, laws: &Laws, pair: usize, touch: &Touch, contact: &Contact) -> Solved {
+        let (mass, moment) = laws.inverse();
+        let normal = touch.normal;
+        let arm = sub(contact.on_second, self.center);
+        let inertia = |direction: Vector| mass + moment * cross(arm, direction).powi(2);
+        let depth = dot(sub(contact.on_second, contact.on_first), normal);
+        let memory = &self.memory[pair];
+        let known = memory.key[..usize::from(memory.count)].iter().rposition(|key| *key == contact.key);
+        Solved {
+            pair,
+            key: contact.key,
+            normal,
+            arm,
+            other: if pair.is_multiple_of(TOUCHERS) { self.agent_velocity } else { [0.0; 2] },
+            normal_mass: 1.0 / inertia(normal),
+            tangent_mass: 1.0 / inertia(perp(normal)),
+            bias: -UNDONE * (depth + SLOP).min(0.0) / DT,
+            bias_impulse: 0.0,
+            normal_impulse: known.map_or(0.0, |at| memory.normal[at]),
+            tangent_impulse: known.map_or(0.0, |at| memory.tangent[at]),
+        }
+    }
+
+    /// Pushes the block until nothing approaches it.
+    fn solve(&mut self, laws: &Laws, contacts: &mut Contacts) {
+        let (mass, moment) = laws.inverse();
+        let (mut velocity, mut bias) = (self.velocity, self.bias);
+        for contact in contacts.iter().filter(|contact| self.ages[contact.pair] == 1) {
+            let impulse = rotate([contact.normal_impulse, contact.tangent_impulse], contact.normal);
+            push(&mut velocity, impulse, contact.arm, mass, moment);
         }
         for _ in 0..SWEEPS {
-            let mut still = true;
-            for pair in &mut pairs {
-                let (normal, other) = (pair.touch.normal, pair.other);
-                for contact in &mut pair.contacts[..pair.touch.count] {
-                    let arm = perp(contact.arm);
-                    let leaving = dot(add(self.bias.0, scale(arm, self.bias.1)), normal);
-                    let relative = sub(add(self.velocity.0, scale(arm, self.velocity.1)), other);
+            let mut most = 0.0_f64;
+            for contact in contacts.iter_mut() {
+                let (normal, arm) = (contact.normal, perp(contact.arm));
+                let leaving = dot(add(bias.0, scale(arm, bias.1)), normal);
+                let relative = sub(add(velocity.0, scale(arm, velocity.1)), contact.other);
 
-                    let before = contact.bias_impulse;
-                    contact.bias_impulse = (before + (contact.bias - leaving) * contact.normal_mass).max(0.0);
-                    let impulse = scale(normal, contact.bias_impulse - before);
-                    push(&mut self.bias, impulse, contact.arm, mass, moment);
-                    still &= impulse == [0.0; 2];
+                let before = contact.bias_impulse;
+                contact.bias_impulse = (before + (contact.bias - leaving) * contact.normal_mass).max(0.0);
+                let impulse = contact.bias_impulse - before;
+                push(&mut bias, scale(normal, impulse), contact.arm, mass, moment);
+                most = most.max(impulse.abs());
 
-                    let before = [contact.normal, contact.tangent];
-                    contact.normal = (contact.normal - dot(relative, normal) * contact.normal_mass).max(0.0);
-                    let most = laws.friction * contact.normal;
-                    let along = dot(relative, perp(normal));
-                    contact.tangent = (contact.tangent - along * contact.tangent_mass).clamp(-most, most);
-                    let impulse = rotate([contact.normal - before[0], contact.tangent - before[1]], normal);
-                    push(&mut self.velocity, impulse, contact.arm, mass, moment);
-                    still &= impulse == [0.0; 2];
-                }
+                let before = [contact.normal_impulse, contact.tangent_impulse];
+                contact.normal_impulse = (before[0] - dot(relative, normal) * contact.normal_mass).max(0.0);
+                let grip = laws.friction * contact.normal_impulse;
+                let along = dot(relative, perp(normal));
+                contact.tangent_impulse = (before[1] - along * contact.tangent_mass).clamp(-grip, grip);
+                let impulse = [contact.normal_impulse - before[0], contact.tangent_impulse - before[1]];
+                push(&mut velocity, rotate(impulse, normal), contact.arm, mass, moment);
+                most = most.max(impulse[0].abs()).max(impulse[1].abs());
             }
-            // Another sweep would find what this one did.
-            if still {
+            if most <= STILL {
                 break;
             }
         }
-        let mut seen = 0;
-        for pair in &pairs {
-            let memory = &mut self.memory[pair.index];
-            *memory = Memory { age: 1, count: pair.touch.count, ..Memory::default() };
-            for (i, contact) in pair.contacts[..pair.touch.count].iter().enumerate() {
-                memory.key[i] = pair.touch.contacts[i].key;
-                memory.normal[i] = contact.normal;
-                memory.tangent[i] = contact.tangent;
+        (self.velocity, self.bias) = (velocity, bias);
+    }
+
+    /// Remembers the contacts, and forgets those of pairs that parted long ago.
+    #[inline]
+    fn remember(&mut self, contacts: &Contacts) {
+        if self.ages != [0; MOST_PAIRS] {
+            for (age, memory) in self.ages.iter_mut().zip(&mut self.memory).filter(|(age, _)| **age > 0) {
+                *age += 1;
+                if *age > PERSISTENCE {
+                    (*age, *memory) = (0, Memory::default());
+                }
             }
-            seen += pair.touch.count;
         }
-        seen
+        let mut last = MOST_PAIRS;
+        for contact in contacts {
+            let memory = &mut self.memory[contact.pair];
+            if contact.pair != last {
+                (self.ages[contact.pair], *memory) = (1, Memory::default());
+                last = contact.pair;
+            }
+            let at = usize::from(memory.count);
+            (memory.key[at], memory.count) = (contact.key, memory.count + 1);
+            (memory.normal[at], memory.tangent[at]) = (contact.normal_impulse, contact.tangent_impulse);
+        }
     }
 
     /// Calls `found` with every place where the block touches something, as things are now.
     pub(crate) fn touches(&self, laws: &Laws, mut found: impl FnMut(Touch)) {
-        let rotation = self.rotation();
-        for number in 0..laws.geometry.boxes.len() {
-            (0..TOUCHERS).filter_map(|toucher| self.touch(laws, rotation, number, toucher)).for_each(&mut found);
+        for shape in &self.placement(laws).boxes[..laws.geometry.boxes.len()] {
+            (0..TOUCHERS).filter_map(|toucher| self.touch(laws, shape, toucher)).for_each(&mut found);
         }
     }
 
     /// Whether the agent touches the block, as things are now.
     pub fn touches_agent(&self, laws: &Laws) -> bool {
-        let rotation = self.rotation();
-        (0..laws.geometry.boxes.len()).any(|number| self.touch(laws, rotation, number, 0).is_some())
+        let boxes = &self.placement(laws).boxes[..laws.geometry.boxes.len()];
+        boxes.iter().any(|shape| self.touch(laws, shape, 0).is_some())
     }
 
     /// Where the agent (0) or a wall (from 1) touches a box.
     #[inline]
-    fn touch(&self, laws: &Laws, rotation: Vector, number: usize, toucher: usize) -> Option<Touch> {
-        let Geometry { boxes, center, .. } = &laws.geometry;
-        let shape = Placed::new(&boxes[number], *center, self.center, rotation);
+    fn touch(&self, laws: &Laws, shape: &Placed, toucher: usize) -> Option<Touch> {
         match toucher.checked_sub(1) {
-            None => contact::circle(self.agent, laws.radius, &shape),
-            Some(wall) => contact::wall(&WALLS[wall], &shape),
+            None => contact::circle(self.agent, laws.radius, shape),
+            Some(wall) => contact::wall(&WALLS[wall], shape),
         }
     }
-
-    /// What solving a touching pair needs.
-    fn prepare(&self, laws: &Laws, index: usize, touch: Touch) -> Pair {
-        let memory = &self.memory[index];
-        let (mass, moment) = (1.0 / laws.mass, 1.0 / (laws.mass * laws.geometry.moment));
-        let other = if index.is_multiple_of(TOUCHERS) { self.agent_velocity } else { [0.0; 2] };
-        let mut contacts = [Solved::default(); 2];
-        for (solved, contact) in contacts.iter_mut().zip(&touch.contacts[..touch.count]) {
-            let arm = sub(contact.on_second, self.center);
-            let inertia = |direction: Vector| mass + moment * cross(arm, direction).powi(2);
-            let depth = dot(sub(contact.on_second, contact.on_first), touch.normal);
-            *solved = Solved {
-                arm,
-                normal_mass: 1.0 / inertia(touch.normal),
-                tangent_mass: 1.0 / inertia(perp(touch.normal)),
-                bias: -UNDONE * (depth + SLOP).min(0.0) / DT,
-                ..Solved::default()
-            };
-            for old in 0..memory.count {
-                if memory.key[old] == contact.key {
-                    (solved.normal, solved.tangent) = (memory.normal[old], memory.tangent[old]);
-                }
-            }
-        }
-        Pair { index, touch, other, first: memory.age != 1, contacts }
-    }
-}
-
-/// The bounds of the agent and of the boxes.
-#[inline]
-fn bounds<'a>(
-    laws: &Laws,
-    agent: Vector,
-    center: Vector,
-    rotation: Vector,
-    out: &'a mut [Bounds; MOST_LEAVES],
-) -> &'a [Bounds] {
-    let reach = [laws.radius; 2];
-    out[0] = Bounds { low: sub(agent, reach), high: add(agent, reach) };
-    for (bounds, shape) in out[1..].iter_mut().zip(&laws.geometry.boxes) {
-        *bounds = Placed::new(shape, laws.geometry.center, center, rotation).bounds();
-    }
-    &out[..1 + laws.geometry.boxes.len()]
 }
 
 /// What an impulse at an arm from the centre of gravity does to a velocity.

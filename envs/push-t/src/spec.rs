@@ -5,8 +5,9 @@ use std::fmt::Display;
 
 use gedanken_env::{ActionSpace, EnvError, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec};
 
+use crate::broadphase::TOUCHERS;
 use crate::options::{Action, Options};
-use crate::physics::{Laws, TOUCHERS};
+use crate::physics::Laws;
 use crate::render::Look;
 use crate::surface::Color;
 

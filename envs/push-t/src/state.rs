@@ -1,6 +1,7 @@
 //! The full state as numbers: everything that the next substep depends on.
 
-use crate::physics::{Laws, Memory, Motion, TOUCHERS};
+use crate::broadphase::TOUCHERS;
+use crate::physics::{Laws, Memory, Motion};
 use crate::success::Pose;
 use crate::vector::length;
 
@@ -22,7 +23,7 @@ const FAR: f64 = 1e9;
 impl State {
     /// Writes all numbers, in the order of the spec's fields.
     pub fn write(&self, laws: &Laws, out: &mut [f64]) {
-        let Motion { agent, agent_velocity, center, angle, velocity, bias, memory, broadphase } = &self.motion;
+        let Motion { agent, agent_velocity, center, angle, velocity, bias, ages, memory, broadphase } = &self.motion;
         let mut out = out.iter_mut();
         let mut put = |numbers: &[f64]| {
             for (number, slot) in numbers.iter().zip(&mut out) {
@@ -44,9 +45,9 @@ impl State {
         }
         for index in 0..laws.geometry.boxes.len() * TOUCHERS {
             let memory = &memory[index];
-            put(&[f64::from(memory.age)]);
+            put(&[f64::from(ages[index])]);
             for contact in 0..contacts(index) {
-                let key = if contact < memory.count { f64::from(memory.key[contact]) } else { -1.0 };
+                let key = if contact < usize::from(memory.count) { f64::from(memory.key[contact]) } else { -1.0 };
                 put(&[key, memory.normal[contact], memory.tangent[contact]]);
             }
         }
@@ -78,17 +79,17 @@ impl State {
                 |number: f64, most: f64| (number.fract() == 0.0 && (-1.0..=most).contains(&number)).then_some(number);
             let age = next();
             let age = whole(age, 3.0).filter(|&age| age >= 0.0).ok_or("ages of contacts from 0 to 3")?;
-            let mut memory = Memory { age: age as u8, ..Memory::default() };
+            let mut memory = Memory::default();
             for contact in 0..contacts(index) {
                 let (key, normal, tangent) = (next(), next(), next());
                 let key = whole(key, 7.0).ok_or("keys of contacts from -1 to 7")?;
-                if key >= 0.0 && memory.count == contact {
+                if key >= 0.0 && usize::from(memory.count) == contact {
                     memory.count += 1;
                     (memory.key[contact], memory.normal[contact], memory.tangent[contact]) =
                         (key as u8, normal, tangent);
                 }
             }
-            motion.memory[index] = memory;
+            (motion.ages[index], motion.memory[index]) = (age as u8, memory);
         }
         motion.broadphase.read(&mut next).ok_or("a tree of bounding boxes as it was written")?;
         Ok(Self { motion, goal })
