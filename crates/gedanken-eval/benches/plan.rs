@@ -8,6 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_planner::{Bounds, Kind, LatentDistance, Objective, Observations, Over, PlannerConfig, Problem, World};
 use gedanken_predictor::{Gru, GruConfig};
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DIM: usize = 512;
 const ACTION: usize = 2;
 const HORIZON: usize = 16;
