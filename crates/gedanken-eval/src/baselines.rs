@@ -156,10 +156,22 @@ impl<'a> Setup<'a> {
     /// What [`guardrails`](crate::guardrails) says.
     pub fn guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
         let labels = Labels::Probed(self.model, &self.blueprint.statistics);
-        // What lies further ahead than the next look is seen nearer before it is done.
-        let ahead =
-            Ahead { look: self.planner.replan_every, horizon: self.planner.horizon, frameskip: self.frameskip() };
-        guardrails(&self.config.guardrails, &self.world(), labels, self.env, ahead, self.config.seed)
+        guardrails(&self.config.guardrails, &self.world(), labels, self.env, self.ahead(), self.config.seed)
+    }
+
+    /// The same on the true simulator, which is never uncertain.
+    ///
+    /// # Errors
+    /// What [`guardrails`](crate::guardrails) says.
+    pub fn true_guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
+        let kept = self.config.guardrails.iter().filter(|guardrail| guardrail.is_of_the_world());
+        let kept: Vec<_> = kept.cloned().collect();
+        guardrails(&kept, &Simulator::new(), Labels::Simulated, self.env, self.ahead(), self.config.seed)
+    }
+
+    /// What lies further ahead than the next look is seen nearer before it is done.
+    fn ahead(&self) -> Ahead {
+        Ahead { look: self.planner.replan_every, horizon: self.planner.horizon, frameskip: self.frameskip() }
     }
 
     /// Whether the model is worth planning with; none where the environment has no policies to compare with.
@@ -227,6 +239,8 @@ pub fn evaluate(
     }
     // What has no gradient is planned with by CEM.
     let sampling = planner.without_gradient();
+    let who = if sampling == *planner { "the same planner" } else { "CEM in the planner's place" };
+    let truly_kept = setup.true_guardrails()?;
     let mut labels = vec![0.0; spec.label_len()];
     setup.env.labels(&mut labels);
     let known = setup.env.cost_to_go(&labels, &labels).is_some();
@@ -243,29 +257,30 @@ pub fn evaluate(
                 }
             }
             Baseline::Simulator(measure) => {
-                let (name, about) = match measure {
-                    Measure::Plain => ("simulator-plain", "the same planner on the true simulator, plain distance"),
-                    Measure::True => ("simulator-true", "the same planner on the true simulator, true cost-to-go"),
+                let (name, cost) = match measure {
+                    Measure::Plain => ("simulator-plain", "plain distance"),
+                    Measure::True => ("simulator-true", "true cost-to-go"),
                 };
+                let about = format!("{who} on the true simulator, {cost}");
                 let simulator = Simulator::new();
                 let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure };
                 let thinker = Thinker {
                     world: &simulator,
                     simulator: Some(&simulator),
                     objective: &cost,
-                    guardrails: &[],
+                    guardrails: &truly_kept,
                     planner: &sampling,
                     frameskip,
                     arrived: None,
                 };
-                row(name, about, &Driver::Planner(thinker))?;
+                row(name, &about, &Driver::Planner(thinker))?;
             }
             Baseline::ModelTrueCost => {
                 let labels = Labels::Probed(setup.model, &setup.blueprint.statistics);
                 let cost = LabelCost { env: setup.env, labels, measure: Measure::True };
                 row(
                     "model-true-cost",
-                    "the learned model under the true cost of probed positions",
+                    &format!("{who} on the learned model, the true cost of probed positions"),
                     &Driver::Planner(Thinker {
                         objective: &cost,
                         planner: &sampling,

@@ -131,7 +131,8 @@ pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) ->
     let tasks = setup.tasks(what.tasks)?;
     let (world, simulator) = (setup.world(), Simulator::new());
     let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure: Measure::Plain };
-    let (objective, kept) = (setup.objective()?, setup.guardrails()?);
+    let objective = setup.objective()?;
+    let kept = if what.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
     let mut rows = Vec::new();
     for &budget in &what.budgets {
         for (name, config) in contenders(setup.planner, budget) {
@@ -149,14 +150,8 @@ pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) ->
                 frameskip: setup.frameskip(),
                 arrived: setup.config.arrived,
             };
-            let true_one = Thinker {
-                world: &simulator,
-                simulator: Some(&simulator),
-                objective: &cost,
-                guardrails: &[],
-                arrived: None,
-                ..model
-            };
+            let true_one =
+                Thinker { world: &simulator, simulator: Some(&simulator), objective: &cost, arrived: None, ..model };
             let thinker = if what.simulator { true_one } else { model };
             let (mut first, start) = (None, Instant::now());
             let episodes = tasks.run(&Driver::Planner(thinker), &mut |_, _, agent| {

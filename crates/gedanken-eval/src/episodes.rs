@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 use gedanken_env::{Env, Many, OtherRule, Policy, Rng, derive_seed, rng};
-use gedanken_planner::{Agent, Bounds, Effort, Guardrail, Iteration, Objective, Observations, PlannerConfig, World};
+use gedanken_planner::{
+    Agent, Bounds, Effort, Guardrail, Iteration, Objective, Observations, PlanError, PlannerConfig, World,
+};
 
 use crate::{EvalError, GuardrailConfig, Simulator, Tasks};
 
@@ -200,10 +202,12 @@ impl Agents<'_> {
         block: usize,
     ) -> Result<(), EvalError> {
         let Thinker { world, simulator, objective, guardrails, planner, arrived, .. } = *self.thinker;
-        if blocks_past.is_multiple_of(planner.replan_every) && !self.active.is_empty() {
+        let looks = blocks_past.is_multiple_of(planner.replan_every);
+        if looks && !self.active.is_empty() {
             if let Some(limit) = arrived {
-                let near = energies(world, objective, &observe(many, &self.active, false), &self.goals);
-                self.retain(&near.iter().map(|&energy| f64::from(energy) >= limit).collect::<Vec<_>>());
+                let energies = energies(world, objective, &observe(many, &self.active, false), &self.goals);
+                let arrived = |energy: &f32| f64::from(*energy) < limit;
+                self.retain(&energies.iter().map(|energy| !arrived(energy)).collect::<Vec<_>>());
             }
             if let Some(simulator) = simulator {
                 simulator.set(self.active.iter().map(|&task| many.envs()[task].boxed_clone()).collect());
@@ -212,8 +216,15 @@ impl Agents<'_> {
         if self.active.is_empty() {
             return Ok(());
         }
-        let seen = observe(many, &self.active, false);
-        let acted = self.agent.act(world, objective, guardrails, &seen, &self.goals, blocks_left)?;
+        // Between plans the agent does not look.
+        let seen = if looks { observe(many, &self.active, false) } else { Observations::default() };
+        let acted = self.agent.act(world, objective, guardrails, &seen, &self.goals, blocks_left);
+        let acted = acted.map_err(|error| match error {
+            PlanError::NotFinite { task, iteration, samples } => {
+                PlanError::NotFinite { task: self.active[task], iteration, samples }
+            }
+            other => other,
+        })?;
         let broken = self.agent.plans().map(|plans| plans.violation.clone()).unwrap_or_default();
         for ((&task, acted), violation) in self.active.iter().zip(acted.chunks(block)).zip(broken) {
             blocks[task] = (violation <= 0.0).then(|| acted.to_vec());

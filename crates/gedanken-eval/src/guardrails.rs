@@ -119,7 +119,7 @@ impl GuardrailConfig {
 
 /// Builds the guardrails of a protocol on a world. `labels` reads its latents; margins and levels are calibrated on episodes of the
 /// environment's own policies, functions of `seed`. Margins of places for the blocks until the agent looks again: later ones keep
-/// the margin of the last of these, for it does none that it saw from further away.
+/// the margin of the last of these, for it does none that it saw from further away. The true simulator needs no margin.
 ///
 /// # Errors
 /// A guardrail that the environment or the model cannot have, or several that leave no place to be.
@@ -136,9 +136,11 @@ pub fn guardrails<'a>(
     let (mut imagined, mut regions) = (None, Vec::new());
     let mut away_from = |region: Region| -> Result<Box<dyn Guardrail + 'a>, EvalError> {
         let (columns, margin) = (spec.label_columns(region.label()), region.margin());
-        let margins = match margin.fixed {
-            Some(fixed) => vec![fixed as f32],
-            None => {
+        let margins = match (margin.fixed, labels) {
+            (Some(fixed), _) => vec![fixed as f32],
+            // What happens there is what was imagined.
+            (None, Labels::Simulated) => vec![0.0],
+            (None, Labels::Probed(..)) => {
                 if imagined.is_none() {
                     imagined = Some(Imagined::of(world, labels, env, [ahead.look, ahead.frameskip], seed)?);
                 }
@@ -286,7 +288,11 @@ fn conformal(mut errors: Vec<f64>, confidence: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+    use gedanken_planner::Observations;
+
     use super::*;
+    use crate::Simulator;
 
     #[test]
     fn a_conformal_margin_is_the_rank_that_covers_a_new_case() {
@@ -294,5 +300,42 @@ mod tests {
         assert_eq!(conformal(errors.clone(), 0.9), 90.0);
         assert_eq!(conformal(errors.clone(), 0.0), 1.0);
         assert_eq!(conformal(errors, 0.999), 99.0);
+    }
+
+    /// Imagines what happens, and the first label half a unit more off with every block, twice as much in every other episode.
+    struct Drifting(Simulator);
+
+    impl World for Drifting {
+        fn encode(&self, observations: &Observations) -> Tensor<3> {
+            self.0.encode(observations)
+        }
+
+        fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+            let futures = self.0.rollout(latents, actions);
+            let [rows, horizon, tokens, numbers] = futures.dims();
+            let off = |row: usize, block: usize| 0.5 * (1 + row % 2) as f32 * (block + 1) as f32;
+            let drift = (0..rows).flat_map(|row| (0..horizon).map(move |block| off(row, block)));
+            let drift = drift.flat_map(|off| (0..numbers).map(move |number| if number == 1 { off } else { 0.0 }));
+            let drift = TensorData::new(drift.collect::<Vec<f32>>(), [rows, horizon, tokens, numbers]);
+            futures.clone() + Tensor::from_data(drift, &futures.device())
+        }
+    }
+
+    #[test]
+    fn margins_are_what_imagination_errs_by_block_by_block() {
+        let entry = gedanken_two_rooms::entry();
+        let env = (entry.make)(&(entry.defaults)()).unwrap();
+        let (plan, seed) = ([3, 2], 5);
+        let world = Drifting(Simulator::new());
+        world.0.set(Walks::of(env.as_ref(), EPISODES, plan, seed).unwrap().start);
+        let imagined = Imagined::of(&world, Labels::Simulated, env.as_ref(), plan, seed).unwrap();
+        let agent = env.spec().label_columns("agent");
+        for (confidence, expected) in [(0.3, [0.5, 1.0, 1.5]), (0.9, [1.0, 2.0, 3.0])] {
+            for (margin, expected) in quantiles(imagined.errors(agent.clone()), confidence).into_iter().zip(expected) {
+                assert!((margin - expected).abs() < 1e-5, "{margin} instead of {expected} at {confidence}");
+            }
+        }
+        let wall = env.spec().label_columns("wall");
+        assert_eq!(quantiles(imagined.errors(wall), 0.9), [0.0; 3], "of other labels nothing is wrong");
     }
 }

@@ -185,7 +185,8 @@ impl Row {
             success_ever: own.success_ever,
             others: episodes.others.iter().map(|other| rate(&other.name, other.radius, &other.distances)).collect(),
             mean_final_distance: rows.iter().map(|row| row.end).sum::<f64>() / n,
-            median_steps: (!steps.is_empty()).then(|| steps[steps.len() / 2] as f64),
+            median_steps: (!steps.is_empty())
+                .then(|| (steps[(steps.len() - 1) / 2] + steps[steps.len() / 2]) as f64 / 2.0),
             milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan()),
             evaluations_per_task: planned.map(|effort| effort.evaluations as f64 / n),
             evaluations_by_distance: planned.map(|_| by_distance(&rows)),

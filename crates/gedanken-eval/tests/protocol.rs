@@ -97,6 +97,34 @@ fn label_costs_are_the_environments() {
     }
 }
 
+/// The cost of a model that has diverged.
+struct Diverged;
+
+impl Objective for Diverged {
+    fn energy(&self, futures: Tensor<4>, _: Tensor<3>) -> Tensor<2> {
+        let [rows, horizon, _, _] = futures.dims();
+        Tensor::full([rows, horizon], f32::NAN, &futures.device())
+    }
+}
+
+#[test]
+fn a_model_that_has_diverged_has_not_arrived() {
+    let env = two_rooms("stop");
+    let simulator = Simulator::new();
+    let driver = Driver::Planner(Thinker {
+        world: &simulator,
+        simulator: Some(&simulator),
+        objective: &Diverged,
+        guardrails: &[],
+        planner: &PlannerConfig::default(),
+        frameskip: 1,
+        arrived: Some(3.0),
+    });
+    let config = EvalConfig::default();
+    let error = Tasks::of(env.as_ref(), &config, 2).run(&driver, &mut |_, _, _| {}).unwrap_err();
+    assert!(error.to_string().contains("not one of 64 imagined futures has a finite energy"), "{error}");
+}
+
 #[test]
 fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_arrived() {
     let env = two_rooms("stop");

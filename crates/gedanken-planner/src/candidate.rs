@@ -65,6 +65,8 @@ impl Candidate {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Round {
     pub mean: f32,
+    /// How much less the best one's energy is than the mean of those that break the guardrails as little.
+    pub gap: f32,
     /// Energy of the best one, and how far it breaks the guardrails.
     pub best: f32,
     pub violation: f32,
@@ -77,11 +79,20 @@ impl Round {
     /// Of candidates with these scores, of which some are `ranked`.
     pub fn of(scores: &[Score], ranked: &[usize]) -> Self {
         let Some(best) = ranked.first().map(|&first| scores[first]) else { return Round::default() };
-        let energies = ranked.iter().map(|&i| scores[i].energy);
-        let count = energies.clone().count().max(1) as f64;
-        let mean = energies.clone().map(f64::from).sum::<f64>() / count;
-        let variance = energies.map(|energy| (f64::from(energy) - mean).powi(2)).sum::<f64>() / count;
-        let (mean, spread) = (mean as f32, variance.sqrt() as f32);
-        Round { mean, best: best.energy, violation: best.violation, spread, ..Round::default() }
+        let moments = |energies: &[f64]| {
+            let mean = energies.iter().sum::<f64>() / energies.len() as f64;
+            (mean, energies.iter().map(|energy| (energy - mean).powi(2)).sum::<f64>() / energies.len() as f64)
+        };
+        let energies: Vec<f64> = ranked.iter().map(|&i| f64::from(scores[i].energy)).collect();
+        let alike = ranked.iter().take_while(|&&i| scores[i].violation <= best.violation).count();
+        let (mean, variance) = moments(&energies);
+        Round {
+            mean: mean as f32,
+            gap: (moments(&energies[..alike]).0 - f64::from(best.energy)) as f32,
+            best: best.energy,
+            violation: best.violation,
+            spread: variance.sqrt() as f32,
+            ..Round::default()
+        }
     }
 }

@@ -62,7 +62,7 @@ pub struct PlannerConfig {
     #[schemars(range(min = 0, max = 1_000_000))]
     pub polish: usize,
     /// A task's search ends when its lowest energy has fallen, in the last `patience` rounds, by no more than this share of what
-    /// the first round's mean and best differed by. 0: never before its budget.
+    /// the first round's mean and best differed by: with a single sample, when it has not fallen. 0: never before its budget.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub tolerance: f32,
     /// Rounds over which the energy has to fall.
@@ -86,7 +86,7 @@ pub struct PlannerConfig {
     pub replan_every: usize,
     /// Whether a plan starts from what is left of the one before, or from zero actions.
     pub warm_start: bool,
-    /// Most futures imagined at once, which bounds the memory; results do not depend on it.
+    /// Most futures imagined at once, which bounds the memory; results depend on it in the last bits of a product at most.
     #[schemars(range(min = 1))]
     pub max_rows: usize,
 }

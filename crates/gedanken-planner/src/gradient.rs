@@ -111,7 +111,7 @@ pub(crate) fn descend(
             slide.stop.note(&slide.round, cost);
             // The step shrinks to nothing: the last ones settle.
             let rate = config.learning_rate * (1.0 - step as f32 / (steps + 1) as f32);
-            slide.step(config.kind, step, rate, noise, bounds, gradients);
+            slide.step(config.kind, rate, noise, bounds, gradients);
         }
         trace.push(Iteration::of(slides.iter().map(|slide| slide.round)));
     }
@@ -122,8 +122,8 @@ pub(crate) fn descend(
 struct Slide {
     rng: ChaCha8Rng,
     at: Vec<Vec<f32>>,
-    /// Adam's first and second moments.
-    moments: Vec<[Vec<f32>; 2]>,
+    /// Adam's first and second moments, and its steps.
+    moments: Vec<([Vec<f32>; 2], i32)>,
     best: Option<Candidate>,
     round: Round,
     stop: Stop,
@@ -133,7 +133,7 @@ impl Slide {
     fn new(config: &PlannerConfig, start: Start, samples: usize) -> Self {
         let Start { rng, sequences: mut at, spent } = start;
         at.truncate(samples);
-        let moments = at.iter().map(|start| [vec![0.0; start.len()], vec![0.0; start.len()]]).collect();
+        let moments = at.iter().map(|start| ([vec![0.0; start.len()], vec![0.0; start.len()]], 0)).collect();
         Slide { rng, at, moments, best: None, round: Round::default(), stop: Stop::after(config, spent) }
     }
 
@@ -150,16 +150,17 @@ impl Slide {
     }
 
     /// One step: Adam's, or along the gradient at a length of `rate` per number.
-    fn step(&mut self, kind: Kind, step: usize, rate: f32, noise: f32, bounds: &Bounds, gradients: &[f32]) {
+    fn step(&mut self, kind: Kind, rate: f32, noise: f32, bounds: &Bounds, gradients: &[f32]) {
         let length = self.at.first().map_or(1, Vec::len);
         let all = self.at.iter_mut().zip(&mut self.moments).zip(gradients.chunks_exact(length));
-        for ((at, [first, second]), gradient) in all {
+        for ((at, ([first, second], steps)), gradient) in all {
             // A sequence from which there is no way down starts again from the best one.
             if gradient.iter().any(|g| !g.is_finite()) {
                 if let Some(best) = &self.best {
                     at.clone_from(&best.actions);
                     first.fill(0.0);
                     second.fill(0.0);
+                    *steps = 0;
                 }
                 continue;
             }
@@ -167,7 +168,8 @@ impl Slide {
                 let size = (gradient.iter().map(|g| g * g).sum::<f32>() / length as f32).sqrt();
                 at.iter_mut().zip(gradient).for_each(|(x, g)| *x -= rate * g / (size + 1e-12));
             } else {
-                let corrected = [0.9f32, 0.999].map(|beta| 1.0 - beta.powi(step as i32 + 1));
+                *steps += 1;
+                let corrected = [0.9f32, 0.999].map(|beta| 1.0 - beta.powi(*steps));
                 let parts = at.iter_mut().zip(first.iter_mut()).zip(second.iter_mut()).zip(gradient);
                 for (((x, first), second), g) in parts {
                     *first = 0.9 * *first + 0.1 * g;

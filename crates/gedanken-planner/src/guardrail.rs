@@ -28,7 +28,8 @@ impl Guardrail for ActionLimit {
     fn violation(&self, way: &Trajectory) -> Tensor<2> {
         let [rows, horizon, numbers] = way.actions.dims();
         let steps = way.actions.clone().reshape([rows, horizon, numbers / self.dims, self.dims]);
-        let norms: Tensor<3> = steps.square().sum_dim(3).sqrt().squeeze_dim(3);
+        // The root has no slope at zero, where descents begin.
+        let norms: Tensor<3> = steps.square().sum_dim(3).clamp_min(1e-12).sqrt().squeeze_dim(3);
         // Scaling an action to the limit may leave it a rounding above.
         norms.max_dim(2).squeeze_dim::<2>(2) - self.norm * (1.0 + 1e-5)
     }

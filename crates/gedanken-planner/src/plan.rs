@@ -7,7 +7,8 @@ use crate::{Guardrail, Objective, PlanError, World};
 
 /// Searches, for each task of a batch, the action sequence of the lowest energy.
 pub trait Planner: Send + Sync {
-    /// The plans. The same problem gives the same plans, and a task's plan does not depend on the tasks beside it.
+    /// The plans. The same problem gives the same plans, and a task's plan does not depend on the tasks beside it but for the last
+    /// bits of products, which may depend on how many rows a world is asked for at once.
     ///
     /// # Errors
     /// A problem without tasks or steps, shapes that do not fit, a task without any finite energy, or a device that fails.

@@ -15,7 +15,7 @@ pub(crate) struct Stop {
     /// The least energy after every round, of those since the best candidate broke the guardrails as little as it does now.
     best: Vec<f32>,
     violation: f32,
-    /// How much what was tried first differs from the best of it.
+    /// How much what was tried first differs from the best of it, among what breaks the guardrails as little.
     scale: f32,
     spent: u64,
 }
@@ -50,10 +50,12 @@ impl Stop {
             self.violation = round.violation;
             self.best.clear();
         }
-        let least = self.best.last().copied().unwrap_or(f32::INFINITY).min(round.best);
         if self.best.is_empty() {
-            self.scale = round.mean - round.best;
+            self.scale = round.gap;
         }
+        // A round that breaks the guardrails more than one before found nothing.
+        let found = if round.violation > self.violation { f32::INFINITY } else { round.best };
+        let least = self.best.last().copied().unwrap_or(f32::INFINITY).min(found);
         self.best.push(least);
         self.spent += evaluations as u64;
     }
@@ -76,11 +78,12 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::candidate::Score;
 
     fn after(config: &PlannerConfig, energies: &[f32]) -> Stop {
         let mut stop = Stop::new(config);
         for &best in energies {
-            stop.note(&Round { mean: 10.0, best, ..Round::default() }, 100);
+            stop.note(&Round { gap: 10.0 - best, best, ..Round::default() }, 100);
         }
         stop
     }
@@ -100,11 +103,24 @@ mod tests {
     fn a_search_goes_on_while_it_breaks_the_guardrails_less_and_less() {
         let mut stop = Stop::new(&PlannerConfig { tolerance: 0.1, patience: 1, ..PlannerConfig::default() });
         for (violation, best) in [(3.0, 1.0), (2.0, 2.0), (0.0, 5.0), (0.0, 4.0)] {
-            stop.note(&Round { mean: 10.0, best, violation, ..Round::default() }, 100);
+            stop.note(&Round { gap: 10.0 - best, best, violation, ..Round::default() }, 100);
             assert!(stop.goes_on(1, Instant::now()), "{violation} {best}");
         }
-        stop.note(&Round { mean: 10.0, best: 3.9, ..Round::default() }, 100);
+        // A low energy of what is forbidden is nothing to compare with.
+        stop.note(&Round { best: 0.5, violation: 1.0, ..Round::default() }, 100);
+        stop.note(&Round { best: 3.0, ..Round::default() }, 100);
+        assert!(stop.goes_on(1, Instant::now()));
+        stop.note(&Round { best: 2.9, ..Round::default() }, 100);
         assert!(!stop.goes_on(1, Instant::now()));
+    }
+
+    #[test]
+    fn what_is_forbidden_does_not_count_in_what_candidates_differ_by() {
+        // The straight way is cheap and forbidden: the mean of all lies below the best that is allowed.
+        let scores = [(1.0, 2.0), (1.0, 3.0), (7.0, 0.0), (5.0, 0.0)];
+        let scores = scores.map(|(energy, violation)| Score { energy, violation });
+        let round = Round::of(&scores, &Score::rank(&scores));
+        assert_eq!((round.mean, round.best, round.gap), (3.5, 5.0, 1.0));
     }
 
     #[test]

@@ -123,6 +123,20 @@ fn a_descent_slides_out_of_what_is_forbidden() {
 }
 
 #[test]
+fn a_descent_under_a_limit_of_actions_leaves_where_it_stands() {
+    // One sequence of zeros, at which the length of an action has no slope.
+    let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.5, dims: 2 })];
+    for kind in [Kind::Gradient, Kind::Adam] {
+        let config = PlannerConfig { kind, samples: 1, iterations: 100, min_std: 0.0, ..thorough() };
+        let plans = Ask { guardrails: &guardrails, ..Ask::default() }.with(&config).unwrap();
+        assert_eq!(plans.violation, [0.0], "{kind:?}");
+        let way = plans.sequence(0).chunks(2).fold([0f32; 2], |at, action| [at[0] + action[0], at[1] + action[1]]);
+        // Eight steps of 0.5 lead as far as (2.4, 3.2) on the way to (3, 4).
+        assert!((way[0] - 2.4).hypot(way[1] - 3.2) < 1.2, "{kind:?}: {way:?}");
+    }
+}
+
+#[test]
 fn where_nothing_keeps_the_guardrails_the_least_bad_is_marked() {
     let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(Disc([0.0, 0.0], 50.0))];
     let plans = Ask { guardrails: &guardrails, ..Ask::default() }.with(&thorough()).unwrap();
