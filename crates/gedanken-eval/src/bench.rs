@@ -128,6 +128,12 @@ pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) ->
     if let Some(unknown) = what.planners.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(EvalError::Mismatch(format!("no planner `{unknown}`; there are {}", known.join(", "))));
     }
+    let slides = |name: &&String| {
+        contenders(setup.planner, 1).iter().any(|(known, config)| known == name && config.needs_gradient())
+    };
+    if let Some(name) = what.planners.iter().find(|name| what.simulator && slides(name)) {
+        return Err(EvalError::Mismatch(format!("`{name}` needs a gradient, which the simulator does not have")));
+    }
     let tasks = setup.tasks(what.tasks)?;
     let (world, simulator) = (setup.world(), Simulator::new());
     let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure: Measure::Plain };

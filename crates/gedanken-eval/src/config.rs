@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
     /// Tasks. Default 200.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub tasks: usize,
     /// Seed of the tasks and of the agent's random numbers. Default 20000.
     pub seed: u64,
     /// Where a task's start and goal come from. Default `reset`.
     pub tasks_from: TasksFrom,
     /// Recorded tasks: control steps from the start to the goal in the episode that they are cut from. Default 25.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub goal_offset: usize,
     /// Recorded tasks: whether one that is solved at its start is drawn again. The field's protocols keep them. Default false.
     pub skip_solved: bool,
     /// Control steps of an episode. Default 200.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub budget: usize,
     /// When a task counts as done. Both are in the report; this one is its headline. Default `final`.
     pub rule: Rule,
@@ -39,8 +39,10 @@ pub struct EvalConfig {
     #[schemars(range(min = 0.0))]
     pub arrived: Option<f64>,
     /// Tasks of the evaluations during training; 0 plans only at the end. Default 32.
+    #[schemars(range(max = 1_000_000))]
     pub tasks_in_training: usize,
     /// Films of the first tasks of an evaluation. Default 4.
+    #[schemars(range(max = 1_000_000))]
     pub films: usize,
     /// Whether floors and ceilings run in the final evaluation. Default true.
     pub baselines: bool,

@@ -48,6 +48,8 @@ pub enum CheckpointError {
     },
 }
 
+/// A model's files.
+pub const FILES: [&str; 2] = [WEIGHTS, BLUEPRINT];
 const WEIGHTS: &str = "model.safetensors";
 const BLUEPRINT: &str = "model.json";
 

@@ -21,7 +21,7 @@ use gedanken_predictor::Predictor;
 use gedanken_regularizer::{RegularizerConfig, covariance, directions, sigreg, time_similarity, variance};
 use serde::{Deserialize, Serialize};
 
-pub use checkpoint::{Blueprint, CheckpointError, load, save};
+pub use checkpoint::{Blueprint, CheckpointError, FILES, load, save};
 pub use config::{
     DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
     ProprioceptionConfig,

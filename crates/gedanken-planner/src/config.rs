@@ -268,12 +268,9 @@ impl PlannerConfig {
         between(self.decay, (1.0..=100.0).contains(&self.decay), "decay", "1 to 100")?;
         between(self.learning_rate, self.learning_rate > 0.0, "learning_rate", "a positive number")?;
         between(self.tolerance, (0.0..=1.0).contains(&self.tolerance), "tolerance", "0 to 1")?;
-        let limit = self.max_milliseconds;
-        check(
-            limit.is_none_or(|limit| limit > 0.0),
-            "max_milliseconds",
-            format!("{limit:?}; expected a positive number"),
-        )?;
+        if let Some(limit) = self.max_milliseconds {
+            check(limit > 0.0, "max_milliseconds", format!("{limit} is out of range; expected a positive number"))?;
+        }
         between(self.temperature, self.temperature > 0.0, "temperature", "a positive number")?;
         match self.max_norm {
             Some(norm) => between(norm, norm > 0.0, "max_norm", "a positive number"),

@@ -49,45 +49,67 @@ pub(crate) fn save(
     Ok(path)
 }
 
-/// Reads a checkpoint's model, without autodiff, onto a device.
+/// Reads a checkpoint's model, without autodiff, onto a device. Its files must be the ones that were written: a model with a
+/// flipped bit would plan on without a word.
 ///
 /// # Errors
 /// [`CheckpointError`].
 pub fn load_model(checkpoint: &Path, device: &Device) -> Result<(WorldModel, Blueprint), CheckpointError> {
+    let state = State::of(checkpoint)?;
+    state.crc32.keys().filter(|name| *name != OPTIMIZER).try_for_each(|name| state.verify(checkpoint, name))?;
     gedanken_model::load(checkpoint, device)
 }
 
 /// Reads what training needs beside the model: the optimiser's state, and the updates done.
 ///
-/// Every file must be the one that was written: an optimiser whose state is damaged, or another model's, would train on
-/// without a word.
+/// # Errors
+/// [`TrainError::Checkpoint`] where the optimiser's state is not the one that was written.
 pub(crate) fn load_rest(checkpoint: &Path, optimizer: ModuleOptimizer) -> Result<(ModuleOptimizer, u64), TrainError> {
-    let content = |path: PathBuf, found: String, expected: String| {
-        TrainError::Checkpoint(CheckpointError::Content { path, found, expected })
-    };
-    let file = checkpoint.join(STATE);
-    let text = std::fs::read_to_string(&file).map_err(FolderError::io("read", &file))?;
-    let state: State = serde_json::from_str(&text)
-        .map_err(|error| content(file.clone(), error.to_string(), "the state of a training run".to_owned()))?;
-    if let Some(named) = step_of(checkpoint).filter(|&named| named != state.step) {
-        return Err(content(file, format!("step {}", state.step), format!("{named}, as in the folder's name")));
-    }
-    if !state.crc32.contains_key(OPTIMIZER) {
-        return Err(content(file, format!("no checksum of {OPTIMIZER}"), "one of every file".to_owned()));
-    }
-    for (name, &expected) in &state.crc32 {
-        let file = checkpoint.join(name);
-        let found = checksum(&file)?;
-        if found != expected {
-            let expected = format!("{expected:08x}, as in {STATE}: its content was changed");
-            return Err(content(file, format!("checksum {found:08x}"), expected));
-        }
-    }
+    let state = State::of(checkpoint)?;
+    state.verify(checkpoint, OPTIMIZER)?;
     let file = checkpoint.join(OPTIMIZER);
     let record = OptimizerRecord::load(&file).map_err(|error| {
         content(file, error.to_string(), "the optimiser's state that was saved with the model".to_owned())
     })?;
     Ok((optimizer.load_record(record), state.step))
+}
+
+impl State {
+    /// A checkpoint's.
+    fn of(checkpoint: &Path) -> Result<Self, CheckpointError> {
+        let file = checkpoint.join(STATE);
+        let text =
+            std::fs::read_to_string(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;
+        let state: State = serde_json::from_str(&text)
+            .map_err(|error| content(file.clone(), error.to_string(), "the state of a training run".to_owned()))?;
+        if let Some(named) = step_of(checkpoint).filter(|&named| named != state.step) {
+            return Err(content(file, format!("step {}", state.step), format!("{named}, as in the folder's name")));
+        }
+        for name in gedanken_model::FILES.into_iter().chain([OPTIMIZER]) {
+            if !state.crc32.contains_key(name) {
+                return Err(content(file, format!("no checksum of {name}"), "one of every file".to_owned()));
+            }
+        }
+        Ok(state)
+    }
+
+    /// Whether a file is the one that was written.
+    fn verify(&self, checkpoint: &Path, name: &str) -> Result<(), CheckpointError> {
+        let file = checkpoint.join(name);
+        let bytes = std::fs::read(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;
+        let found = crc32fast::hash(&bytes);
+        match self.crc32.get(name) {
+            Some(&expected) if expected != found => {
+                let expected = format!("{expected:08x}, as in {STATE}: its content was changed");
+                Err(content(file, format!("checksum {found:08x}"), expected))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn content(path: PathBuf, found: String, expected: String) -> CheckpointError {
+    CheckpointError::Content { path, found, expected }
 }
 
 fn checksums(folder: &Path) -> Result<BTreeMap<String, u32>, FolderError> {

@@ -14,7 +14,7 @@ use crate::tracker::TrackError;
 pub enum TrainError {
     /// The loss is not a number any more.
     #[error(
-        "update {step}: the loss is {loss} ({terms}); the last good checkpoint is {}. A lower train.lr or train.clip may help",
+        "update {step}: the loss is {loss} ({terms}); {}. A lower train.lr or train.clip may help",
         last_good(kept)
     )]
     NotFinite {
@@ -28,7 +28,7 @@ pub enum TrainError {
         kept: Option<PathBuf>,
     },
     /// The latents say the same about everything.
-    #[error("update {step}: the latents have collapsed: {diagnosis}; the last good checkpoint is {}", last_good(kept))]
+    #[error("update {step}: the latents have collapsed: {diagnosis}; {}", last_good(kept))]
     Collapsed {
         /// The update.
         step: u64,
@@ -55,5 +55,8 @@ pub enum TrainError {
 }
 
 fn last_good(kept: &Option<PathBuf>) -> String {
-    kept.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+    match kept {
+        Some(path) => format!("the last good checkpoint is {}", path.display()),
+        None => "there is no checkpoint yet".to_owned(),
+    }
 }

@@ -1,10 +1,15 @@
 //! How far a run is: a bar on a terminal, elsewhere a plain line now and then. Both go to standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Prints a line to standard error. A reader that went away, or a full disk, is nothing to end a training for.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Tells how far a run is. Clones tell of the same run.
 #[derive(Clone)]
@@ -47,15 +52,15 @@ impl Progress {
         let now = Instant::now();
         if pace.due(step, now) {
             let (step, total) = (HumanCount(step), HumanCount(self.total));
-            eprintln!("step {step}/{total}  {numbers}  {} left", duration(pace.left(step.0, now)));
+            say(&format!("step {step}/{total}  {numbers}  {} left", duration(pace.left(step.0, now))));
         }
     }
 
     /// Prints a message, above the bar where there is one.
     pub fn message(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 

@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use atomic::create_temporary_dir;
 use atomic::remove_leftovers;
-pub use atomic::{remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
+pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
 
 /// What can go wrong with a run's folder.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,9 @@ pub enum FolderError {
         /// What it lacks.
         why: String,
     },
+    /// Two trainings of one run would write over each other.
+    #[error("{} is being trained by another process", .0.display())]
+    Busy(PathBuf),
     /// A run that was stopped before its first checkpoint.
     #[error("{} has no checkpoint yet: nothing matches checkpoints/step-*", .0.display())]
     NoCheckpoint(PathBuf),
@@ -118,6 +121,20 @@ impl RunFolder {
             None => run.latest_checkpoint()?.ok_or_else(|| FolderError::NoCheckpoint(path.to_path_buf()))?,
         };
         Ok((run, checkpoint))
+    }
+
+    /// Keeps the run for this process to train, until what is given back is dropped: a lock on the hidden file `.training`.
+    ///
+    /// # Errors
+    /// [`FolderError::Busy`], or a folder that cannot be written to.
+    pub fn claim(&self) -> Result<fs::File, FolderError> {
+        let path = self.path.join(".training");
+        let file = fs::File::create(&path).map_err(FolderError::io("write", &path))?;
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Err(FolderError::Busy(self.path.clone())),
+            // Where locks do not exist, nothing can be known.
+            _ => Ok(file),
+        }
     }
 
     /// The folder itself.
@@ -318,6 +335,15 @@ mod tests {
         let (opened, given) = RunFolder::open_checkpoint(&run.checkpoint(5)).unwrap();
         assert_eq!(opened.path.canonicalize().unwrap(), run.path.canonicalize().unwrap());
         assert_eq!((given.step, given.path), (5, run.checkpoint(5)));
+    }
+
+    #[test]
+    fn a_run_is_trained_by_one_process_at_a_time() {
+        let (_root, run) = run();
+        let claim = run.claim().unwrap();
+        assert!(matches!(run.claim(), Err(FolderError::Busy(_))));
+        drop(claim);
+        run.claim().unwrap();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gedanken_model::{
     DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
     ProprioceptionConfig, Spaces,
 };
-use gedanken_planner::PlannerConfig;
+use gedanken_planner::{PlanError, PlannerConfig};
 use gedanken_predictor::PredictorConfig;
 use gedanken_regularizer::RegularizerConfig;
 use gedanken_train::TrainConfig;
@@ -184,8 +184,10 @@ pub(crate) fn check(
         let key = key.replacen("data.", "collect.", 1);
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
-    if let Err(error) = experiment.planner.validate() {
-        return Err(loaded.error("planner", error.to_string()));
+    match experiment.planner.validate() {
+        Ok(()) => {}
+        Err(PlanError::Config { field, reason }) => return Err(loaded.error(&format!("planner.{field}"), reason)),
+        Err(error) => return Err(loaded.error("planner", error.to_string())),
     }
     let eval = &experiment.eval;
     let wrong = eval.guardrails.iter().enumerate().find_map(|(i, guardrail)| Some((i, guardrail.problem(env.spec())?)));

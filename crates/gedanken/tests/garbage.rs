@@ -46,6 +46,15 @@ fn edit(path: &Path, change: impl FnOnce(&mut Value)) {
     fs::write(path, value.to_string()).expect("the edited file");
 }
 
+/// Gives a checkpoint's state the checksums of its model as it is now: what is wrong with it is not that it was changed.
+fn sign(checkpoint: &Path) {
+    edit(&checkpoint.join("state.json"), |state| {
+        for file in ["model.safetensors", "model.json"] {
+            state["crc32"][file] = json!(crc32fast::hash(&fs::read(checkpoint.join(file)).expect("a file")));
+        }
+    });
+}
+
 type Damage = Box<dyn Fn(&Path)>;
 
 /// What can befall any file.
@@ -144,11 +153,15 @@ fn other_broken_inputs_are_named() {
     let mut verdicts = Verdicts::default();
     place.write("actions.csv", "1,0\n1,two\n");
     place.write("binary.csv", [0xff, 0xfe, 0, 1]);
+    place.write("letter.csv", "1,O\n0,1\n");
+    place.write("endless.csv", "1,inf\n");
     let rollout = |actions| vec!["rollout", "two-rooms", "--actions", actions, "--out", "states.csv"];
     let render = |more: &[&'static str]| [&["render", "two-rooms", "--out", "x.png"], more].concat();
     for (arguments, names) in [
         (rollout("actions.csv"), "actions.csv:2"),
         (rollout("binary.csv"), "binary.csv"),
+        (rollout("letter.csv"), "letter.csv:1"),
+        (rollout("endless.csv"), "endless.csv:1"),
         (rollout("nowhere.csv"), "nowhere.csv"),
         (render(&["--state", "[1, 2"]), "--state"),
         (render(&["--state", "[1e999]"]), "--state"),
@@ -266,6 +279,9 @@ fn broken_checkpoints_are_told_by_file() {
             let at = (length - 1) * part / 7;
             let flip = |run: &Path| damage(&run.join(checkpoint).join(file), |bytes| bytes[at] ^= 0x40);
             case(&format!("{file}: a bit of byte {at}"), "resume", file, &flip);
+            if file == "model.safetensors" {
+                case(&format!("{file}: a bit of byte {at}"), "eval", "its content was changed", &flip);
+            }
         }
     }
 
@@ -285,6 +301,7 @@ fn broken_checkpoints_are_told_by_file() {
             });
             *bytes = safetensors::serialize(views, None).expect("a file");
         });
+        sign(&run.join(checkpoint));
     };
     for command in ["eval", "plan", "resume"] {
         for (name, value) in [("NaN", f32::NAN), ("infinity", f32::INFINITY)] {
@@ -304,6 +321,7 @@ fn broken_checkpoints_are_told_by_file() {
     case("no tensor", "eval", weights, &|run| rewrite(run, &Vec::clear));
     case("a header of 2^60 bytes", "eval", weights, &|run| {
         damage(&run.join(checkpoint).join(weights), |bytes| bytes[..8].copy_from_slice(&(1u64 << 60).to_le_bytes()));
+        sign(&run.join(checkpoint));
     });
 
     // Descriptions of models that cannot be, or are too large for any machine.
@@ -343,11 +361,13 @@ fn broken_checkpoints_are_told_by_file() {
                 edit(&run.join(checkpoint).join("model.json"), |json| {
                     *json.pointer_mut(pointer).expect("a key") = value.clone()
                 });
+                sign(&run.join(checkpoint));
             });
         }
     }
     case("a key more", "eval", "model.json", &|run| {
         edit(&run.join(checkpoint).join("model.json"), |json| json["more"] = json!(1));
+        sign(&run.join(checkpoint));
     });
 
     // Where training stands.
@@ -360,7 +380,7 @@ fn broken_checkpoints_are_told_by_file() {
         ("more", json!(1)),
     ];
     for (key, value) in state {
-        let names = if key == "crc32" && value != json!({}) { "optimizer.bpk" } else { "state.json" };
+        let names = if key == "crc32" && value != json!({}) { "model.safetensors" } else { "state.json" };
         case(&format!("{key} = {value}"), "resume", names, &|run| {
             edit(&run.join(checkpoint).join("state.json"), |json| json[key] = value.clone());
         });

@@ -132,6 +132,10 @@ fn a_dataset_is_collected_inspected_and_trained_from() {
 
     let from_disk = ["--set", "data.source=disk", "--set", "data.path=rooms", "--set", "eval.tasks=1"];
     let run = place.train(&from_disk);
+    let elsewhere =
+        [&["train", "tiny.toml", "--set", "env.walls=fixed", "--set", "train.steps=1"], &from_disk[..]].concat();
+    let said = place.run(&elsewhere).good();
+    assert!(said.err.contains("rooms was made with env.walls = \"random\", here \"fixed\""), "{}", said.err);
     assert!(place.path(&run).join("checkpoints/step-000012").is_dir());
     let other = place.run(&[&["train", "tiny.toml", "--set", "data.path=rooms"][..]].concat());
     assert_eq!(other.bad_manners("data.path"), None, "a path beside a stream means nothing");
@@ -158,6 +162,10 @@ fn environments_are_seen_from_outside() {
     place.write("actions.csv", "dx,dy\n1,0\n0.5,-2\n0,0\n");
     let out = ["--actions", "actions.csv", "--out", "states.csv"];
     place.run(&[&["rollout", "two-rooms"], &state[..], &out[..]].concat()).good();
+    let states = place.read("states.csv");
+    place.write("actions.csv", "\u{feff}1,0\n0.5,-2\n0,0\n");
+    place.run(&[&["rollout", "two-rooms"], &state[..], &out[..]].concat()).good();
+    assert_eq!(place.read("states.csv"), states, "with a byte order mark and without a header");
     let csv = place.read("states.csv");
     let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows.len(), 5, "a header, the start, three steps");

@@ -189,3 +189,28 @@ fn ctrl_c_saves_and_stops_and_says_how_to_go_on() {
     assert_eq!(said.last(), run);
     assert_same_run(&place.path(&run), &unbroken);
 }
+
+#[test]
+fn what_a_resumption_changes_is_written_into_the_run() {
+    let place = Place::new();
+    let quick = ["--set", "eval.tasks=1", "--set", "eval.baselines=false", "--set", "eval.films=0"];
+    let run = place.train(&quick);
+    let resume = |more: &[&str]| place.run(&[&["train", "--resume", &run], more].concat());
+    resume(&["--set", "train.steps=14"]).good();
+    assert!(place.read(&format!("{run}/config.toml")).contains("steps = 14"));
+    let said = resume(&[]).good();
+    assert!(said.err.contains("update 14 of 14"), "{}", said.err);
+    assert_eq!(resume(&["--set", "seed=5"]).bad_manners("a resumed run cannot change"), None);
+    assert_eq!(resume(&["--set", "train.steps=3"]).bad_manners("the run has 14 updates behind it"), None);
+    assert!(place.read(&format!("{run}/config.toml")).contains("steps = 14"));
+}
+
+#[test]
+fn nobody_listening_ends_no_training() {
+    let place = Place::new();
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").expect("a full device"));
+    let training = ["train", "tiny.toml", "--set", "eval.tasks=1", "--set", "eval.baselines=false"];
+    let status = place.command(&training).stdout(Stdio::null()).stderr(full()).status().expect("the program starts");
+    assert_eq!(status.code(), Some(0));
+    assert!(!weights(&place.path(&run_of(&place).expect("a run")), 12).is_empty());
+}

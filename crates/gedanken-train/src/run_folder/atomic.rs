@@ -13,7 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{FolderError, entries};
 
-/// Writes a file whole or not at all; makes the folders above it.
+/// Writes a file whole or not at all; makes the folders above it. Where `path` is a link, the file that it leads to; a device or a
+/// pipe is written to as it is.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     write_atomic_with(path, |file| file.write_all(bytes)).map(|_| ())
 }
@@ -21,19 +22,40 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
 /// [`write_atomic`] for what is better written piece by piece; gives what `fill` gives.
 pub fn write_atomic_with<R>(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<R>) -> Result<R, FolderError> {
     create_parent(path)?;
-    let temporary = temporary_beside(path);
+    let target = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    if fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let written = File::options().write(true).open(target).and_then(|mut device| fill(&mut device));
+        return written.map_err(FolderError::io("write", path));
+    }
+    let temporary = temporary_beside(target);
     let write = || {
         let mut file = File::create_new(&temporary)?;
         // Where locks do not exist, what a killed writer leaves is a hidden file: not worth failing for.
         let _ = file.try_lock();
         let result = fill(&mut file)?;
         file.sync_all()?;
-        fs::rename(&temporary, path)?;
+        fs::rename(&temporary, target)?;
         Ok(result)
     };
     let result = write().map_err(FolderError::io("write", path)).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    sync_parent(path);
+    sync_parent(target);
     Ok(result)
+}
+
+/// Whether [`write_atomic`] could write `path` now: for what takes long and is written in the end. Makes the folders above it.
+pub fn check_writable(path: &Path) -> Result<(), FolderError> {
+    create_parent(path)?;
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let kind = fs::metadata(&target).map(|found| (found.is_dir(), found.is_file()));
+    let tried = match kind {
+        Ok((true, _)) => Err(io::ErrorKind::IsADirectory.into()),
+        Ok((false, false)) => Ok(()),
+        _ => {
+            let temporary = temporary_beside(&target);
+            File::create_new(&temporary).and_then(|_| fs::remove_file(&temporary))
+        }
+    };
+    tried.map_err(FolderError::io("write", path))
 }
 
 /// Writes a folder whole or not at all: `fill` gets an empty one beside `path` to write into.
@@ -99,7 +121,11 @@ pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
 }
 
 fn create_parent(path: &Path) -> Result<(), FolderError> {
-    path.parent().map_or(Ok(()), |parent| fs::create_dir_all(parent).map_err(FolderError::io("create", parent)))
+    let Some(parent) = path.parent() else { return Ok(()) };
+    if let Some(file) = parent.ancestors().find(|above| above.is_file()) {
+        return Err(FolderError::io("create", parent)(io::Error::other(format!("{} is a file", file.display()))));
+    }
+    fs::create_dir_all(parent).map_err(FolderError::io("create", parent))
 }
 
 fn sync_tree(path: &Path) -> io::Result<()> {
@@ -143,6 +169,35 @@ mod tests {
             (fs::read(&file).unwrap(), fs::read(dir.join("inner")).unwrap()),
             (b"old".to_vec(), b"old".to_vec())
         );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_followed_and_devices_stay_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, b"old").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(link.is_symlink());
+        write_atomic(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        let error = write_atomic(Path::new("/dev/full"), b"too much").unwrap_err();
+        assert!(error.to_string().contains("cannot write /dev/full"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deep/file");
+        check_writable(&file).unwrap();
+        assert_eq!(entries(&folder.path().join("deep")).unwrap().len(), 0);
+        fs::write(&file, b"").unwrap();
+        check_writable(&file).unwrap();
+        let why = |path: &Path| check_writable(path).unwrap_err().to_string();
+        assert!(why(folder.path()).contains("cannot write"));
+        assert!(why(&file.join("below")).contains("deep/file is a file"), "{}", why(&file.join("below")));
     }
 
     #[test]

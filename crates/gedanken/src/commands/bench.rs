@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use gedanken_data::Split;
 use gedanken_env::Registry;
 
-use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, read, write_json};
+use super::{DeviceArg, Failure, Overrides, blueprint, check_outputs, pick_device, print, read, say, write_json};
 use crate::bench::{PARTS, Subject, Timing};
 
 #[derive(Args)]
@@ -36,6 +36,7 @@ pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     if !(0.0..=3600.0).contains(&args.seconds) {
         return Err(format!("--seconds {}; expected 0 to 3600", args.seconds).into());
     }
+    check_outputs(&args.json)?;
     let (experiment, env) = read(&args.file, &args.overrides.set, registry)?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
@@ -47,7 +48,7 @@ pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
         chosen: &chosen,
     };
     let timing = Timing { seconds: args.seconds, parts: &args.parts };
-    let bench = subject.bench(timing, args.export.as_deref(), &mut |part| eprintln!("timing: {part}"))?;
-    write_json(args.json.as_deref(), &bench)?;
-    print(bench.to_string().trim_end())
+    let bench = subject.bench(timing, args.export.as_deref(), &mut |part| say(&format!("timing: {part}")))?;
+    print(bench.to_string().trim_end())?;
+    write_json(args.json.as_deref(), &bench)
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use gedanken_data::{Dataset, EnvRecord, Recordings};
 use gedanken_env::Registry;
 
-use super::{Failure, Overrides, print, read};
+use super::{Failure, Overrides, print, read, say};
 
 #[derive(Args)]
 pub struct CollectArgs {
@@ -49,7 +49,7 @@ pub fn collect(args: &CollectArgs, registry: &Registry) -> Result<(), Failure> {
         let now = 10 * at.episodes / at.total.max(1);
         if now > tenth {
             tenth = now;
-            eprintln!("{} of {} episodes, {} frames", at.episodes, at.total, at.frames);
+            say(&format!("{} of {} episodes, {} frames", at.episodes, at.total, at.frames));
         }
     };
     let (env, config, seed) = (env.as_ref(), &experiment.collect, experiment.seed);

@@ -166,19 +166,19 @@ impl StateArgs {
     }
 }
 
-/// Rows of numbers; a first row that is not numbers is a header.
+/// Rows of numbers; a first row without a single one is a header.
 fn read_actions(path: &Path, size: usize) -> Result<Vec<Vec<f32>>, Failure> {
     let text = std::fs::read_to_string(path).map_err(FolderError::io("read", path))?;
+    let text = text.trim_start_matches('\u{feff}');
     let mut actions = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row: Result<Vec<f32>, _> = line.split(',').map(|x| x.trim().parse::<f32>()).collect();
-        match row {
-            Ok(row) if row.len() == size => actions.push(row),
-            Err(_) if number == 0 => {}
-            _ => {
-                let at = format!("{}:{}", path.display(), number + 1);
-                return Err(format!("{at}: found `{line}`; expected {size} numbers with commas between them").into());
-            }
+        let fields = line.split(',').map(|x| x.trim().trim_matches('"').parse::<f32>().ok());
+        let row: Vec<f32> = fields.clone().flatten().filter(|x| x.is_finite()).collect();
+        if row.len() == size && fields.count() == size {
+            actions.push(row);
+        } else if number > 0 || !row.is_empty() {
+            let at = format!("{}:{}", path.display(), number + 1);
+            return Err(format!("{at}: found `{line}`; expected {size} numbers with commas between them").into());
         }
     }
     Ok(actions)

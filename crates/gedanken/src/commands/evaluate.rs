@@ -8,7 +8,9 @@ use gedanken_eval::{Comparison, Evaluator};
 use gedanken_model::WorldModel;
 use gedanken_train::{RunFolder, load_model};
 
-use super::{DeviceArg, Failure, Overrides, evaluator, pick_device, print, read, write_json};
+use super::{
+    DeviceArg, Failure, Overrides, check_outputs, evaluator, pick_device, print, read, same_model, say, write_json,
+};
 
 #[derive(Args)]
 pub struct EvalArgs {
@@ -31,9 +33,9 @@ pub struct PlanArgs {
     /// A run's folder (its last checkpoint) or one of its checkpoints
     #[arg(required = true)]
     run: Option<PathBuf>,
-    /// Which task of the protocol
-    #[arg(long, default_value_t = 0)]
-    task: usize,
+    /// Which task of the protocol, or of those that would follow
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..1_000_000))]
+    task: u32,
     /// Where the film goes
     #[arg(long, value_name = "OUT.gif", required = true)]
     film: Option<PathBuf>,
@@ -57,14 +59,14 @@ pub struct BenchArgs {
     /// A run's folder (its last checkpoint) or one of its checkpoints
     run: PathBuf,
     /// Model evaluations of a plan, one or more
-    #[arg(long, value_delimiter = ',', default_value = "400,1600,6400")]
+    #[arg(long, value_delimiter = ',', default_value = "400,1600,6400", value_parser = clap::value_parser!(u64).range(1..))]
     budgets: Vec<u64>,
     /// Only these planners: random, cem, icem, mppi, mppi-fixed, gradient, adam, hybrid
     #[arg(long, value_delimiter = ',')]
     planners: Vec<String>,
     /// Tasks. Default: the protocol's
-    #[arg(long)]
-    tasks: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    tasks: Option<u32>,
     /// Plan on the true simulator in the model's place
     #[arg(long)]
     simulator: bool,
@@ -93,6 +95,7 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, registry: &Regist
     let (experiment, _) = read(&folder.config(), &overrides.set, registry)?;
     let chosen = pick_device(device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
+    same_model(&experiment, &blueprint.model, &folder.config())?;
     let evaluator = evaluator(&experiment, &folder.config(), &blueprint, &chosen, registry)?;
     Ok(Opened { evaluator, model, folder, step: checkpoint.step })
 }
@@ -100,10 +103,11 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, registry: &Regist
 pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
     let folder = opened.folder.next_eval(opened.step);
+    check_outputs(args.json.iter().chain([&folder]))?;
     let report =
-        opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| eprintln!("evaluating: {row}"))?;
-    write_json(args.json.as_deref(), &report)?;
-    print(&format!("{report}{}", folder.display()))
+        opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
+    print(&format!("{report}{}", folder.display()))?;
+    write_json(args.json.as_deref(), &report)
 }
 
 pub fn plan(args: &PlanArgs, registry: &Registry) -> Result<(), Failure> {
@@ -111,23 +115,26 @@ pub fn plan(args: &PlanArgs, registry: &Registry) -> Result<(), Failure> {
         return bench(args, registry);
     }
     let (Some(run), Some(film)) = (&args.run, &args.film) else { return Err("expected RUN and --film".into()) };
+    check_outputs([film])?;
     let opened = open(run, &args.overrides, &args.device, registry)?;
-    opened.evaluator.film(&opened.model, args.task, film)?;
+    opened.evaluator.film(&opened.model, args.task as usize, film)?;
     print(&film.display().to_string())
 }
 
 fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
+    check_outputs(args.json.iter().chain(&args.plot))?;
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
     let what = Comparison {
         budgets: args.budgets.clone(),
         planners: args.planners.clone(),
-        tasks: args.tasks.unwrap_or(opened.evaluator.config.tasks).max(1),
+        tasks: args.tasks.map_or(opened.evaluator.config.tasks, |tasks| tasks as usize),
         simulator: args.simulator,
     };
-    let bench = opened.evaluator.bench(&opened.model, &what, &mut |row| eprintln!("planning: {row}"))?;
+    let bench = opened.evaluator.bench(&opened.model, &what, &mut |row| say(&format!("planning: {row}")))?;
+    print(bench.to_string().trim_end())?;
     write_json(args.json.as_deref(), &bench)?;
     if let Some(path) = &args.plot {
         bench.plot().save_png(path)?;
     }
-    print(bench.to_string().trim_end())
+    Ok(())
 }

@@ -14,9 +14,10 @@ use clap::{Args, Parser, Subcommand};
 use gedanken_data::{Source, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::{Evaluator, Tasks, TasksFrom};
-use gedanken_model::Blueprint;
+use gedanken_model::{Blueprint, ModelConfig};
 use gedanken_train::measure;
-use gedanken_train::run_folder::{FolderError, write_atomic};
+use gedanken_train::progress::say;
+use gedanken_train::run_folder::{FolderError, check_writable, write_atomic};
 
 use crate::config::{EnvOverrides, load_with_env, schema, splice_env, to_toml};
 use crate::device::{self, Chosen};
@@ -141,7 +142,7 @@ where
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -175,7 +176,7 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
     let name = argument.device.as_deref().unwrap_or(&experiment.device);
     let chosen = device::choose(name)?;
     if let Some(note) = &chosen.note {
-        eprintln!("{}: {note}", chosen.name);
+        say(&format!("{}: {note}", chosen.name));
     }
     Ok(chosen)
 }
@@ -209,6 +210,29 @@ fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Res
     }
     let (model, spaces) = (experiment.model(), experiment.spaces(env));
     Ok(Blueprint { version: env!("CARGO_PKG_VERSION").to_owned(), model, spaces, statistics })
+}
+
+/// A run goes on with the model it has: what the experiment says of it must still be true.
+fn same_model(experiment: &Experiment, stored: &ModelConfig, config: &Path) -> Result<(), Failure> {
+    // Through text, as the stored one went: reading a number may round it.
+    let parts = |model: &ModelConfig| -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+        Ok(serde_json::from_str(&serde_json::to_string(model)?)?)
+    };
+    let (asked, stored) = (parts(&experiment.model())?, parts(stored)?);
+    match asked.iter().find(|(part, value)| stored.get(*part) != Some(*value)) {
+        Some((part, value)) => {
+            let stored = stored.get(part).cloned().unwrap_or_default();
+            let config = config.display();
+            Err(format!("{config}: {part}: {value}; the checkpoint has {stored}, which cannot be changed any more")
+                .into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether these files could be written, before what takes long.
+fn check_outputs<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    Ok(paths.into_iter().try_for_each(|path| check_writable(path))?)
 }
 
 /// Writes what a command found, where it was asked to.

@@ -8,7 +8,9 @@ use gedanken_env::Registry;
 use gedanken_eval::{Frames, Probing, probes};
 use gedanken_train::{RunFolder, load_model};
 
-use super::{DeviceArg, Failure, Overrides, pick_device, print, read, same_spaces, write_json};
+use super::{
+    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, read, same_model, same_spaces, write_json,
+};
 
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -30,10 +32,12 @@ pub struct ProbeArgs {
 }
 
 pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
+    check_outputs(&args.json)?;
     let (folder, checkpoint) = RunFolder::open_checkpoint(&args.run)?;
     let (experiment, env) = read(&folder.config(), &args.overrides.set, registry)?;
     let chosen = pick_device(&args.device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
+    same_model(&experiment, &blueprint.model, &folder.config())?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.
     let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
@@ -44,6 +48,6 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
     let report = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
-    write_json(args.json.as_deref(), &report)?;
-    print(report.to_string().trim_end())
+    print(report.to_string().trim_end())?;
+    write_json(args.json.as_deref(), &report)
 }

@@ -1,19 +1,19 @@
 //! `gedanken train`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use gedanken_data::Split;
+use gedanken_data::{Dataset, SourceKind, Split};
 use gedanken_env::Registry;
 use gedanken_eval::TrainingEvaluation;
-use gedanken_model::ModelConfig;
-use gedanken_train::progress::Progress;
+use gedanken_train::progress::{Progress, say};
 use gedanken_train::run_folder::write_atomic;
 use gedanken_train::{End, RunFolder, Tracker, Trainer};
 
-use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read};
+use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read, same_model};
 use crate::Experiment;
 use crate::config::to_toml;
 
@@ -38,18 +38,31 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         None => args.file.clone().unwrap_or_default(),
     };
     let (experiment, env) = read(&file, &args.overrides.set, registry)?;
+    let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
+    if let Some(difference) = other_world(&experiment)? {
+        say(&format!("warning: {difference}"));
+    }
 
     let checkpoint = resumed.as_ref().map(RunFolder::latest_checkpoint).transpose()?.flatten();
     let folder = match resumed {
         Some(folder) => folder,
         None => start(&experiment)?,
     };
+    let _claim = claimed.map_or_else(|| folder.claim(), Ok)?;
     let mut trainer = match &checkpoint {
         Some(checkpoint) => {
             let trainer = Trainer::resume(experiment.train.clone(), folder.clone(), &checkpoint.path, &chosen.device)?;
-            same_model(&experiment.model(), &trainer.blueprint().model, &folder.config())?;
+            same_model(&experiment, &trainer.blueprint().model, &folder.config())?;
+            if trainer.step() > experiment.train.steps {
+                let (config, steps) = (folder.config().display().to_string(), experiment.train.steps);
+                return Err(format!(
+                    "{config}: train.steps: {steps}; the run has {} updates behind it",
+                    trainer.step()
+                )
+                .into());
+            }
             trainer
         }
         None => {
@@ -58,6 +71,14 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         }
     };
 
+    if args.resume.is_some() {
+        if checkpoint.is_none() {
+            say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
+        }
+        if !args.overrides.set.is_empty() {
+            change(&folder, &experiment, trainer.step(), registry)?;
+        }
+    }
     let progress = Progress::new(experiment.train.steps, trainer.step());
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
@@ -77,9 +98,10 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
 
     let evaluator = evaluator(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
     let mut data = experiment.data.prefetch(source, trainer.step());
-    let say = progress.clone();
-    let mut evaluation = TrainingEvaluation { evaluator: &evaluator, say: Box::new(move |line| say.message(line)) };
-    let stop = stop_flag();
+    let tell = progress.clone();
+    let mut evaluation = TrainingEvaluation { evaluator: &evaluator, say: Box::new(move |line| tell.message(line)) };
+    let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    listen(&stop, &trained);
     let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
     drop(evaluation);
     progress.finish();
@@ -87,37 +109,57 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
     tracker.flush()?;
     let run = folder.path().display().to_string();
     if end == End::Stopped {
-        eprintln!("stopped at update {}; go on with: gedanken train --resume {run}", trainer.step());
+        say(&format!("stopped at update {}; go on with: gedanken train --resume {run}", trainer.step()));
         return print(&run);
     }
-    if experiment.eval.tasks > 0 {
+    trained.store(true, Ordering::Relaxed);
+    if stop.load(Ordering::Relaxed) {
+        say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
+    } else if experiment.eval.tasks > 0 {
         finish(&evaluator, &trainer, &folder, &mut tracker)?;
     }
     print(&run)
 }
 
-/// A run goes on with the model it has: what the experiment says of it must still be true.
-fn same_model(asked: &ModelConfig, stored: &ModelConfig, config: &Path) -> Result<(), Failure> {
-    // Through text, as the stored one went: reading a number may round it.
-    let parts = |model: &ModelConfig| -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
-        Ok(serde_json::from_str(&serde_json::to_string(model)?)?)
-    };
-    let (asked, stored) = (parts(asked)?, parts(stored)?);
-    match asked.iter().find(|(part, value)| stored.get(*part) != Some(*value)) {
-        Some((part, value)) => {
-            let stored = stored.get(part).cloned().unwrap_or_default();
-            let config = config.display();
-            Err(format!("{config}: {part}: {value}; the checkpoint has {stored}, which a resumed run cannot change")
-                .into())
-        }
-        None => Ok(()),
-    }
+/// How the world of a dataset differs from the experiment's, in which its model is evaluated, if it does.
+fn other_world(experiment: &Experiment) -> Result<Option<String>, Failure> {
+    let (SourceKind::Disk, Some(path)) = (experiment.data.source, &experiment.data.path) else { return Ok(None) };
+    let made = Dataset::open(path)?.manifest().env.clone();
+    let options = |key: &str| made.options.get(key).cloned().unwrap_or_default();
+    let factor = |key: &str| made.factors.get(key).copied();
+    let keys = experiment.env.options.iter().filter(|(key, value)| options(key) != **value);
+    let options = keys.map(|(key, value)| format!("env.{key} = {}, here {value}", options(key)));
+    let names: BTreeSet<&String> = made.factors.keys().chain(experiment.env.factors.keys()).collect();
+    let factors = names.into_iter().filter(|name| factor(name) != experiment.env.factors.get(*name).copied());
+    let or_default = |value: Option<f64>| value.map_or("its default".to_owned(), |value| value.to_string());
+    let factors = factors.map(|name| {
+        let here = or_default(experiment.env.factors.get(name).copied());
+        format!("env.factors.{name} = {}, here {here}", or_default(factor(name)))
+    });
+    let found: Vec<String> = options.chain(factors).collect();
+    let about =
+        "the model learns the one and is evaluated in the other (what differs in evaluation alone belongs to eval.env)";
+    Ok((!found.is_empty()).then(|| format!("{} was made with {}: {about}", path.display(), found.join("; "))))
 }
 
 /// How many numbers are learned.
 fn parameters(trainer: &Trainer) -> usize {
     let named = gedanken_model::named_parameters(&trainer.model());
     named.iter().filter(|p| !p.is_statistic()).map(|p| p.values.len()).sum()
+}
+
+/// Writes what a resumed run was told to do otherwise into its experiment: the next resumption goes on with it.
+fn change(folder: &RunFolder, experiment: &Experiment, step: u64, registry: &Registry) -> Result<(), Failure> {
+    let (before, _) = read(&folder.config(), &[], registry)?;
+    for (key, before, now) in
+        [("seed", before.seed.to_string(), experiment.seed.to_string()), ("name", before.name, experiment.name.clone())]
+    {
+        if before != now {
+            return Err(format!("--set {key}={now}: the run's is {before}, which a resumed run cannot change").into());
+        }
+    }
+    let head = format!("# gedanken {}; changed after {step} updates", env!("CARGO_PKG_VERSION"));
+    Ok(write_atomic(&folder.config(), format!("{head}\n{}", to_toml(experiment)?).as_bytes())?)
 }
 
 /// Makes the run's folder and writes the experiment into it, before anything else can go wrong.
@@ -137,24 +179,27 @@ fn finish(
 ) -> Result<(), Failure> {
     let step = trainer.step();
     let into: PathBuf = folder.eval(step);
-    let report = evaluator.full(&trainer.model(), step, Path::new(&into), &mut |row| eprintln!("evaluating: {row}"))?;
+    let report =
+        evaluator.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
     tracker.text(step, "report", &format!("```\n{report}\n```"));
     tracker.flush()?;
     print(&report.to_string())
 }
 
-/// Set by Ctrl-C; a second one ends the program at once.
-fn stop_flag() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
+/// Ctrl-C stops a training after its update. A second one, or one after the training, ends the program at once.
+fn listen(stop: &Arc<AtomicBool>, trained: &Arc<AtomicBool>) {
+    let (stop, trained) = (stop.clone(), trained.clone());
     let installed = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
+        if trained.load(Ordering::Relaxed) {
+            say("\nstopped; the training is done, and gedanken eval makes its evaluation");
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this update; press Ctrl-C again to stop at once");
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        say("\nstopping after this update; press Ctrl-C again to stop at once");
     });
     if let Err(error) = installed {
-        eprintln!("Ctrl-C will not save: {error}");
+        say(&format!("Ctrl-C will not save: {error}"));
     }
-    stop
 }
