@@ -1,5 +1,5 @@
 #!/bin/sh
-# A GPU's numbers in one command, within nine minutes: gpu.sh [FOLDER]. Every part of two recipes beside PyTorch's (eager and
+# A GPU's numbers in one command, within nine minutes once the program is built: gpu.sh [FOLDER]. Every part of two recipes beside PyTorch's (eager and
 # compiled, single precision and bf16), LeWorldModel's sizes and plan, what the kernels of an update cost, and as much of
 # EB-JEPA's training as the time left allows. What was found goes into FOLDER (gpu) as well.
 # DEVICE is ours (wgpu), PEER PyTorch's (cuda), PYTHON has torch, GEDANKEN is the program (else it is built), SECONDS_LEFT the
@@ -7,7 +7,6 @@
 set -eu
 out=$(mkdir -p "${1:-gpu}" && realpath "${1:-gpu}")
 cd "$(dirname "$0")/.."
-deadline=$(($(date +%s) + ${SECONDS_LEFT:-540}))
 device=${DEVICE:-wgpu}
 peer=${PEER:-cuda}
 python=${PYTHON:-python3}
@@ -16,6 +15,7 @@ if [ -z "${GEDANKEN:-}" ]; then
     GEDANKEN=${CARGO_TARGET_DIR:-target}/release/gedanken
 fi
 gedanken=$(realpath "$GEDANKEN")
+deadline=$(($(date +%s) + ${SECONDS_LEFT:-540}))
 
 exec 3>&1
 

@@ -43,6 +43,9 @@ impl Recordings {
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|error| DataError::format(path, "safetensors", error, "a whole safetensors file"))?;
         let lengths = whole_numbers(&column(path, &file, "ep_len", 1)?, path, "ep_len")?;
+        if lengths.is_empty() {
+            return Err(DataError::format(path, "column `ep_len`", "no episode", "one or more"));
+        }
         let frames = lengths.iter().try_fold(0u64, |sum, &length| sum.checked_add(length));
         let table = |name: &str, sizes: RangeInclusive<usize>, of: &str| -> Result<(Vec<f64>, usize), DataError> {
             let view = column(path, &file, name, 2)?;

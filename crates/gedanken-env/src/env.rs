@@ -83,7 +83,7 @@ pub trait Env: Send + Sync {
         self.state(&mut state);
         let Some(beginning) = state.get_mut(..numbers.len()) else { return Err(refused) };
         beginning.copy_from_slice(numbers);
-        self.set_state(&state).map_err(|_| refused)
+        self.set_state(&state)
     }
 
     /// Makes the goal of what a full state of this environment, f64 `[state]`, shows: the agent is there when it is seen

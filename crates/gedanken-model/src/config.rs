@@ -112,8 +112,8 @@ pub struct DistanceConfig {
     /// Control steps per unit of embedding distance. Default 10.
     #[schemars(range(min = 0.001))]
     pub scale: f64,
-    /// Control steps between a state and the earlier or later one whose distance is its target: less than half the frames of a
-    /// window, so that every frame has one. Default 4.
+    /// Frames between a state and the earlier or later one whose distance is its target (times `frameskip`, control steps): less than
+    /// half the frames of a window, so that every frame has one. Default 4.
     #[schemars(range(min = 1, max = 1024))]
     pub steps: usize,
     /// Weight of targets longer than the estimate; shorter ones weigh one less this. Below 0.5 the distance follows the shortest

@@ -31,7 +31,8 @@ pub struct Experiment {
     pub runs: PathBuf,
     /// Where tensors live: `auto`, `cpu`, `wgpu`, `vulkan`, … Default `auto`.
     pub device: String,
-    /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms.
+    /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms, each channel of each frame
+    /// stretched to 0..1 first.
     pub pixels: PixelStatistics,
     /// Whether the model takes actions as they are or normalised by their mean and standard deviation in the data. Plans, bounds
     /// and data are in the environment's units either way. Default `raw`.

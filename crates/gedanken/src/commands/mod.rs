@@ -93,7 +93,7 @@ struct Overrides {
 /// Where tensors live.
 #[derive(Args)]
 struct DeviceArg {
-    /// auto, cpu, cuda, wgpu, vulkan, metal, dx12, webgpu; wgpu:1 is the second GPU, wgpu:software a software one. Default: the
+    /// auto, cpu, cuda, wgpu, vulkan, metal, dx12, webgpu; wgpu:1 is the second GPU of its kind, wgpu:software a software one. Default: the
     /// experiment's
     #[arg(long)]
     device: Option<String>,
