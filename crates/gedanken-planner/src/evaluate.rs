@@ -50,25 +50,12 @@ impl<'a> Evaluator<'a> {
 
     /// Scores `[tasks, samples]` of the candidates `[tasks, samples, horizon, action]` of these tasks.
     pub fn scores(&mut self, tasks: &[usize], candidates: &[f32], samples: usize) -> Result<Vec<Score>, PlanError> {
-        let score = |chunk: Chunk| {
-            let actions = chunk.tensor(&chunk.start.device());
-            let (energy, violation) = chunk.imagine(actions)?;
-            zip(read(energy)?, violation)
-        };
-        // A GPU takes as many rows as it may, one chunk after the other; a CPU's threads share them. How they are cut depends on
-        // their number alone, not on the threads: the last bits of a product may depend on how many rows it has.
-        let (rows, together) = match self.problem.start.device() == Device::flex() {
-            true => {
-                let all = tasks.len() * samples;
-                (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1)
-            }
-            false => (self.max_rows, usize::MAX),
-        };
-        let chunks = candidates.par_chunks(rows.saturating_mul(self.length())).enumerate().with_min_len(together);
-        let chunks = chunks.map(|(number, actions)| score(self.chunk(tasks, number * rows, actions, samples)));
-        let scores: Result<Vec<_>, PlanError> = chunks.collect();
         self.count(tasks, samples, 1);
-        Ok(scores?.concat())
+        let scores = self.in_chunks(tasks, candidates, samples, |chunk| {
+            let (energy, violation) = chunk.imagine(chunk.tensor())?;
+            zip(read(energy)?, violation)
+        })?;
+        Ok(scores.concat())
     }
 
     /// The same, and gradients `[tasks, samples, horizon, action]`: of the energy where a candidate keeps the guardrails, of how far
@@ -80,10 +67,9 @@ impl<'a> Evaluator<'a> {
         candidates: &[f32],
         samples: usize,
     ) -> Result<(Vec<Score>, Vec<f32>), PlanError> {
-        let (mut scores, mut gradients) = (Vec::with_capacity(tasks.len() * samples), Vec::new());
-        for (number, actions) in candidates.chunks(self.max_rows.saturating_mul(self.length())).enumerate() {
-            let chunk = self.chunk(tasks, number * self.max_rows, actions, samples);
-            let actions = chunk.tensor(&chunk.start.device()).autodiff().require_grad();
+        self.count(tasks, samples, 2);
+        let found = self.in_chunks(tasks, candidates, samples, |chunk| {
+            let actions = chunk.tensor().autodiff().require_grad();
             let (energy, violation) = chunk.imagine(actions.clone())?;
             if !energy.is_autodiff() {
                 return Err(PlanError::NoGradient);
@@ -96,11 +82,29 @@ impl<'a> Evaluator<'a> {
                 violation => (energy.clone(), violation),
             };
             let gradient = actions.grad(&slope.sum().backward()).ok_or(PlanError::NoGradient)?;
-            scores.extend(zip(read(energy.inner())?, violation)?);
-            gradients.extend(read(gradient)?);
-        }
-        self.count(tasks, samples, 2);
-        Ok((scores, gradients))
+            Ok((zip(read(energy.inner())?, violation)?, read(gradient)?))
+        })?;
+        let (scores, gradients): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        Ok((scores.concat(), gradients.concat()))
+    }
+
+    /// What comes of chunks of the candidates, in their order. A GPU takes as many rows as it may, one chunk after the other; a CPU's
+    /// threads share them. How they are cut depends on their number alone, not on the threads: the last bits of a product may depend
+    /// on how many rows it has.
+    fn in_chunks<T: Send>(
+        &self,
+        tasks: &[usize],
+        candidates: &[f32],
+        samples: usize,
+        run: impl Fn(Chunk) -> Result<T, PlanError> + Sync,
+    ) -> Result<Vec<T>, PlanError> {
+        let all = tasks.len() * samples;
+        let (rows, together) = match self.problem.start.device() == Device::flex() {
+            true => (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1),
+            false => (self.max_rows, usize::MAX),
+        };
+        let chunks = candidates.par_chunks(rows.saturating_mul(self.length())).enumerate().with_min_len(together);
+        chunks.map(|(number, actions)| run(self.chunk(tasks, number * rows, actions, samples))).collect()
     }
 
     /// The candidates from the row `first` on.
@@ -148,8 +152,8 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    fn tensor(&self, device: &Device) -> Tensor<3> {
-        Tensor::from_data(self.actions.clone(), device)
+    fn tensor(&self) -> Tensor<3> {
+        Tensor::from_data(self.actions.clone(), &self.start.device())
     }
 
     /// Energies `[rows]`, and violations `[rows]` where there are guardrails.
