@@ -1,7 +1,7 @@
 //! What a move does at a wall: two rules, both without momentum. Away from walls a dot at `p` goes to `q`, whatever
 //! the rule.
 
-use crate::layout::{BORDER, Point, Rooms, at_x};
+use crate::rooms::{BORDER, Point, Rooms, at_x};
 
 /// Rule `stop`, of EB-JEPA's and PLDM's training data: a move through a wall or into one does not happen at all.
 pub fn stop(rooms: &Rooms, p: Point, q: Point) -> Point {

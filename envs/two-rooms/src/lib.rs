@@ -10,6 +10,7 @@ mod options;
 mod path;
 mod policies;
 mod render;
+mod rooms;
 mod sampling;
 mod spec;
 
@@ -18,13 +19,14 @@ use std::sync::Arc;
 use gedanken_env::{Entry, Env, EnvError, Policy, Spec, rng};
 use rand::RngExt;
 
-pub use layout::{Point, Rooms};
 pub use options::{Layouts, Options, Rule, Task, Walls};
 pub use path::Path;
 pub use policies::TRAJECTORY;
+pub use rooms::{Point, Rooms};
 
-use layout::{BORDER, DOOR_RANGE, WALL_RANGE, distance};
-use spec::{Factors, MAX_ACTION, NAME, bad_option};
+use options::{NAME, bad_option};
+use rooms::{BORDER, DOOR_RANGE, WALL_RANGE, distance};
+use spec::{Factors, MAX_ACTION};
 
 /// Two-Rooms for a [`gedanken_env::Registry`], under the name `two-rooms`.
 pub fn entry() -> Entry {

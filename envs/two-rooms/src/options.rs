@@ -1,11 +1,15 @@
 //! What can be chosen in the `[env]` table of an experiment.
 
+use std::fmt::Display;
+
 use gedanken_env::EnvError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{DOOR_RANGE, WALL_RANGE};
-use crate::spec::bad_option;
+use crate::rooms::{DOOR_RANGE, WALL_RANGE};
+
+/// The name in the registry.
+pub const NAME: &str = "two-rooms";
 
 /// The options of Two-Rooms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,5 +137,15 @@ impl Options {
             return Err(bad_option("option layouts", "without any wall column", "a hold_out that leaves one"));
         }
         Ok(columns)
+    }
+}
+
+/// The error of an option, factor or policy.
+pub fn bad_option(what: &str, found: impl Display, expected: impl Display) -> EnvError {
+    EnvError::Option {
+        env: NAME.to_owned(),
+        what: what.to_owned(),
+        found: found.to_string(),
+        expected: expected.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! The shortest path: straight where it can be, else around the corners of the door.
 
-use crate::layout::{Point, Rooms, distance};
+use crate::rooms::{Point, Rooms, distance};
 
 /// A shortest path.
 #[derive(Clone, Debug, PartialEq)]

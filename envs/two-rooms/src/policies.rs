@@ -5,8 +5,8 @@ use std::f64::consts::{FRAC_PI_4, PI, TAU};
 use gedanken_env::{Env, Policy, Rng};
 use rand::RngExt;
 
-use crate::layout::{BORDER, Point, distance};
 use crate::path;
+use crate::rooms::{BORDER, Point, distance};
 use crate::sampling::{truncated_normal, uniform, von_mises};
 use crate::spec::{Factors, MAX_ACTION};
 use crate::{STATE, Scene};

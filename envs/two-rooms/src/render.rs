@@ -1,6 +1,6 @@
 //! Drawing: channel 0 the dot, channel 1 the walls.
 
-use crate::layout::{BORDER, HALF_WALL, Point, SIZE};
+use crate::rooms::{BORDER, HALF_WALL, Point, SIZE};
 
 /// How a picture is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

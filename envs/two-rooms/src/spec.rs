@@ -1,15 +1,10 @@
 //! The names, units and ranges of everything that goes in and out.
 
-use std::fmt::Display;
+use gedanken_env::{ActionSpace, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec};
 
-use gedanken_env::{ActionSpace, EnvError, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec};
-
-use crate::layout::SIZE;
-use crate::options::Options;
+use crate::options::{NAME, Options};
 use crate::render::Look;
-
-/// The name in the registry.
-pub const NAME: &str = "two-rooms";
+use crate::rooms::SIZE;
 
 /// The largest step, px: each number of an action, and its norm.
 pub const MAX_ACTION: f64 = 2.45;
@@ -96,15 +91,5 @@ pub fn spec(options: &Options) -> Spec {
             policy("straight", "straight to the goal, blind to walls: the floor that a planner has to beat"),
             policy("uniform", "each number of the action uniform in its bounds"),
         ],
-    }
-}
-
-/// The error of an option, factor or policy.
-pub fn bad_option(what: &str, found: impl Display, expected: impl Display) -> EnvError {
-    EnvError::Option {
-        env: NAME.to_owned(),
-        what: what.to_owned(),
-        found: found.to_string(),
-        expected: expected.to_string(),
     }
 }
