@@ -119,7 +119,7 @@ impl GuardrailConfig {
 
 /// Builds the guardrails of a protocol on a world. `labels` reads its latents; margins and levels are calibrated on episodes of the
 /// environment's own policies, functions of `seed`. Margins of places for the blocks until the agent looks again: later ones keep
-/// the margin of the last of these, for it does none that it saw from further away. The true simulator needs no margin.
+/// the margin of the last of these, for it does none that it saw from further away. The true simulator needs none that is calibrated.
 ///
 /// # Errors
 /// A guardrail that the environment or the model cannot have, or several that leave no place to be.

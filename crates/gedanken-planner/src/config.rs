@@ -86,7 +86,8 @@ pub struct PlannerConfig {
     pub replan_every: usize,
     /// Whether a plan starts from what is left of the one before, or from zero actions.
     pub warm_start: bool,
-    /// Most futures imagined at once, which bounds the memory; results depend on it in the last bits of a product at most.
+    /// Most futures imagined in one piece, which bounds the memory: a CPU's threads imagine a piece each, the gradients of so many
+    /// futures in all. Results depend on it in the last bits of a product at most.
     #[schemars(range(min = 1))]
     pub max_rows: usize,
 }

@@ -51,7 +51,7 @@ impl<'a> Evaluator<'a> {
     /// Scores `[tasks, samples]` of the candidates `[tasks, samples, horizon, action]` of these tasks.
     pub fn scores(&mut self, tasks: &[usize], candidates: &[f32], samples: usize) -> Result<Vec<Score>, PlanError> {
         self.count(tasks, samples, 1);
-        let scores = self.in_chunks(tasks, candidates, samples, |chunk| {
+        let scores = self.in_chunks(tasks, candidates, samples, usize::MAX, |chunk| {
             let (energy, violation) = chunk.imagine(chunk.tensor())?;
             zip(read(energy)?, violation)
         })?;
@@ -68,7 +68,8 @@ impl<'a> Evaluator<'a> {
         samples: usize,
     ) -> Result<(Vec<Score>, Vec<f32>), PlanError> {
         self.count(tasks, samples, 2);
-        let found = self.in_chunks(tasks, candidates, samples, |chunk| {
+        // Whatever a gradient goes back through is kept meanwhile.
+        let found = self.in_chunks(tasks, candidates, samples, self.max_rows, |chunk| {
             let actions = chunk.tensor().autodiff().require_grad();
             let (energy, violation) = chunk.imagine(actions.clone())?;
             if !energy.is_autodiff() {
@@ -89,22 +90,29 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What comes of chunks of the candidates, in their order. A GPU takes as many rows as it may, one chunk after the other; a CPU's
-    /// threads share them. How they are cut depends on their number alone, not on the threads: the last bits of a product may depend
-    /// on how many rows it has.
+    /// threads share them, of at most so many rows at once. How they are cut depends on their number alone, not on the threads: the
+    /// last bits of a product may depend on how many rows it has.
     fn in_chunks<T: Send>(
         &self,
         tasks: &[usize],
         candidates: &[f32],
         samples: usize,
+        at_once: usize,
         run: impl Fn(Chunk) -> Result<T, PlanError> + Sync,
     ) -> Result<Vec<T>, PlanError> {
-        let all = tasks.len() * samples;
-        let (rows, together) = match self.problem.start.device() == Device::flex() {
-            true => (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1),
-            false => (self.max_rows, usize::MAX),
-        };
-        let chunks = candidates.par_chunks(rows.saturating_mul(self.length())).enumerate().with_min_len(together);
-        chunks.map(|(number, actions)| run(self.chunk(tasks, number * rows, actions, samples))).collect()
+        let (length, mut found) = (self.length(), Vec::new());
+        for (number, candidates) in candidates.chunks(at_once.saturating_mul(length)).enumerate() {
+            let (first, all) = (number.saturating_mul(at_once), candidates.len() / length);
+            let (rows, together) = match self.problem.start.device() == Device::flex() {
+                true => (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1),
+                false => (self.max_rows, usize::MAX),
+            };
+            let chunks = candidates.par_chunks(rows.saturating_mul(length)).enumerate().with_min_len(together);
+            let chunks =
+                chunks.map(|(number, actions)| run(self.chunk(tasks, first + number * rows, actions, samples)));
+            found.extend(chunks.collect::<Result<Vec<T>, _>>()?);
+        }
+        Ok(found)
     }
 
     /// The candidates from the row `first` on.

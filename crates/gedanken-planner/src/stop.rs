@@ -50,7 +50,8 @@ impl Stop {
             self.violation = round.violation;
             self.best.clear();
         }
-        if self.best.is_empty() {
+        // A candidate that is alone in keeping the guardrails differs from none yet.
+        if self.best.is_empty() || self.scale == 0.0 && round.violation <= self.violation {
             self.scale = round.gap;
         }
         // A round that breaks the guardrails more than one before found nothing.

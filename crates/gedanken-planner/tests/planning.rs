@@ -206,8 +206,9 @@ fn a_task_is_planned_the_same_alone_and_among_others() {
 #[test]
 fn how_many_rows_are_imagined_at_once_changes_nothing() {
     let ask = Ask { start: &[0.0; 6], goals: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], seeds: &[1, 2, 3], ..Ask::default() };
-    for over in [Over::Sum, Over::Last] {
-        let plan = |max_rows| ask.with(&PlannerConfig { max_rows, over, ..thorough() }).unwrap();
+    let adam = PlannerConfig { kind: Kind::Adam, iterations: 10, samples: 64, ..thorough() };
+    for config in [PlannerConfig { over: Over::Last, ..thorough() }, thorough(), adam] {
+        let plan = |max_rows| ask.with(&PlannerConfig { max_rows, ..config.clone() }).unwrap();
         let whole = plan(100_000);
         for max_rows in [1, 7, 200, 333] {
             assert_eq!(plan(max_rows), whole);

@@ -105,6 +105,11 @@ impl Known {
         }
     }
 
+    /// The pair with a leaf or a wall.
+    fn with(&self, with: usize) -> Option<&Pair> {
+        self.pairs[..self.count].iter().find(|pair| usize::from(pair.with) == with)
+    }
+
     fn newest_first(&self) -> impl Iterator<Item = &Pair> {
         self.pairs[..self.count].iter().rev()
     }
@@ -383,15 +388,26 @@ impl Broadphase {
             let mut known = Known::default();
             while code > 0 {
                 let (pair, with) = (code % PAIR_BASE, (code % PAIR_BASE / 2).checked_sub(1)?);
-                let there = (with as usize) < self.leaves + WALLS && with as usize != leaf;
-                if !there || known.count == TOUCHERS {
+                let (with, mine) = (with as usize, pair % 2 == 1);
+                let wall = with >= self.leaves;
+                // A box knows the agent and walls, whose pairs are its own; the agent knows boxes.
+                let possible =
+                    with < self.leaves + WALLS && if leaf == 0 { with > 0 && !wall } else { with == 0 || wall && mine };
+                if !possible || known.with(with).is_some() {
                     return None;
                 }
-                known.push(Pair { with: with as u8, mine: pair % 2 == 1 });
+                known.push(Pair { with: with as u8, mine });
                 code /= PAIR_BASE;
             }
             known.pairs[..known.count].reverse();
             self.known[leaf] = known;
+        }
+        for number in 1..self.leaves {
+            // The agent and a box know each other, and one of them brings the pair up.
+            let mine = [self.known[0].with(number), self.known[number].with(0)].map(|pair| pair.map(|pair| pair.mine));
+            if !matches!(mine, [None, None] | [Some(true), Some(false)] | [Some(false), Some(true)]) {
+                return None;
+            }
         }
         let mut code = whole(next())?;
         (self.children, self.parent) = ([[NONE; 2]; NODES], [NONE; NODES]);

@@ -88,6 +88,10 @@ fn a_state_whose_hidden_numbers_are_nonsense_is_refused() {
         ("box0_agent_age", 4.0),
         ("box1_wall2_key1", 9.0),
         ("leaf1_pairs", 31.0),
+        // A wall twice, a wall with the agent, and the agent that alone knows a box.
+        ("leaf1_pairs", 297.0),
+        ("leaf0_pairs", 9.0),
+        ("leaf0_pairs", 5.0),
         ("tree", 4.0),
         ("tree", 1e8),
     ] {

@@ -163,3 +163,38 @@ fn a_block_is_crushed_against_a_wall_and_pushed_into_it_as_in_pymunk() {
     let [x, y] = motion.origin(&laws);
     close(&[x, y, motion.angle], &[500.820_600_886, 307.770_570_808, 1.519_888_876], 1e-6, "crushed");
 }
+
+/// `pymunk` 6.8.1, set up as in `benches/peers/push_t_pymunk.py` but for `space.damping = 0.5` and the friction of every shape, the root of
+/// 0.5: the product of two is 0.5.
+#[test]
+fn friction_and_a_block_that_coasts_follow_pymunk_into_the_corner() {
+    let laws = Laws { friction: 0.5, damping: 0.5, ..laws() };
+    let mut motion = Motion::at_rest(&laws, [300.0, 230.0], [0.0; 2], [400.0, 240.0], 1.2);
+    motion.substep(&laws);
+    let pushes = [([0.6, 0.1], 4), ([0.3, 0.6], 6), ([-0.5, 0.2], 2), ([0.4, -0.3], 4)];
+    let pushes = pushes.into_iter().flat_map(|(push, times)| std::iter::repeat_n(push, times));
+    let expected = [
+        [400.0, 240.0, 1.2],
+        [404.715142, 243.69476, 1.178163],
+        [419.151327, 251.420602, 1.166697],
+        [443.627527, 258.591817, 1.227829],
+        [464.830778, 275.838194, 1.254806],
+        [483.017865, 298.793933, 1.249242],
+        [489.760497, 328.85085, 1.319854],
+        [493.761096, 360.272033, 1.405811],
+        [501.739333, 390.30986, 1.532598],
+        [511.317329, 418.419567, 1.606921],
+        [508.740217, 435.79067, 1.594631],
+        [505.971202, 444.68526, 1.573566],
+        [503.808676, 443.759257, 1.551171],
+        [503.126827, 443.217422, 1.547325],
+        [498.102826, 442.80994, 1.82437],
+        [430.412948, 426.522112, 2.85548],
+    ];
+    for (step, ([dx, dy], expected)) in pushes.zip(expected).enumerate() {
+        let target = [motion.agent[0] + 100.0 * dx, motion.agent[1] + 100.0 * dy];
+        motion.control(&laws, target);
+        let [x, y] = motion.origin(&laws);
+        close(&[x, y, motion.angle], &expected, SIX, &format!("step {step}"));
+    }
+}

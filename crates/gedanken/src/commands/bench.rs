@@ -49,6 +49,7 @@ pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     };
     let timing = Timing { seconds: args.seconds, parts: &args.parts };
     let bench = subject.bench(timing, args.export.as_deref(), &mut |part| say(&format!("timing: {part}")))?;
-    print(bench.to_string().trim_end())?;
-    write_json(args.json.as_deref(), &bench)
+    let printed = print(bench.to_string().trim_end());
+    write_json(args.json.as_deref(), &bench)?;
+    printed
 }

@@ -106,8 +106,9 @@ pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
     check_outputs(args.json.iter().chain([&folder]))?;
     let report =
         opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
-    print(&format!("{report}{}", folder.display()))?;
-    write_json(args.json.as_deref(), &report)
+    let printed = print(&format!("{report}{}", folder.display()));
+    write_json(args.json.as_deref(), &report)?;
+    printed
 }
 
 pub fn plan(args: &PlanArgs, registry: &Registry) -> Result<(), Failure> {
@@ -131,10 +132,10 @@ fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
         simulator: args.simulator,
     };
     let bench = opened.evaluator.bench(&opened.model, &what, &mut |row| say(&format!("planning: {row}")))?;
-    print(bench.to_string().trim_end())?;
+    let printed = print(bench.to_string().trim_end());
     write_json(args.json.as_deref(), &bench)?;
     if let Some(path) = &args.plot {
         bench.plot().save_png(path)?;
     }
-    Ok(())
+    printed
 }

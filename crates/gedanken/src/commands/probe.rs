@@ -48,6 +48,7 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
     let report = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
-    print(report.to_string().trim_end())?;
-    write_json(args.json.as_deref(), &report)
+    let printed = print(report.to_string().trim_end());
+    write_json(args.json.as_deref(), &report)?;
+    printed
 }

@@ -1,13 +1,13 @@
 //! `gedanken train`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
-use gedanken_env::Registry;
+use gedanken_env::{Env, Registry};
 use gedanken_eval::TrainingEvaluation;
 use gedanken_train::progress::{Progress, say};
 use gedanken_train::run_folder::write_atomic;
@@ -41,7 +41,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
-    if let Some(difference) = other_world(&experiment)? {
+    if let Some(difference) = other_world(&experiment, env.as_ref())? {
         say(&format!("warning: {difference}"));
     }
 
@@ -71,6 +71,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         }
     };
 
+    let evaluator = evaluator(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
     if args.resume.is_some() {
         if checkpoint.is_none() {
             say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
@@ -96,7 +97,6 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         folder.path().display()
     ));
 
-    let evaluator = evaluator(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
     let mut data = experiment.data.prefetch(source, trainer.step());
     let tell = progress.clone();
     let mut evaluation = TrainingEvaluation { evaluator: &evaluator, say: Box::new(move |line| tell.message(line)) };
@@ -122,19 +122,18 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
 }
 
 /// How the world of a dataset differs from the experiment's, in which its model is evaluated, if it does.
-fn other_world(experiment: &Experiment) -> Result<Option<String>, Failure> {
+fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>, Failure> {
     let (SourceKind::Disk, Some(path)) = (experiment.data.source, &experiment.data.path) else { return Ok(None) };
     let made = Dataset::open(path)?.manifest().env.clone();
-    let options = |key: &str| made.options.get(key).cloned().unwrap_or_default();
-    let factor = |key: &str| made.factors.get(key).copied();
-    let keys = experiment.env.options.iter().filter(|(key, value)| options(key) != **value);
-    let options = keys.map(|(key, value)| format!("env.{key} = {}, here {value}", options(key)));
-    let names: BTreeSet<&String> = made.factors.keys().chain(experiment.env.factors.keys()).collect();
-    let factors = names.into_iter().filter(|name| factor(name) != experiment.env.factors.get(*name).copied());
-    let or_default = |value: Option<f64>| value.map_or("its default".to_owned(), |value| value.to_string());
-    let factors = factors.map(|name| {
-        let here = or_default(experiment.env.factors.get(name).copied());
-        format!("env.factors.{name} = {}, here {here}", or_default(factor(name)))
+    // An option that there was not yet says nothing.
+    let options = experiment.env.options.iter().filter_map(|(key, here)| {
+        let there = made.options.get(key).filter(|there| *there != here)?;
+        Some(format!("env.{key} = {there}, here {here}"))
+    });
+    let factors = env.spec().factors.iter().filter_map(|factor| {
+        let of = |factors: &BTreeMap<String, f64>| factors.get(&factor.name).copied().unwrap_or(factor.default);
+        let (there, here) = (of(&made.factors), of(&experiment.env.factors));
+        (there != here).then(|| format!("env.factors.{} = {there}, here {here}", factor.name))
     });
     let found: Vec<String> = options.chain(factors).collect();
     let about =
