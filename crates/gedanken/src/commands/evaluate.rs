@@ -95,8 +95,8 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, registry: &Regist
     let (experiment, _) = read(&folder.config(), &overrides.set, registry)?;
     let chosen = pick_device(device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
-    same_model(&experiment, &blueprint.model, &folder.config())?;
     let evaluator = evaluator(&experiment, &folder.config(), &blueprint, &chosen, registry)?;
+    same_model(&experiment, &blueprint.model, &folder.config())?;
     Ok(Opened { evaluator, model, folder, step: checkpoint.step })
 }
 

@@ -37,8 +37,8 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
     let (experiment, env) = read(&folder.config(), &args.overrides.set, registry)?;
     let chosen = pick_device(&args.device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
-    same_model(&experiment, &blueprint.model, &folder.config())?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
+    same_model(&experiment, &blueprint.model, &folder.config())?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.
     let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
     let data = DataConfig { window, ..experiment.data.clone() };
