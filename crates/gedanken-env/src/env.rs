@@ -1,5 +1,7 @@
 //! The two traits of this crate: a world, and a scripted way of acting in it.
 
+use std::fmt::Display;
+
 use crate::{Rng, Spec};
 
 /// What can go wrong when an environment is built or set. Stepping never fails.
@@ -36,6 +38,14 @@ pub enum EnvError {
         /// The registered names.
         known: String,
     },
+}
+
+impl EnvError {
+    /// That an environment's option, factor or policy `what` is `found`, which cannot be.
+    pub fn option(env: &str, what: &str, found: impl Display, expected: impl Display) -> Self {
+        let (found, expected) = (found.to_string(), expected.to_string());
+        Self::Option { env: env.to_owned(), what: what.to_owned(), found, expected }
+    }
 }
 
 /// A simulated world with a goal in it.

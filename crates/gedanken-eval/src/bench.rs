@@ -124,15 +124,19 @@ const MOST_FUTURES: usize = 1 << 18;
 /// # Errors
 /// A name that is no planner's, or what an evaluation may say.
 pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
-    let known: Vec<&str> = contenders(setup.planner, 1).iter().map(|(name, _)| *name).collect();
-    if let Some(unknown) = what.planners.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(EvalError::Mismatch(format!("no planner `{unknown}`; there are {}", known.join(", "))));
-    }
-    let slides = |name: &&String| {
-        contenders(setup.planner, 1).iter().any(|(known, config)| known == name && config.needs_gradient())
-    };
-    if let Some(name) = what.planners.iter().find(|name| what.simulator && slides(name)) {
-        return Err(EvalError::Mismatch(format!("`{name}` needs a gradient, which the simulator does not have")));
+    let known = contenders(setup.planner, 1);
+    for name in &what.planners {
+        match known.iter().find(|(known, _)| known == name) {
+            None => {
+                let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                return Err(EvalError::Mismatch(format!("no planner `{name}`; there are {}", known.join(", "))));
+            }
+            Some((_, config)) if what.simulator && config.needs_gradient() => {
+                let why = "needs a gradient, which the simulator does not have";
+                return Err(EvalError::Mismatch(format!("`{name}` {why}")));
+            }
+            Some(_) => {}
+        }
     }
     let tasks = setup.tasks(what.tasks)?;
     let (world, simulator) = (setup.world(), Simulator::new());

@@ -96,8 +96,7 @@ impl State {
     /// Whether a file is the one that was written.
     fn verify(&self, checkpoint: &Path, name: &str) -> Result<(), CheckpointError> {
         let file = checkpoint.join(name);
-        let bytes = std::fs::read(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;
-        let found = crc32fast::hash(&bytes);
+        let found = checksum(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;
         match self.crc32.get(name) {
             Some(&expected) if expected != found => {
                 let expected = format!("{expected:08x}, as in {STATE}: its content was changed");
@@ -117,11 +116,11 @@ fn checksums(folder: &Path) -> Result<BTreeMap<String, u32>, FolderError> {
     for entry in std::fs::read_dir(folder).map_err(FolderError::io("read", folder))? {
         let path = entry.map_err(FolderError::io("read", folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        found.insert(name, checksum(&path)?);
+        found.insert(name, checksum(&path).map_err(FolderError::io("read", &path))?);
     }
     Ok(found)
 }
 
-fn checksum(file: &Path) -> Result<u32, FolderError> {
-    Ok(crc32fast::hash(&std::fs::read(file).map_err(FolderError::io("read", file))?))
+fn checksum(file: &Path) -> std::io::Result<u32> {
+    Ok(crc32fast::hash(&std::fs::read(file)?))
 }

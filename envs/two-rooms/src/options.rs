@@ -142,10 +142,5 @@ impl Options {
 
 /// The error of an option, factor or policy.
 pub fn bad_option(what: &str, found: impl Display, expected: impl Display) -> EnvError {
-    EnvError::Option {
-        env: NAME.to_owned(),
-        what: what.to_owned(),
-        found: found.to_string(),
-        expected: expected.to_string(),
-    }
+    EnvError::option(NAME, what, found, expected)
 }

@@ -22,8 +22,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
 /// [`write_atomic`] for what is better written piece by piece; gives what `fill` gives.
 pub fn write_atomic_with<R>(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<R>) -> Result<R, FolderError> {
     create_parent(path)?;
-    let target = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    if fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+    let target = &target(path);
+    if is_device(target) {
         let written = File::options().write(true).open(target).and_then(|mut device| fill(&mut device));
         return written.map_err(FolderError::io("write", path));
     }
@@ -45,17 +45,26 @@ pub fn write_atomic_with<R>(path: &Path, fill: impl FnOnce(&mut File) -> io::Res
 /// Whether [`write_atomic`] could write `path` now: for what takes long and is written in the end. Makes the folders above it.
 pub fn check_writable(path: &Path) -> Result<(), FolderError> {
     create_parent(path)?;
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let kind = fs::metadata(&target).map(|found| (found.is_dir(), found.is_file()));
-    let tried = match kind {
-        Ok((true, _)) => Err(io::ErrorKind::IsADirectory.into()),
-        Ok((false, false)) => Ok(()),
-        _ => {
-            let temporary = temporary_beside(&target);
-            File::create_new(&temporary).and_then(|_| fs::remove_file(&temporary))
-        }
+    let target = target(path);
+    let tried = if target.is_dir() {
+        Err(io::ErrorKind::IsADirectory.into())
+    } else if is_device(&target) {
+        Ok(())
+    } else {
+        let temporary = temporary_beside(&target);
+        File::create_new(&temporary).and_then(|_| fs::remove_file(&temporary))
     };
     tried.map_err(FolderError::io("write", path))
+}
+
+/// Where a path leads: through links, where there is something.
+fn target(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Whether it is there and neither a file nor a folder, and so cannot be replaced.
+fn is_device(path: &Path) -> bool {
+    path.exists() && !path.is_file() && !path.is_dir()
 }
 
 /// Writes a folder whole or not at all: `fill` gets an empty one beside `path` to write into.

@@ -165,7 +165,7 @@ impl Policy for Wander {
 }
 
 fn none(what: &str, name: &str) -> EnvError {
-    EnvError::Option { env: NAME.into(), what: what.into(), found: name.into(), expected: "one of `envs`".into() }
+    EnvError::option(NAME, what, name, "one of `envs`")
 }
 
 /// What the registry wants to know.
@@ -173,12 +173,8 @@ pub fn entry() -> Entry {
     Entry {
         name: NAME,
         make: |options| {
-            let options = serde_json::from_value(options.clone()).map_err(|error| EnvError::Option {
-                env: NAME.into(),
-                what: "options".into(),
-                found: error.to_string(),
-                expected: "the keys and types of the schema".into(),
-            })?;
+            let options = serde_json::from_value(options.clone())
+                .map_err(|error| EnvError::option(NAME, "options", error, "the keys and types of the schema"))?;
             Ok(Box::new(OpenField::new(options)))
         },
         schema: || schemars::schema_for!(Options).to_value(),

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use gedanken_data::Split;
 use gedanken_env::Registry;
 
-use super::{DeviceArg, Failure, Overrides, blueprint, check_outputs, pick_device, print, read, say, write_json};
+use super::{DeviceArg, Failure, Overrides, blueprint, check_outputs, pick_device, read, report, say};
 use crate::bench::{PARTS, Subject, Timing};
 
 #[derive(Args)]
@@ -49,7 +49,5 @@ pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     };
     let timing = Timing { seconds: args.seconds, parts: &args.parts };
     let bench = subject.bench(timing, args.export.as_deref(), &mut |part| say(&format!("timing: {part}")))?;
-    let printed = print(bench.to_string().trim_end());
-    write_json(args.json.as_deref(), &bench)?;
-    printed
+    report(bench.to_string().trim_end(), args.json.as_deref(), &bench)
 }

@@ -9,7 +9,7 @@ use gedanken_model::WorldModel;
 use gedanken_train::{RunFolder, load_model};
 
 use super::{
-    DeviceArg, Failure, Overrides, check_outputs, evaluator, pick_device, print, read, same_model, say, write_json,
+    DeviceArg, Failure, Overrides, check_outputs, evaluator, pick_device, print, read, report, same_model, say,
 };
 
 #[derive(Args)]
@@ -104,11 +104,9 @@ pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
     let folder = opened.folder.next_eval(opened.step);
     check_outputs(args.json.iter().chain([&folder]))?;
-    let report =
+    let found =
         opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
-    let printed = print(&format!("{report}{}", folder.display()));
-    write_json(args.json.as_deref(), &report)?;
-    printed
+    report(&format!("{found}{}", folder.display()), args.json.as_deref(), &found)
 }
 
 pub fn plan(args: &PlanArgs, registry: &Registry) -> Result<(), Failure> {
@@ -132,10 +130,9 @@ fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
         simulator: args.simulator,
     };
     let bench = opened.evaluator.bench(&opened.model, &what, &mut |row| say(&format!("planning: {row}")))?;
-    let printed = print(bench.to_string().trim_end());
-    write_json(args.json.as_deref(), &bench)?;
+    let reported = report(bench.to_string().trim_end(), args.json.as_deref(), &bench);
     if let Some(path) = &args.plot {
         bench.plot().save_png(path)?;
     }
-    printed
+    reported
 }

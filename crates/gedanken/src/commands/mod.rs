@@ -235,12 +235,14 @@ fn check_outputs<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(),
     Ok(paths.into_iter().try_for_each(|path| check_writable(path))?)
 }
 
-/// Writes what a command found, where it was asked to.
-fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
-    write_atomic(path, text.map_err(FolderError::io("write", path))?.as_bytes())?;
-    Ok(())
+/// Prints what a command found and writes it where it was asked to; where the one fails, the other is done all the same.
+fn report(text: &str, path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), Failure> {
+    let printed = print(text);
+    if let Some(path) = path {
+        let json = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
+        write_atomic(path, json.map_err(FolderError::io("write", path))?.as_bytes())?;
+    }
+    printed
 }
 
 /// The evaluator of an experiment, which `config` holds, for a model that is made by a blueprint.

@@ -8,9 +8,7 @@ use gedanken_env::Registry;
 use gedanken_eval::{Frames, Probing, probes};
 use gedanken_train::{RunFolder, load_model};
 
-use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, read, same_model, same_spaces, write_json,
-};
+use super::{DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_model, same_spaces};
 
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -47,8 +45,6 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
         Ok(Frames::of(&model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
-    let report = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
-    let printed = print(report.to_string().trim_end());
-    write_json(args.json.as_deref(), &report)?;
-    printed
+    let found = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
+    report(found.to_string().trim_end(), args.json.as_deref(), &found)
 }
