@@ -73,7 +73,8 @@ class Weights:
 
     def linear(self, name):
         weight = self.take(f"{name}.weight").T
-        return self.filled(nn.Linear(weight.shape[1], len(weight)), name, weight)
+        biased = f"{name}.bias" in self.tensors
+        return self.filled(nn.Linear(weight.shape[1], len(weight), biased), name, weight, "bias" if biased else None)
 
     def conv3x3(self, name):
         # [rows * columns * channels, output]
@@ -87,9 +88,24 @@ class Weights:
         weight = weight.reshape(len(weight), -1, side, side)
         return self.filled(nn.Conv2d(weight.shape[1], len(weight), side, stride=side), name, weight)
 
+    def halving(self, name):
+        # [rows * columns * channels, output]
+        weight = self.take(f"{name}.weight")
+        weight = weight.reshape(2, 2, -1, weight.shape[1]).permute(3, 2, 0, 1)
+        return self.filled(nn.Conv2d(weight.shape[1], len(weight), 2, stride=2), name, weight)
+
     def norm(self, name, make):
         gamma = self.take(f"{name}.gamma")
         return self.filled(make(len(gamma)), name, gamma, "beta")
+
+    def batch_norm(self, name):
+        norm = self.norm(name, nn.BatchNorm1d)
+        for running in ("running_mean", "running_var"):
+            getattr(norm, running).copy_(self.take(f"{name}.{running}"))
+        return norm
+
+    def parameter(self, name):
+        return nn.Parameter(self.take(name))
 
     def group_norms(self, name, groups):
         return self.several(name, lambda part: self.norm(part, lambda width: nn.GroupNorm(groups, width)))
@@ -98,8 +114,20 @@ class Weights:
         pairs = [(linear, nn.ReLU(inplace=True)) for linear in self.several(f"{name}.layers", self.linear)]
         return nn.Sequential(*sum(pairs, ())[:-1])
 
+    def projector(self, name):
+        if not self.has(name):
+            return nn.Identity()
+        hidden, output = self.linear(f"{name}.hidden"), self.linear(f"{name}.output")
+        return nn.Sequential(hidden, self.batch_norm(f"{name}.norm"), nn.GELU(), output)
+
+    def feed_forward(self, name):
+        return nn.Sequential(self.linear(f"{name}.hidden"), nn.GELU(), self.linear(f"{name}.output"))
+
     def filled(self, layer, name, weight, bias="bias"):
-        layer.load_state_dict({"weight": weight, "bias": self.take(f"{name}.{bias}")})
+        with torch.no_grad():
+            layer.weight.copy_(weight)
+            if bias:
+                layer.bias.copy_(self.take(f"{name}.{bias}"))
         return layer.to(memory_format=torch.channels_last)
 
 
@@ -140,6 +168,115 @@ class Impala(nn.Module):
     def forward(self, pixels):
         # This linear layer alone has channels before places.
         return self.output(F.relu(self.stacks(pixels)).flatten(1)).unsqueeze(1)
+
+
+class Stage(nn.Module):
+    def __init__(self, weights, name, config, side):
+        super().__init__()
+        # Behind the first stage a layer of 2 x 2 places, whose numbers are in the order of rows, columns, channels.
+        self.embed = weights.patches(f"{name}.embed", side) if side else weights.halving(f"{name}.embed")
+        self.norms = weights.group_norms(f"{name}.norms", config["groups"])
+        self.convolutions = weights.several(f"{name}.convolutions", weights.conv3x3)
+
+    def forward(self, x):
+        x = self.embed(x)
+        for norm, convolution in zip(self.norms, self.convolutions):
+            x = convolution(F.relu_(norm(x))).add_(x)
+        return x
+
+
+class ConvEncoder(nn.Module):
+    def __init__(self, weights, name, config):
+        super().__init__()
+        sides = iter([config["patch"]])
+        self.stages = weights.several(f"{name}.stages", lambda part: Stage(weights, part, config, next(sides, None)))
+        self.norm = weights.norm(f"{name}.norm", lambda width: nn.GroupNorm(config["groups"], width))
+        self.output, self.is_map = weights.linear(f"{name}.output"), config["latent"] == "map"
+        self.projector = weights.projector(f"{name}.projector")
+
+    def forward(self, x):
+        for stage in self.stages:
+            x = stage(x)
+        x = as_latents(F.relu_(self.norm(x)))
+        x = self.output(x if self.is_map else x.flatten(1).unsqueeze(1))
+        return self.projector(x.flatten(0, 1)).view_as(x)
+
+
+class Attention(nn.Module):
+    def __init__(self, weights, name, heads, causal):
+        super().__init__()
+        self.qkv, self.output = weights.linear(f"{name}.qkv"), weights.linear(f"{name}.output")
+        self.heads, self.causal = heads, causal
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        heads = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.output(heads.transpose(1, 2).flatten(2))
+
+
+class VitBlock(nn.Module):
+    def __init__(self, weights, name, heads):
+        super().__init__()
+        self.norm1, self.norm2 = (
+            weights.norm(f"{name}.norm{i}", lambda width: nn.LayerNorm(width, eps=1e-12)) for i in (1, 2)
+        )
+        self.attention = Attention(weights, f"{name}.attention", heads, causal=False)
+        self.mlp = weights.feed_forward(f"{name}.mlp")
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Vit(nn.Module):
+    def __init__(self, weights, name, config):
+        super().__init__()
+        self.embed = weights.patches(f"{name}.embed", config["patch"])
+        self.class_token, self.positions = (weights.parameter(f"{name}.{part}") for part in ("class", "positions"))
+        block = lambda part: VitBlock(weights, part, config["heads"])
+        self.blocks = nn.Sequential(*weights.several(f"{name}.blocks", block))
+        self.norm = weights.norm(f"{name}.norm", lambda width: nn.LayerNorm(width, eps=1e-12))
+        self.projector = weights.projector(f"{name}.projector")
+
+    def forward(self, pixels):
+        x = as_latents(self.embed(pixels))
+        x = torch.cat([self.class_token.expand(len(x), 1, -1), x], 1) + self.positions
+        return self.projector(self.norm(self.blocks(x)[:, 0])).unsqueeze(1)
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, weights, name, heads):
+        super().__init__()
+        self.modulation = weights.linear(f"{name}.modulation")
+        self.attention_norm = weights.norm(f"{name}.attention_norm", nn.LayerNorm)
+        self.attention = Attention(weights, f"{name}.attention", heads, causal=True)
+        self.mlp_norm, self.mlp = weights.norm(f"{name}.mlp_norm", nn.LayerNorm), weights.feed_forward(f"{name}.mlp")
+
+    def forward(self, x, steering):
+        parts = self.modulation(steering).chunk(6, 2)
+        modulated = lambda shift, scale: F.layer_norm(x, x.shape[2:], eps=1e-6) * (1 + scale) + shift
+        x = x + parts[2] * self.attention(self.attention_norm(modulated(*parts[:2])))
+        return x + parts[5] * self.mlp(self.mlp_norm(modulated(*parts[3:5])))
+
+
+class Transformer(nn.Module):
+    """Frames [batch, frames, dim] of at most `history`, and the action in each."""
+
+    def __init__(self, weights, name, config, _):
+        super().__init__()
+        if config["dropout"] > 0:
+            sys.exit("the twin drops nothing: --set predictor.dropout=0.0")
+        action = [weights.linear(f"{name}.action.{part}") for part in ("mix", "hidden", "output")]
+        self.action = nn.Sequential(*action[:2], nn.SiLU(), action[2], nn.SiLU())
+        self.positions = weights.parameter(f"{name}.positions")
+        self.blocks = weights.several(f"{name}.blocks", lambda part: TransformerBlock(weights, part, config["heads"]))
+        self.norm, self.projector = weights.norm(f"{name}.norm", nn.LayerNorm), weights.projector(f"{name}.projector")
+
+    def forward(self, latents, actions):
+        x, steering = latents + self.positions[:, : latents.shape[1]], self.action(actions)
+        for block in self.blocks:
+            x = block(x, steering)
+        return self.projector(self.norm(x).flatten(0, 1)).view_as(x)
 
 
 class Gru(nn.Module):
@@ -262,8 +399,18 @@ def covariance(centred):
     return (product.square().sum() - diagonal) / max(features * (features - 1), 1)
 
 
-ENCODERS = {"patch": Patch, "impala": Impala}
-PREDICTORS = {"conv": Conv, "gru": Gru, "mlp": Mlp}
+def sigreg(sequences, directions):
+    """Windows [windows, time, dim] along directions [dim, count], as in LeWorldModel's code."""
+    t = torch.linspace(0, 3, 17, device=sequences.device)
+    window = (-t * t / 2).exp()
+    weights = window * (3 / 16) * torch.tensor([1.0] + [2.0] * 15 + [1.0], device=t.device)
+    angle = (sequences.transpose(0, 1) @ directions).unsqueeze(3) * t
+    error = (angle.cos().mean(1) - window).square() + angle.sin().mean(1).square()
+    return (error @ weights).mean() * len(sequences)
+
+
+ENCODERS = {"patch": Patch, "conv": ConvEncoder, "impala": Impala, "vit": Vit}
+PREDICTORS = {"conv": Conv, "gru": Gru, "mlp": Mlp, "transformer": Transformer}
 
 
 class WorldModel(nn.Module):
@@ -274,14 +421,17 @@ class WorldModel(nn.Module):
         foreign = {
             f"encoder of kind {encoder['kind']}": encoder["kind"] not in ENCODERS,
             f"predictor of kind {predictor['kind']}": predictor["kind"] not in PREDICTORS,
-            "sigreg": config["regularizer"].get("sigreg", 0) > 0,
-            "proprioception": len(blueprint["spaces"].get("proprioception", [])) > 0,
             "ensemble": config.get("ensemble", {}).get("members", 0) > 0,
         }
         if any(foreign.values()):
             sys.exit(f"the twin has no {', no '.join(part for part, asked in foreign.items() if asked)}")
+        # Places of a picture that are one of the map, along a side.
+        stride = encoder.get("patch", 1) << (len(encoder["channels"]) - 1 if encoder["kind"] == "conv" else 0)
         is_map = encoder.get("latent") == "map"
-        shape = tuple(side // encoder["patch"] for side in blueprint["spaces"]["pixels"][1:]) if is_map else (1, 1)
+        shape = tuple(side // stride for side in blueprint["spaces"]["pixels"][1:]) if is_map else (1, 1)
+        self.history = predictor.get("history", 1)
+        self.felt = blueprint["spaces"].get("proprioception", [])
+        self.proprioception = weights.mlp("proprioception") if self.felt else None
         # A burn enum's variant is a level of the name.
         encoder_name, predictor_name = (part["kind"].title() for part in (encoder, predictor))
         self.encoder = ENCODERS[encoder["kind"]](weights, f"encoder.{encoder_name}", encoder)
@@ -293,28 +443,41 @@ class WorldModel(nn.Module):
         if left := sorted(name for name in weights.tensors if not name.startswith("ensemble.")):
             sys.exit(f"the twin has no use for the weights {', '.join(left)}")
 
-    def encode(self, pixels):
-        return self.norm(self.encoder(pixels))
+    def encode(self, batch):
+        latents = self.encoder(batch.pixels)
+        if self.proprioception is not None:
+            latents = latents + self.proprioception(batch.labels[:, self.felt]).unsqueeze(1)
+        return self.norm(latents)
 
     def imagine(self, latents, actions):
         """First latents [batch, tokens, dim], actions [batch, steps, action]; yields the latents after every action."""
-        for action in actions.unbind(1):
-            latents = self.norm(self.predictor(latents, action))
+        seen = latents
+        for step, action in enumerate(actions.unbind(1)):
+            if self.history == 1:
+                latents = self.norm(self.predictor(latents, action))
+            else:
+                window = actions[:, step + 1 - seen.shape[1] : step + 1]
+                latents = self.norm(self.predictor(seen, window)[:, -1:])
+                seen = torch.cat([seen, latents], 1)[:, -self.history :]
             yield latents
 
     def loss(self, batch):
         """The weighted sum, and every term unweighted."""
         parts = ("prediction", "regularizer", "inverse_dynamics")
         prediction, regularizer, inverse = (self.config[part] for part in parts)
-        latents = self.encode(batch.pixels)
+        latents = self.encode(batch)
         sequences = latents.unflatten(0, (batch.windows, -1))[:, : batch.time]
         before, after, actions = (x.flatten(0, 1) for x in (sequences[:, :-1], sequences[:, 1:], batch.actions))
         samples = latents.flatten(1)
         centred, detached = samples - samples.mean(0), latents.detach()
 
         def predicted():
-            if prediction["teacher"]:
+            if prediction["teacher"] and self.history == 1:
                 return F.mse_loss(self.norm(self.predictor(before, actions)), after)
+            if prediction["teacher"]:
+                runs = before.view(-1, self.history, before.shape[2])
+                following = self.norm(self.predictor(runs, actions.view(*runs.shape[:2], -1)))
+                return F.mse_loss(following.view_as(after), after)
             steps = prediction["unroll"]
             future = torch.stack(list(self.imagine(sequences[:, 0], batch.actions[:, :steps])), 1)
             return F.mse_loss(future, sequences[:, 1 : 1 + steps])
@@ -324,6 +487,7 @@ class WorldModel(nn.Module):
             "variance": (regularizer["variance"], lambda: variance(centred, regularizer["margin"])),
             "covariance": (regularizer["covariance"], lambda: covariance(centred)),
             "time_similarity": (regularizer["time_similarity"], lambda: F.mse_loss(after, before)),
+            "sigreg": (regularizer.get("sigreg", 0), lambda: sigreg(sequences.flatten(2), batch.directions)),
             "inverse_dynamics": (inverse["weight"], lambda: F.mse_loss(self.inverse_dynamics(before, after), actions)),
             "probe": (1.0, lambda: F.mse_loss(self.probe(detached), batch.labels)),
         }
@@ -337,7 +501,7 @@ class WorldModel(nn.Module):
 
 def load_batch(folder, bench, device):
     tensors = Weights(folder / "batch.safetensors")
-    batch = SimpleNamespace(**{name: tensors.take(name).to(device) for name in ("pixels", "actions", "labels", "at")})
+    batch = SimpleNamespace(**{name: tensors.take(name).to(device) for name in list(tensors.tensors)})
     batch.layouts, batch.episodes, batch.time = (bench[key] for key in ("layouts", "episodes", "time"))
     batch.windows = batch.layouts * batch.episodes
     batch.pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
@@ -384,8 +548,10 @@ def main():
     model = WorldModel(Weights(folder / "model.safetensors"), blueprint).to(device)
     batch = load_batch(folder, bench, device)
 
+    # What is checked and what plans goes by the running statistics of batch norms.
+    model.eval()
     with torch.no_grad():
-        (total, terms), latents = model.loss(batch), model.encode(batch.pixels)
+        (total, terms), latents = model.loss(batch), model.encode(batch)
     loss = {name: value.item() for name, value in {"total": total, **terms}.items()}
     check(loss, bench["loss"])
 
@@ -393,6 +559,7 @@ def main():
     first, actions = latents[torch.arange(rows, device=device) % len(latents)], batch.actions.flatten(0, 1)
     actions = actions[torch.arange(rows * steps, device=device) % len(actions)].unflatten(0, (rows, steps))
     encoding = [*model.encoder.parameters(), *model.norm.parameters()]
+    encoding += model.proprioception.parameters() if model.proprioception is not None else []
     # Every part of the model is clipped by a norm of its own.
     parts = [[weight for weight in part.parameters() if weight.requires_grad] for part in model.children()]
     rate, decay = bench["learning_rate"], bench["weight_decay"]
@@ -410,20 +577,26 @@ def main():
     @torch.inference_mode()
     def encode():
         with precision():
-            return model_encode(batch.pixels)
+            return model_encode(batch)
 
     def encoder_step():
+        model.train()
         with precision():
-            loss = (model_encode(batch.pixels) * latents).sum()
+            loss = (model_encode(batch) * latents).sum()
         torch.autograd.grad(loss, encoding)
 
     @torch.inference_mode()
     def roll_out():
+        model.eval()
         with precision():
             return model_last(first, actions)
 
     def training_step():
+        model.train()
         optimizer.zero_grad()
+        if hasattr(batch, "directions"):
+            # New ones for every batch.
+            batch.directions = F.normalize(torch.randn_like(batch.directions), dim=0)
         with precision():
             loss = model_loss()
         loss.backward()

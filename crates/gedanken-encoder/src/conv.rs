@@ -1,9 +1,8 @@
 //! A convolutional encoder on the fast kernels: pictures with much in them, at a CPU's price.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Projector, embed_patches, halve};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, Projector, embed_patches, halve};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +100,7 @@ impl ConvEncoderConfig {
     /// A new encoder for pictures `[channels, height, width]`; a residual convolution adds nothing at first.
     pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> ConvEncoder {
         let stage = |(input, output): (usize, usize)| Stage {
-            embed: LinearConfig::new(input, output).init(device),
+            embed: Linear::new(input, output, device),
             norms: (0..self.depth).map(|_| GroupNormConfig::new(self.groups, output).init(device)).collect(),
             convolutions: (0..self.depth)
                 .map(|_| Conv3x3Config::new(output, output).with_zero_init(true).init(device))
@@ -116,7 +115,7 @@ impl ConvEncoderConfig {
         ConvEncoder {
             stages: inputs.zip(self.channels.iter().copied()).map(stage).collect(),
             norm: GroupNormConfig::new(self.groups, self.last()).init(device),
-            output: LinearConfig::new(places * self.last(), self.dim).init(device),
+            output: Linear::new(places * self.last(), self.dim, device),
             projector: (self.projector > 0).then(|| Projector::new(self.dim, self.projector, device)),
             config: self.clone(),
         }

@@ -1,9 +1,8 @@
 //! The IMPALA residual encoder (Espeholt et al., 2018), as EB-JEPA has it.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
-use gedanken_nn::{Conv3x3, Conv3x3Config, max_pool_3x3};
+use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, max_pool_3x3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +60,7 @@ impl ImpalaConfig {
             stacks.push(Stack { conv: conv3x3(input, output), blocks });
             (input, height, width) = (output, half(height), half(width));
         }
-        Impala { stacks, output: LinearConfig::new(input * height * width, self.dim).init(device) }
+        Impala { stacks, output: Linear::new(input * height * width, self.dim, device) }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Patches by one matrix product, then two small convolutions: an encoder that trains fast on a CPU.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, embed_patches};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, embed_patches};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,12 +84,12 @@ impl PatchConfig {
             PatchLatent::Map => (self.dim, None),
             PatchLatent::Vector => {
                 let inner = (self.width / 4).max(1);
-                (inner, Some(LinearConfig::new(tokens * inner, self.dim).init(device)))
+                (inner, Some(Linear::new(tokens * inner, self.dim, device)))
             }
         };
         let hidden = || 0..self.depth;
         Patch {
-            embed: LinearConfig::new(channels * self.patch * self.patch, self.width).init(device),
+            embed: Linear::new(channels * self.patch * self.patch, self.width, device),
             convolutions: hidden().map(|_| Conv3x3Config::new(self.width, self.width).init(device)).collect(),
             norms: hidden().map(|_| GroupNormConfig::new(self.groups, self.width).init(device)).collect(),
             last: Conv3x3Config::new(self.width, inner).init(device),

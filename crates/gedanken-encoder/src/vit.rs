@@ -1,10 +1,10 @@
 //! A vision transformer (Dosovitskiy et al., 2021), as LeWorldModel has it.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::{
-    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Noise, Projector, embed_patches, normal_linear,
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Projector, embed_patches,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,7 @@ impl VitConfig {
             |_| Block { norm1: norm(), attention: attention.init(device), norm2: norm(), mlp: mlp.init(device) };
         let patches = (height / self.patch) * (width / self.patch);
         Vit {
-            embed: normal_linear(channels * self.patch * self.patch, self.dim, STD, device),
+            embed: Linear::normal(channels * self.patch * self.patch, self.dim, STD, device),
             class: normal.init([1, 1, self.dim], device),
             positions: normal.init([1, 1 + patches, self.dim], device),
             blocks: (0..self.depth).map(block).collect(),

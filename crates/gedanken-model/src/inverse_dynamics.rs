@@ -1,10 +1,9 @@
 //! The head that reads the action from two consecutive latents.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use gedanken_encoder::LatentShape;
-use gedanken_nn::{Conv3x3, Conv3x3Config, Mlp, max_pool_2x2};
+use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, Mlp, max_pool_2x2};
 
 /// Reads actions from pairs of latents. Trained with the encoder: it is part of what shapes the latent.
 #[derive(Module, Debug)]
@@ -37,7 +36,7 @@ impl InverseDynamics {
         Self::Map(MapHead {
             conv1: Conv3x3Config::new(2 * latent.dim, hidden).init(device),
             conv2: Conv3x3Config::new(hidden, hidden).init(device),
-            output: LinearConfig::new(pooled * hidden, action).init(device),
+            output: Linear::new(pooled * hidden, action, device),
             map: [latent.rows, latent.columns],
         })
     }

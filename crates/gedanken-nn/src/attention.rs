@@ -2,12 +2,11 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use crate::Noise;
-use crate::linear::linear;
+use crate::attend::attend;
+use crate::{Linear, Noise};
 
 /// What an [`Attention`] is made from.
 #[derive(Config, Debug)]
@@ -47,9 +46,9 @@ impl AttentionConfig {
     /// A new one.
     pub fn init(&self, device: &Device) -> Attention {
         let inner = self.heads * self.head_dim;
-        let mut qkv = linear(self.dim, 3 * inner, self.std, device);
+        let mut qkv = Linear::maybe_normal(self.dim, 3 * inner, self.std, device);
         qkv.bias = qkv.bias.filter(|_| self.qkv_bias);
-        Attention { qkv, output: linear(inner, self.dim, self.std, device), config: self.clone() }
+        Attention { qkv, output: Linear::maybe_normal(inner, self.dim, self.std, device), config: self.clone() }
     }
 }
 
@@ -58,6 +57,9 @@ impl Attention {
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
         let [batch, tokens, _] = x.dims();
         let AttentionConfig { heads, head_dim, causal, dropout, .. } = self.config;
+        if !noise.drops(dropout) {
+            return self.output.forward(attend(self.qkv.forward(x), heads, causal));
+        }
         // [3, batch, heads, tokens, head_dim]
         let qkv = self.qkv.forward(x).reshape([batch, tokens, 3, heads, head_dim]).permute([2, 0, 3, 1, 4]);
         let [q, k, v] = [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0));

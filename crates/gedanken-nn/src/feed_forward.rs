@@ -2,12 +2,9 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
-use crate::Noise;
-use crate::linear::linear;
+use crate::{Linear, Noise, gelu};
 
 /// What a [`FeedForward`] is made from.
 #[derive(Config, Debug)]
@@ -39,8 +36,8 @@ impl FeedForwardConfig {
     /// A new one.
     pub fn init(&self, device: &Device) -> FeedForward {
         FeedForward {
-            hidden: linear(self.dim, self.hidden, self.std, device),
-            output: linear(self.hidden, self.dim, self.std, device),
+            hidden: Linear::maybe_normal(self.dim, self.hidden, self.std, device),
+            output: Linear::maybe_normal(self.hidden, self.dim, self.std, device),
             dropout: self.dropout,
         }
     }

@@ -1,14 +1,12 @@
 //! A step of a GRU.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::nn::Linear;
 use burn::tensor::{Shape, Slice, Tensor};
-use burn_flex::FlexTensor;
 
+use crate::Linear;
+use crate::kept::Kept;
 use crate::kernels::flex::{contiguous, tensor};
 use crate::kernels::gru::Packed;
 
@@ -45,28 +43,7 @@ pub fn gru_step(
 /// A GRU's weights as the kernel wants them, from one step to the next: packing reads and writes all of them. Clones
 /// share it; weights that have changed are packed anew.
 #[derive(Clone, Debug, Default)]
-pub struct PackedGru(Arc<Mutex<Option<Kept>>>);
-
-#[derive(Debug)]
-struct Kept {
-    /// What was packed. As long as it is held here, nobody changes these numbers in place, nor puts others where they lie.
-    weights: [FlexTensor; 4],
-    packed: Arc<Packed>,
-}
-
-impl PackedGru {
-    fn of(&self, sizes: [usize; 2], weights: [FlexTensor; 4]) -> Arc<Packed> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(a, b): (&FlexTensor, &FlexTensor)| Arc::ptr_eq(&a.data_arc(), &b.data_arc());
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.weights.iter().zip(&weights).all(same)) {
-            return kept.packed.clone();
-        }
-        let [input, input_bias, hidden, hidden_bias] = weights.each_ref().map(|weight| weight.storage());
-        let packed = Arc::new(Packed::new(sizes, [input, input_bias], [hidden, hidden_bias]));
-        *kept = Some(Kept { weights, packed: packed.clone() });
-        packed
-    }
-}
+pub struct PackedGru(Kept<Packed, 4>);
 
 /// The operation of [`gru_step`].
 #[backend_extension(Flex, Cube, Autodiff)]
@@ -102,7 +79,10 @@ impl GruOps for Flex {
         match contiguous([states, inputs, input, input_bias, hidden, hidden_bias]) {
             Ok([states, inputs, input, input_bias, hidden, hidden_bias]) => {
                 let ([rows, dim], [_, numbers]) = (states.shape().dims(), inputs.shape().dims());
-                let packed = packed.of([dim, numbers], [input, input_bias, hidden, hidden_bias]);
+                let weights = [input, input_bias, hidden, hidden_bias];
+                let packed = packed.0.of(weights, |[input, input_bias, hidden, hidden_bias]| {
+                    Packed::new([dim, numbers], [input, input_bias], [hidden, hidden_bias])
+                });
                 tensor(packed.step(rows, states.storage(), inputs.storage()), [rows, dim])
             }
             Err([states, inputs, input, input_bias, hidden, hidden_bias]) => {

@@ -1,11 +1,14 @@
 //! Blocks that encoders and predictors share, and the update of their weights.
 
 mod adamw;
+mod attend;
 mod attention;
 mod conv;
 mod feed_forward;
+mod gelu;
 mod group_norm;
 mod gru;
+mod kept;
 mod kernels;
 mod linear;
 mod max_pool;
@@ -19,9 +22,10 @@ pub use adamw::{AdamWStep, adamw};
 pub use attention::{Attention, AttentionConfig};
 pub use conv::{Conv3x3, Conv3x3Config};
 pub use feed_forward::{FeedForward, FeedForwardConfig};
+pub use gelu::gelu;
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use gru::{PackedGru, gru_step};
-pub use linear::normal_linear;
+pub use linear::Linear;
 pub use max_pool::{max_pool_2x2, max_pool_3x3};
 pub use mlp::Mlp;
 pub use noise::Noise;

@@ -1,10 +1,9 @@
 //! A multi-layer perceptron.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::relu};
 
-use crate::normal_linear;
+use crate::Linear;
 
 /// Linear layers with ReLU between them.
 #[derive(Module, Debug)]
@@ -15,12 +14,12 @@ pub struct Mlp {
 impl Mlp {
     /// An MLP through these widths, at least two: input, hidden …, output. PyTorch's default initialisation.
     pub fn new(widths: &[usize], device: &Device) -> Self {
-        Self { layers: widths.windows(2).map(|w| LinearConfig::new(w[0], w[1]).init(device)).collect() }
+        Self { layers: widths.windows(2).map(|w| Linear::new(w[0], w[1], device)).collect() }
     }
 
     /// The same with normal(0, `std`) weights and zero biases in every layer; `std` 0 makes the last layer silent.
     pub fn with_normal_init(widths: &[usize], std: f64, device: &Device) -> Self {
-        Self { layers: widths.windows(2).map(|w| normal_linear(w[0], w[1], std, device)).collect() }
+        Self { layers: widths.windows(2).map(|w| Linear::normal(w[0], w[1], std, device)).collect() }
     }
 
     /// `[..., input]` -> `[..., output]`.

@@ -25,6 +25,11 @@ impl Noise {
         Self(Some(rng))
     }
 
+    /// Whether a dropout at this rate changes anything.
+    pub(crate) fn drops(&self, rate: f64) -> bool {
+        self.0.is_some() && rate > 0.0
+    }
+
     /// Every number is zero with probability `rate`, else divided by `1 - rate` (Srivastava et al., 2014). Without noise, or
     /// at rate 0, `x` itself.
     pub fn dropout<const D: usize>(&mut self, x: Tensor<D>, rate: f64) -> Tensor<D> {

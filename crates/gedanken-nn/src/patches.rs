@@ -5,9 +5,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::nn::Linear;
 use burn::tensor::{Shape, Tensor};
 
+use crate::Linear;
 use crate::kernels::flex::{contiguous, tensor};
 use crate::kernels::patches::{self, Geometry};
 

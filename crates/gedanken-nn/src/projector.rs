@@ -1,9 +1,10 @@
 //! The projector with a batch norm that LeWorldModel puts behind encoder and predictor.
 
 use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::gelu;
+use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Device, Tensor};
+
+use crate::{Linear, gelu};
 
 /// A linear layer, BatchNorm (Ioffe and Szegedy, 2015), GELU, a linear layer back to `dim`.
 ///
@@ -25,9 +26,9 @@ impl Projector {
     /// PyTorch's default initialisation.
     pub fn new(dim: usize, hidden: usize, device: &Device) -> Self {
         Self {
-            hidden: LinearConfig::new(dim, hidden).init(device),
+            hidden: Linear::new(dim, hidden, device),
             norm: BatchNormConfig::new(hidden).init(device),
-            output: LinearConfig::new(hidden, dim).init(device),
+            output: Linear::new(hidden, dim, device),
         }
     }
 

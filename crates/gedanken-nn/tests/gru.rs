@@ -3,17 +3,16 @@
 mod common;
 
 use burn::module::Param;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::{PackedGru, gru_step};
+use gedanken_nn::{Linear, PackedGru, gru_step};
 
 /// rows, state, input
 const SHAPES: [[usize; 3]; 6] = [[1, 1, 1], [3, 8, 2], [7, 17, 1], [200, 64, 2], [33, 512, 2], [65, 40, 5]];
 
 fn layer(seed: u32, input: usize, output: usize, device: &Device) -> Linear {
-    let mut layer = LinearConfig::new(input, output).init(device);
+    let mut layer = Linear::new(input, output, device);
     layer.weight = Param::from_tensor(numbers(seed, [input, output], device));
     layer.bias = Some(Param::from_tensor(numbers(seed + 1, [output], device)));
     layer

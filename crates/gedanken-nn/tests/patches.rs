@@ -3,10 +3,9 @@
 mod common;
 
 use burn::module::Param;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::{embed_patches, halve};
+use gedanken_nn::{Linear, embed_patches, halve};
 
 /// frames, channels, height, width, side, output
 const SHAPES: [[usize; 6]; 6] = [
@@ -23,7 +22,7 @@ fn device() -> Device {
 }
 
 fn layer([_, channels, _, _, side, output]: [usize; 6]) -> Linear {
-    let mut layer = LinearConfig::new(channels * side * side, output).init(&device());
+    let mut layer = Linear::new(channels * side * side, output, &device());
     layer.weight = Param::from_tensor(numbers(1, [channels * side * side, output], &device()));
     layer.bias = Some(Param::from_tensor(numbers(2, [output], &device())));
     layer
@@ -82,7 +81,7 @@ fn results_are_the_same_bits_on_one_thread_and_on_three() {
 fn other_types_of_numbers_are_burns() {
     let (layer, device) = (layer(SHAPES[1]), Device::flex());
     let pixels = numbers(7, [2, 3, 4, 6], &device);
-    let mut wide = LinearConfig::new(12, 5).init(&device);
+    let mut wide = Linear::new(12, 5, &device);
     wide.weight = Param::from_tensor(layer.weight.val().inner().cast(DType::F64));
     wide.bias = layer.bias.as_ref().map(|bias| Param::from_tensor(bias.val().inner().cast(DType::F64)));
     let ours = values(embed_patches(pixels.clone().autodiff(), &layer, 2));
@@ -96,7 +95,7 @@ fn halved(
     [batch, height, width, channels, output]: [usize; 5],
     by: impl Fn(Tensor<4>, &Linear) -> Tensor<4>,
 ) -> [Vec<f32>; 4] {
-    let mut layer = LinearConfig::new(4 * channels, output).init(&device());
+    let mut layer = Linear::new(4 * channels, output, &device());
     layer.weight = Param::from_tensor(numbers(1, [4 * channels, output], &device()));
     layer.bias = Some(Param::from_tensor(numbers(2, [output], &device())));
     let maps = numbers(7, [batch, height, width, channels], &device()).require_grad();

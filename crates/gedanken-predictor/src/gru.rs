@@ -1,9 +1,9 @@
 //! A GRU (Cho et al., 2014) whose hidden state is the latent itself, as in PLDM and EB-JEPA.
 
 use burn::module::{Initializer, Module};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{PackedGru, gru_step};
+use gedanken_nn::{Linear, PackedGru, gru_step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ impl GruConfig {
     pub fn init(&self, dim: usize, action: usize, device: &Device) -> Gru {
         let bound = 1.0 / (dim as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
-        let linear = |input| LinearConfig::new(input, 3 * dim).with_initializer(uniform.clone()).init(device);
+        let linear = |input| LinearConfig::new(input, 3 * dim).with_initializer(uniform.clone()).init(device).into();
         Gru { input: linear(action), hidden: linear(dim), packed: PackedGru::default() }
     }
 }

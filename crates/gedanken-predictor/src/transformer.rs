@@ -1,11 +1,11 @@
 //! LeWorldModel's predictor (arXiv:2603.19312): a causal transformer over frames, steered by the actions.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, Noise, Projector, normal_linear};
+use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Projector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ struct Block {
 impl TransformerConfig {
     /// A new predictor of vectors of `dim` numbers under actions of `action` numbers.
     pub fn init(&self, dim: usize, action: usize, device: &Device) -> Transformer {
-        let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let linear = |from, to| Linear::new(from, to, device);
         let norm = || LayerNormConfig::new(dim).init(device);
         let attention = AttentionConfig::new(dim, self.heads, self.head_dim)
             .with_qkv_bias(false)
@@ -98,7 +98,7 @@ impl TransformerConfig {
             .with_dropout(self.dropout);
         let mlp = FeedForwardConfig::new(dim, self.mlp).with_dropout(self.dropout);
         let block = |_| Block {
-            modulation: normal_linear(dim, 6 * dim, 0.0, device),
+            modulation: Linear::normal(dim, 6 * dim, 0.0, device),
             attention_norm: norm(),
             attention: attention.init(device),
             mlp_norm: norm(),

@@ -12,6 +12,7 @@ use gedanken_env::{Env, derive_seed, rng};
 use gedanken_eval::LearnedWorld;
 use gedanken_model::{Blueprint, TrainBatch, WorldModel};
 use gedanken_planner::{Bounds, LatentDistance, Problem};
+use gedanken_regularizer::directions;
 use gedanken_train::run_folder::write_atomic;
 use gedanken_train::{Clock, Learner, host_batch};
 use rand::RngExt;
@@ -263,15 +264,25 @@ impl Subject<'_> {
         std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         gedanken_model::save(folder, model, self.blueprint)?;
         let at: Vec<f32> = batch.at.iter().map(|&step| step as f32).collect();
-        let tensors = [
+        let mut tensors = vec![
             ("pixels", batch.pixels.dims().to_vec(), host(batch.pixels.clone())),
             ("actions", batch.actions.dims().to_vec(), host(batch.actions.clone())),
             ("labels", batch.labels.dims().to_vec(), host(batch.labels.clone())),
             ("at", vec![at.len()], at),
         ];
-        let tensors = tensors.map(|(name, shape, values)| {
+        let regularizer = &self.blueprint.model.regularizer;
+        if regularizer.sigreg > 0.0 {
+            let (dim, count) = (model.latent_shape().dim, regularizer.projections);
+            tensors.push((
+                "directions",
+                vec![dim, count],
+                host(directions(dim, count, batch.seed, &batch.labels.device())),
+            ));
+        }
+        let bytes = |(name, shape, values): (_, _, Vec<f32>)| {
             (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-        });
+        };
+        let tensors: Vec<(&str, Vec<usize>, Vec<u8>)> = tensors.into_iter().map(bytes).collect();
         let views =
             tensors.iter().map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
         let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;

@@ -4,10 +4,14 @@
 //! hand back is added in their order, so results are the same bits whatever the number of threads.
 
 pub(crate) mod adamw;
+pub(crate) mod attention;
 pub(crate) mod conv3x3;
+mod exp;
 pub(crate) mod flex;
+pub(crate) mod gelu;
 pub(crate) mod group_norm;
 pub(crate) mod gru;
+pub(crate) mod linear;
 pub(crate) mod max_pool;
 mod panel;
 mod part;

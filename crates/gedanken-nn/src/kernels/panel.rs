@@ -1,11 +1,16 @@
 //! The right factor of a product, cut into panels of as many columns as a tile has.
 
 use pulp::Simd;
+use rayon::prelude::*;
 
 use super::simd::lanes;
-use super::tile::{add_dots, load, store};
+use super::tile::{add_dots, for_pieces, load, store};
+
+/// Rows of a panel that are summed over at a time, for all rows of the other factor: they stay in the first cache meanwhile.
+const DEPTH: usize = 256;
 
 /// Weights and bias of the output channels `from..from + width`, in rows of `vectors` vectors.
+#[derive(Debug)]
 pub(super) struct Panel {
     pub from: usize,
     pub width: usize,
@@ -14,21 +19,57 @@ pub(super) struct Panel {
     pub bias: Vec<f32>,
 }
 
+/// Numbers of a matrix that are worth threads to put in order.
+const MANY: usize = 1 << 16;
+
+/// Numbers of a row of a turned matrix that are read at a time: what they become stays in the first cache meanwhile.
+const BLOCK: usize = 32;
+
 impl Panel {
     /// The panels of weights `[rows, output]` and a bias `[output]`.
     pub fn all(output: usize, weights: &[f32], bias: &[f32]) -> Vec<Self> {
+        Self::of(output, weights.len(), |from, width, wide| {
+            let mut packed = Vec::with_capacity(weights.len() / output * wide);
+            for row in weights.chunks_exact(output) {
+                packed.extend_from_slice(&row[from..][..width]);
+                packed.resize(packed.len() + wide - width, 0.0);
+            }
+            let mut start = vec![0.0; wide];
+            start[..width].copy_from_slice(&bias[from..][..width]);
+            (packed, start)
+        })
+    }
+
+    /// The panels of weights `[columns, rows]` turned to `[rows, columns]`, without a bias.
+    pub fn turned([columns, rows]: [usize; 2], weights: &[f32]) -> Vec<Self> {
+        Self::of(columns, weights.len(), |from, width, wide| {
+            let mut packed = vec![0.0; rows * wide];
+            for (block, packed) in packed.chunks_mut(BLOCK * wide).enumerate() {
+                for (column, weights) in weights[from * rows..].chunks_exact(rows).take(width).enumerate() {
+                    let weights = &weights[block * BLOCK..];
+                    packed[column..].iter_mut().step_by(wide).zip(weights).for_each(|(to, &weight)| *to = weight);
+                }
+            }
+            (packed, vec![0.0; wide])
+        })
+    }
+
+    /// Panels of `output` columns of a matrix of so many numbers, each from its first column, its columns, and the numbers of a
+    /// row of it.
+    fn of(
+        output: usize,
+        numbers: usize,
+        fill: impl Fn(usize, usize, usize) -> (Vec<f32>, Vec<f32>) + Sync,
+    ) -> Vec<Self> {
         let lanes = lanes(output);
         let panel = |(from, vectors): (usize, usize)| {
             let width = (output - from).min(vectors * lanes);
-            let mut rows = vec![0.0; weights.len() / output.max(1) * vectors * lanes];
-            for (to, row) in rows.chunks_exact_mut(vectors * lanes).zip(weights.chunks_exact(output)) {
-                to[..width].copy_from_slice(&row[from..][..width]);
-            }
-            let mut start = vec![0.0; vectors * lanes];
-            start[..width].copy_from_slice(&bias[from..][..width]);
-            Self { from, width, vectors, weights: rows, bias: start }
+            let (weights, bias) = fill(from, width, vectors * lanes);
+            Self { from, width, vectors, weights, bias }
         };
-        panels(output, lanes).map(panel).collect()
+        let columns: Vec<(usize, usize)> = panels(output, lanes).collect();
+        let least = if numbers < MANY { columns.len().max(1) } else { 1 };
+        columns.into_par_iter().with_min_len(least).map(panel).collect()
     }
 }
 
@@ -60,4 +101,40 @@ pub(super) fn multiply_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
     };
     add_dots(simd, a, a_stride, panel, &mut tile);
     store(simd, &tile, out, stride, width);
+}
+
+/// A product: `count` rows, which begin `stride` apart, times all panels, into as many rows that begin `stride` apart there.
+#[inline(always)]
+pub(super) fn product<S: Simd>(
+    simd: S,
+    rows: (&[f32], usize),
+    panels: &[Panel],
+    (out, stride): (&mut [f32], usize),
+    count: usize,
+) {
+    for panel in panels {
+        match panel.vectors {
+            1 => multiply::<S, 1>(simd, rows, panel, (&mut *out, stride), count),
+            _ => multiply::<S, 2>(simd, rows, panel, (&mut *out, stride), count),
+        }
+    }
+}
+
+/// The columns of one panel of a product.
+#[inline(always)]
+fn multiply<S: Simd, const VECTORS: usize>(
+    simd: S,
+    (rows, apart): (&[f32], usize),
+    panel: &Panel,
+    (out, stride): (&mut [f32], usize),
+    count: usize,
+) {
+    let ((weights, _), (bias, _)) = (S::as_simd_f32s(&panel.weights), S::as_simd_f32s(&panel.bias));
+    for (block, weights) in weights.chunks(DEPTH * VECTORS).enumerate() {
+        let bias = (block == 0).then_some(bias);
+        for_pieces!((row in count) multiply_rows::<S, _, VECTORS>(
+            simd, &rows[row * apart + block * DEPTH..], apart, weights, bias,
+            &mut out[row * stride + panel.from..], stride, panel.width,
+        ));
+    }
 }

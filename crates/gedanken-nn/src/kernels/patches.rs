@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::panel::{Panel, multiply_rows, panels};
+use super::panel::{Panel, panels, product};
 use super::part::Part;
 use super::simd::dispatch;
 use super::tile::{add_outers, for_pieces, load, store};
@@ -94,11 +94,7 @@ pub(crate) fn forward(geometry: Geometry, images: &[f32], weights: &[f32], bias:
 /// Gradient of the images, given that of the result: the same product with the matrix turned, its rows put back.
 pub(crate) fn image_gradient(geometry: Geometry, gradient: &[f32], weights: &[f32]) -> Vec<f32> {
     let (depth, output) = (geometry.depth(), geometry.output);
-    let mut turned = vec![0.0; weights.len()];
-    for (k, row) in weights.chunks_exact(output).enumerate() {
-        row.iter().enumerate().for_each(|(o, &weight)| turned[o * depth + k] = weight);
-    }
-    let panels = Panel::all(depth, &turned, &vec![0.0; depth]);
+    let panels = Panel::turned([depth, output], weights);
     let length = geometry.output_len();
     let task = |range: Range<usize>, out: &mut Images| {
         let gradient = &gradient[range.start * length..range.end * length];
@@ -161,32 +157,6 @@ impl WithSimd for ImageGradient<'_, '_> {
             self.out.push(&image);
         }
     }
-}
-
-/// A product: `count` rows of `depth` numbers times all panels, into as many rows of `stride`.
-#[inline(always)]
-fn product<S: Simd>(simd: S, rows: (&[f32], usize), panels: &[Panel], out: (&mut [f32], usize), count: usize) {
-    for panel in panels {
-        match panel.vectors {
-            1 => multiply::<S, 1>(simd, rows, panel, (&mut *out.0, out.1), count),
-            _ => multiply::<S, 2>(simd, rows, panel, (&mut *out.0, out.1), count),
-        }
-    }
-}
-
-/// The columns of one panel of a product: `count` rows of `depth` numbers in, as many of `stride` out.
-#[inline(always)]
-fn multiply<S: Simd, const VECTORS: usize>(
-    simd: S,
-    (rows, depth): (&[f32], usize),
-    panel: &Panel,
-    (out, stride): (&mut [f32], usize),
-    count: usize,
-) {
-    let ((weights, _), (bias, _)) = (S::as_simd_f32s(&panel.weights), S::as_simd_f32s(&panel.bias));
-    for_pieces!((row in count) multiply_rows::<S, _, VECTORS>(
-        simd, &rows[row * depth..], depth, weights, Some(bias), &mut out[row * stride + panel.from..], stride, panel.width,
-    ));
 }
 
 struct WeightGradient<'a> {
