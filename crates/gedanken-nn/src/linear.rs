@@ -8,6 +8,7 @@ use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, TensorMetadata, bac
 use burn::module::{Initializer, Module, Param};
 use burn::nn::LinearConfig;
 use burn::tensor::{Device, Shape, Tensor};
+use burn_flex::FlexTensor;
 
 use crate::kept::Kept;
 use crate::kernels::flex::{contiguous, tensor};
@@ -64,8 +65,8 @@ impl Linear {
         shape[D - 1] = output;
         let (x, weight, bias) = (x.reshape([-1, depth as i32]), weight.into_dispatch(), bias.into_dispatch());
         let x: Tensor<2> = x;
-        let out: Tensor<2> =
-            Tensor::from_dispatch(Dispatch::dense(x.into_dispatch(), weight, bias, self.packed.clone()));
+        let packed = Some(self.packed.clone());
+        let out: Tensor<2> = Tensor::from_dispatch(Dispatch::dense(x.into_dispatch(), weight, bias, packed));
         out.reshape(shape)
     }
 }
@@ -84,12 +85,12 @@ pub(crate) struct PackedWeights(Kept<Packed, 2>);
 /// The operation of [`Linear`] and its gradients.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub(crate) trait LinearOps: Backend {
-    /// `[rows, depth]` times `[depth, output]` plus `[output]`.
+    /// `[rows, depth]` times `[depth, output]` plus `[output]`; `packed` belongs to these two, if they will be used again.
     fn dense(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        _packed: PackedWeights,
+        _packed: Option<PackedWeights>,
     ) -> FloatTensor<Self> {
         composed::forward::<Self>(x, weight, bias)
     }
@@ -115,13 +116,16 @@ impl LinearOps for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        packed: PackedWeights,
+        packed: Option<PackedWeights>,
     ) -> FloatTensor<Self> {
         match contiguous([x, weight, bias]) {
-            Ok([x, weight, bias]) if weight.shape().num_elements() > 0 => {
+            Ok([x, weight, bias]) if pays(&x, &weight) || packed.is_some() && weight.shape().num_elements() > 0 => {
                 let ([rows, _], [depth, output]) = (x.shape().dims(), weight.shape().dims());
                 let pack = |[weight, bias]: [&[f32]; 2]| Packed::new([depth, output], weight, bias);
-                tensor(packed.0.of([weight, bias], pack).multiply(rows, x.storage()), [rows, output])
+                tensor(
+                    packed.unwrap_or_default().0.of([weight, bias], pack).multiply(rows, x.storage()),
+                    [rows, output],
+                )
             }
             Ok([x, weight, bias]) | Err([x, weight, bias]) => composed::forward::<Self>(x, weight, bias),
         }
@@ -129,7 +133,7 @@ impl LinearOps for Flex {
 
     fn dense_input_gradient(weight: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         match contiguous([weight, gradient]) {
-            Ok([weight, gradient]) if weight.shape().num_elements() > 0 => {
+            Ok([weight, gradient]) if pays(&gradient, &weight) => {
                 let ([rows, _], [depth, output]) = (gradient.shape().dims(), weight.shape().dims());
                 tensor(input_gradient(rows, [depth, output], gradient.storage(), weight.storage()), [rows, depth])
             }
@@ -142,7 +146,7 @@ impl LinearOps for Flex {
         gradient: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         match contiguous([x, gradient]) {
-            Ok([x, gradient]) if x.shape().num_elements() * gradient.shape().num_elements() > 0 => {
+            Ok([x, gradient]) if pays(&x, &gradient) => {
                 let ([_, depth], [_, output]) = (x.shape().dims(), gradient.shape().dims());
                 let (weight, bias) = weight_gradient([depth, output], x.storage(), gradient.storage());
                 (tensor(weight, [depth, output]), tensor(bias, [output]))
@@ -152,19 +156,25 @@ impl LinearOps for Flex {
     }
 }
 
+/// Whether there are enough rows to put a matrix in order for them.
+fn pays(rows: &FlexTensor, other: &FlexTensor) -> bool {
+    const FEW: usize = 32;
+    rows.shape().dims::<2>()[0] >= FEW && rows.shape().num_elements() * other.shape().num_elements() > 0
+}
+
 impl<B: LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
     fn dense(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        packed: PackedWeights,
+        packed: Option<PackedWeights>,
     ) -> FloatTensor<Self> {
         match Step.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
             OpsKind::Tracked(step) => {
                 let state = (x.primitive().clone(), weight.primitive().clone());
                 let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
                 // Weights that are being trained change with every update, in place if nobody keeps them.
-                step.finish(state, B::dense(x, weight, bias, PackedWeights::default()))
+                step.finish(state, B::dense(x, weight, bias, None))
             }
             OpsKind::UnTracked(step) => {
                 let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
