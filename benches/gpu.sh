@@ -1,6 +1,6 @@
 #!/bin/sh
-# A GPU's numbers in one command, within nine minutes once the program is built: gpu.sh [FOLDER]. Every part of two recipes beside PyTorch's (eager and
-# compiled, single precision and bf16), LeWorldModel's sizes and plan, what the kernels of an update cost, and as much of
+# A GPU's numbers in one command, within nine minutes once the program is built: gpu.sh [FOLDER]. Every part of three recipes beside PyTorch's (eager and
+# compiled, single precision and bf16; one has LeWorldModel's sizes), LeWorldModel's plan, what the kernels of an update cost, and as much of
 # EB-JEPA's training as the time left allows. What was found goes into FOLDER (gpu) as well.
 # DEVICE is ours (wgpu), PEER PyTorch's (cuda), PYTHON has torch, GEDANKEN is the program (else it is built), SECONDS_LEFT the
 # time (540). Kernels are tuned on the first run, so a second one is faster.
@@ -60,7 +60,8 @@ suite two_rooms_cpu experiments/two_rooms_cpu.toml "$twins"
 # LeWorldModel: ViT-Tiny and a transformer at 224 px; its plan is 30 rounds of 300 futures of 5 blocks. 20 episodes, for their shape.
 rm -rf "$out/data"
 within 60 "$gedanken" collect experiments/push_t_lewm.toml --out "$out/data" --set collect.layouts=20 >/dev/null 2>&1
-suite push_t_lewm experiments/push_t_lewm.toml "" --set "data.path=\"$out/data\""
+# The twin drops nothing.
+suite push_t_lewm experiments/push_t_lewm.toml "${twins:+eager eager+bf16}" --set "data.path=\"$out/data\"" --set predictor.dropout=0.0
 
 printf '\n== kernels of two_rooms_eb_jepa, longest first\n'
 rm -f "$out/kernels.log"

@@ -74,10 +74,10 @@ impl WithSimd for Backward<'_> {
 fn normal(x: f32) -> (f32, f32) {
     let bell = exp(-0.5 * x * x);
     let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
-    let coefficients = [-1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
-    let beyond = 0.5 * t * bell * coefficients.iter().fold(1.061_405_429_f32, |sum, coefficient| sum * t + coefficient);
+    let coefficients = [-1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6];
+    let beyond = 0.5 * t * bell * coefficients.iter().fold(1.061_405_4_f32, |sum, coefficient| sum * t + coefficient);
     // 1 / sqrt(2 pi)
-    (if x < 0.0 { beyond } else { 1.0 - beyond }, 0.398_942_28 * bell)
+    (if x < 0.0 { beyond } else { 1.0 - beyond }, 0.398_942_3 * bell)
 }
 
 #[cfg(test)]
