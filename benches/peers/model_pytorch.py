@@ -400,13 +400,13 @@ def covariance(centred):
 
 
 def sigreg(sequences, directions):
-    """Windows [windows, time, dim] along directions [dim, count], as in LeWorldModel's code."""
+    """Windows [windows, time, tokens, dim] along directions [dim, count], as in LeWorldModel's code; tokens are samples."""
     t = torch.linspace(0, 3, 17, device=sequences.device)
     window = (-t * t / 2).exp()
     weights = window * (3 / 16) * torch.tensor([1.0] + [2.0] * 15 + [1.0], device=t.device)
-    angle = (sequences.transpose(0, 1) @ directions).unsqueeze(3) * t
+    angle = (sequences.permute(1, 0, 2, 3).flatten(1, 2) @ directions).unsqueeze(3) * t
     error = (angle.cos().mean(1) - window).square() + angle.sin().mean(1).square()
-    return (error @ weights).mean() * len(sequences)
+    return (error @ weights).mean() * angle.shape[1]
 
 
 ENCODERS = {"patch": Patch, "conv": ConvEncoder, "impala": Impala, "vit": Vit}
@@ -487,7 +487,7 @@ class WorldModel(nn.Module):
             "variance": (regularizer["variance"], lambda: variance(centred, regularizer["margin"])),
             "covariance": (regularizer["covariance"], lambda: covariance(centred)),
             "time_similarity": (regularizer["time_similarity"], lambda: F.mse_loss(after, before)),
-            "sigreg": (regularizer.get("sigreg", 0), lambda: sigreg(sequences.flatten(2), batch.directions)),
+            "sigreg": (regularizer.get("sigreg", 0), lambda: sigreg(sequences, batch.directions)),
             "inverse_dynamics": (inverse["weight"], lambda: F.mse_loss(self.inverse_dynamics(before, after), actions)),
             "probe": (1.0, lambda: F.mse_loss(self.probe(detached), batch.labels)),
         }
@@ -576,6 +576,7 @@ def main():
 
     @torch.inference_mode()
     def encode():
+        model.eval()
         with precision():
             return model_encode(batch)
 

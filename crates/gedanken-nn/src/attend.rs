@@ -127,7 +127,8 @@ mod composed {
             let later = |i: usize| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 };
             let mask: Vec<f32> = (0..tokens * tokens).map(later).collect();
             let mask = TensorData::new(mask, [1, 1, tokens, tokens]).convert_dtype(scores.dtype());
-            scores = B::float_add(scores.clone(), B::float_from_data(mask, &scores.device()));
+            let mask = B::float_from_data(mask, &scores.device());
+            scores = B::float_add(scores, mask);
         }
         [q, k, v, B::softmax(scores, 3)]
     }

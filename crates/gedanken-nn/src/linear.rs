@@ -1,5 +1,7 @@
 //! Linear layers.
 
+use std::sync::Arc;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -24,7 +26,7 @@ pub struct Linear {
     /// `[output]`, if it has one.
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    packed: PackedWeights,
+    packed: Kept<Packed, 2>,
 }
 
 impl Linear {
@@ -65,7 +67,7 @@ impl Linear {
         shape[D - 1] = output;
         let (x, weight, bias) = (x.reshape([-1, depth as i32]), weight.into_dispatch(), bias.into_dispatch());
         let x: Tensor<2> = x;
-        let packed = Some(self.packed.clone());
+        let packed = Some(PackedWeights { kept: self.packed.clone(), biased: self.bias.is_some() });
         let out: Tensor<2> = Tensor::from_dispatch(Dispatch::dense(x.into_dispatch(), weight, bias, packed));
         out.reshape(shape)
     }
@@ -73,14 +75,30 @@ impl Linear {
 
 impl From<burn::nn::Linear> for Linear {
     fn from(burn::nn::Linear { weight, bias }: burn::nn::Linear) -> Self {
-        Self { weight, bias, packed: PackedWeights::default() }
+        Self { weight, bias, packed: Kept::default() }
     }
 }
 
 /// A layer's weights as the kernel wants them, from one call to the next, where no gradient is asked for: packing reads and
 /// writes all of them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PackedWeights(Kept<Packed, 2>);
+#[derive(Clone, Debug)]
+pub(crate) struct PackedWeights {
+    kept: Kept<Packed, 2>,
+    /// Without a bias of its own a layer gets other zeros every time.
+    biased: bool,
+}
+
+impl PackedWeights {
+    fn of(&self, weight: FlexTensor, bias: FlexTensor) -> Arc<Packed> {
+        let [depth, output] = weight.shape().dims();
+        match self.biased {
+            true => self.kept.of([weight, bias], |[weight, bias]| Packed::new([depth, output], weight, bias)),
+            false => self
+                .kept
+                .of([weight.clone(), weight], |[weight, _]| Packed::new([depth, output], weight, &vec![0.0; output])),
+        }
+    }
+}
 
 /// The operation of [`Linear`] and its gradients.
 #[backend_extension(Flex, Cube, Autodiff)]
@@ -121,11 +139,11 @@ impl LinearOps for Flex {
         match contiguous([x, weight, bias]) {
             Ok([x, weight, bias]) if pays(&x, &weight) || packed.is_some() && weight.shape().num_elements() > 0 => {
                 let ([rows, _], [depth, output]) = (x.shape().dims(), weight.shape().dims());
-                let pack = |[weight, bias]: [&[f32]; 2]| Packed::new([depth, output], weight, bias);
-                tensor(
-                    packed.unwrap_or_default().0.of([weight, bias], pack).multiply(rows, x.storage()),
-                    [rows, output],
-                )
+                let packed = match packed {
+                    Some(packed) => packed.of(weight, bias),
+                    None => Arc::new(Packed::new([depth, output], weight.storage(), bias.storage())),
+                };
+                tensor(packed.multiply(rows, x.storage()), [rows, output])
             }
             Ok([x, weight, bias]) | Err([x, weight, bias]) => composed::forward::<Self>(x, weight, bias),
         }
@@ -172,9 +190,10 @@ impl<B: LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
         match Step.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
             OpsKind::Tracked(step) => {
                 let state = (x.primitive().clone(), weight.primitive().clone());
-                let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
                 // Weights that are being trained change with every update, in place if nobody keeps them.
-                step.finish(state, B::dense(x, weight, bias, None))
+                let trained = weight.is_tracked() || bias.is_tracked();
+                let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+                step.finish(state, B::dense(x, weight, bias, packed.filter(|_| !trained)))
             }
             OpsKind::UnTracked(step) => {
                 let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
@@ -184,7 +203,7 @@ impl<B: LinearOps, C: CheckpointStrategy> LinearOps for Autodiff<B, C> {
     }
 }
 
-/// The way back through [`LinearOps::dense`]: only what is asked for is computed.
+/// The way back through [`LinearOps::dense`].
 #[derive(Debug)]
 struct Step;
 

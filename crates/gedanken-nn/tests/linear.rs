@@ -6,6 +6,7 @@ use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
 use gedanken_nn::Linear;
+use rayon::prelude::*;
 
 /// rows, input, output: rows fill tiles and tasks or do not, sums are cut or are not, columns fill vectors or do not.
 const SHAPES: [[usize; 3]; 8] =
@@ -53,7 +54,7 @@ fn result_and_gradients_are_burns() {
 
 #[test]
 fn results_are_the_same_bits_on_one_thread_and_on_three() {
-    for shape in [SHAPES[3], SHAPES[4]] {
+    for shape in [SHAPES[3], SHAPES[4], SHAPES[6]] {
         let run = |threads| on_threads(threads, || all(shape, ours));
         assert_eq!(run(1), run(3), "{shape:?}");
     }
@@ -104,4 +105,16 @@ fn other_types_of_numbers_are_burns() {
     layer.weight = layer.weight.map(|weight| weight.cast(DType::F64));
     layer.bias = layer.bias.map(|bias| bias.map(|bias| bias.cast(DType::F64)));
     assert_close("in double precision", &single, &values(layer.forward(x.cast(DType::F64))));
+}
+
+#[test]
+fn many_threads_may_use_a_new_layer_at_once() {
+    let device = Device::flex();
+    on_threads(4, || {
+        for _ in 0..50 {
+            let (layer, x) = (layer([3, 300, 300], &device), numbers(7, [3, 300], &device));
+            let results: Vec<Vec<f32>> = (0..8).into_par_iter().map(|_| values(layer.forward(x.clone()))).collect();
+            assert!(results.iter().all(|result| *result == results[0]));
+        }
+    });
 }

@@ -9,9 +9,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::exp::exp;
-use super::panel::{Panel, panels, product};
+use super::panel::{Panel, correlate, panels, product};
 use super::simd::dispatch;
-use super::tile::{add_outers, for_pieces, load, store};
 use super::{Images, collect_images};
 
 /// What attends: `batch` sequences of `tokens` tokens, each with a query, a key and a value of `dim` numbers for every head:
@@ -118,20 +117,20 @@ fn softmax(g: Geometry, first: usize, scores: &mut [f32]) {
         let seen = if g.causal { first + row + 1 } else { g.tokens };
         let (scores, later) = scores.split_at_mut(seen);
         later.fill(0.0);
-        let most = scores.iter().fold(f32::NEG_INFINITY, |most, &score| if score > most { score } else { most });
+        let most = over_lanes(scores, f32::NEG_INFINITY, |most, score| if score > most { score } else { most });
         scores.iter_mut().for_each(|score| *score = exp(scale * (*score - most)));
-        let inverse = 1.0 / sum(scores);
+        let inverse = 1.0 / over_lanes(scores, 0.0, |sum, weight| sum + weight);
         scores.iter_mut().for_each(|weight| *weight *= inverse);
     }
 }
 
-/// The sum of many numbers, in an order that vectors can follow.
+/// All numbers into one, in an order that vectors can follow.
 #[inline(always)]
-fn sum(numbers: &[f32]) -> f32 {
-    let mut sums = [0.0; 16];
+fn over_lanes(numbers: &[f32], start: f32, take: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [start; 16];
     let (chunks, rest) = numbers.as_chunks::<16>();
-    chunks.iter().for_each(|chunk| sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x));
-    sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
+    chunks.iter().for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = take(*lane, x)));
+    lanes.iter().chain(rest).fold(start, |all, &x| take(all, x))
 }
 
 struct Forward<'a, 'b> {
@@ -215,14 +214,21 @@ impl WithSimd for Backward<'_, '_> {
                     let scale = g.scale();
                     for (weights, slopes) in weights.chunks_exact(tokens).zip(slopes.chunks_exact_mut(tokens)) {
                         slopes.iter_mut().zip(weights).for_each(|(slope, weight)| *slope *= weight);
-                        let all = sum(slopes);
+                        let all = over_lanes(slopes, 0.0, |sum, slope| sum + slope);
                         let rest = |(slope, weight): (&mut f32, &f32)| *slope = scale * (*slope - weight * all);
                         slopes.iter_mut().zip(weights).for_each(rest);
                     }
                     let of_queries = &mut out[first * stride + g.part(0, head)..];
                     product(simd, (slopes, tokens), &keys.0, (of_queries, stride), count);
-                    correlate(simd, (slopes, tokens), (queries, wide), count, &mut of_keys);
-                    correlate(simd, (weights, tokens), (results, wide), count, &mut of_values);
+                    for (from, vectors) in panels(wide, S::F32_LANES) {
+                        let add = |weights: &[f32], rows: &[f32], sum: &mut [f32]| {
+                            let (weights, rows, sum) =
+                                ((weights, tokens), (&rows[from..], wide), (&mut sum[from..], wide));
+                            correlate(simd, vectors, weights, rows, count, sum, [tokens, vectors * S::F32_LANES]);
+                        };
+                        add(slopes, queries, &mut of_keys);
+                        add(weights, results, &mut of_values);
+                    }
                 }
                 for (part, rows) in [(1, &of_keys), (2, &of_values)] {
                     let to = out[g.part(part, head)..].chunks_mut(stride);
@@ -240,43 +246,4 @@ fn widen(numbers: &[f32], stride: usize, dim: usize, wide: usize, rows: &mut [f3
     for (to, row) in rows.chunks_exact_mut(wide).zip(numbers.chunks(stride)) {
         to[..dim].copy_from_slice(&row[..dim]);
     }
-}
-
-/// Adds the products of `count` rows of weights `[.., tokens]` with as many rows of `[.., wide]` to `sum` `[tokens, wide]`.
-#[inline(always)]
-fn correlate<S: Simd>(simd: S, weights: (&[f32], usize), rows: (&[f32], usize), count: usize, sum: &mut [f32]) {
-    for (from, vectors) in panels(rows.1, S::F32_LANES) {
-        let columns = (&rows.0[from..], rows.1);
-        match vectors {
-            1 => correlate_columns::<S, 1>(simd, weights, columns, count, &mut sum[from..]),
-            _ => correlate_columns::<S, 2>(simd, weights, columns, count, &mut sum[from..]),
-        }
-    }
-}
-
-#[inline(always)]
-fn correlate_columns<S: Simd, const VECTORS: usize>(
-    simd: S,
-    (weights, tokens): (&[f32], usize),
-    columns: (&[f32], usize),
-    count: usize,
-    sum: &mut [f32],
-) {
-    for_pieces!((token in tokens) correlate_rows::<S, _, VECTORS>(
-        simd, (&weights[token..], tokens), columns, count, &mut sum[token * columns.1..],
-    ));
-}
-
-#[inline(always)]
-fn correlate_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    weights: (&[f32], usize),
-    columns: (&[f32], usize),
-    count: usize,
-    sum: &mut [f32],
-) {
-    let width = VECTORS * S::F32_LANES;
-    let mut tile = load::<S, ROWS, VECTORS>(simd, sum, columns.1, width);
-    add_outers(simd, weights, columns, count, &mut tile);
-    store(simd, &tile, sum, columns.1, width);
 }

@@ -6,7 +6,7 @@ use super::collect_blocks;
 use super::exp::exp;
 use super::simd::dispatch;
 
-/// Numbers that are worth a task, a whole number of runs.
+/// Numbers that are worth a task.
 const LEAST: usize = 1 << 14;
 
 /// Numbers at a time: they stay in the first cache.

@@ -8,10 +8,9 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::panel::{Panel, panels, product};
+use super::panel::{Panel, correlate, panels, product};
 use super::simd::{dispatch, lanes};
-use super::tile::{add_outers, for_pieces, load, store};
-use super::{Images, add, collect_blocks};
+use super::{Images, TASKS, add, collect_blocks};
 
 /// Rows that go through the matrix at a time: they, and what becomes of them, stay in the second cache.
 const ROWS: usize = 48;
@@ -36,7 +35,9 @@ impl Packed {
     /// `x W + b`: `[rows, depth]` -> `[rows, output]`.
     pub fn multiply(&self, rows: usize, x: &[f32]) -> Vec<f32> {
         let Self { depth, output, .. } = *self;
-        let least = (WORK / (depth * output).max(1)).max(1).next_multiple_of(ROWS / 2);
+        // Equal shares, however many rows are worth a task.
+        let tasks = (rows * depth * output / WORK).clamp(1, TASKS);
+        let least = rows.div_ceil(tasks);
         let task = |range: Range<usize>, out: &mut Images| {
             let x = &x[range.start * depth..range.end * depth];
             dispatch(output, Multiply { packed: self, x, out });
@@ -76,7 +77,7 @@ pub(crate) fn input_gradient(rows: usize, [depth, output]: [usize; 2], gradient:
 const SUMMED: usize = 128;
 
 /// Rows of the gradient of the weights that are worth a task.
-const LEAST_WEIGHTS: usize = 48;
+const LEAST_WEIGHTS: usize = 16;
 
 /// Gradients of the weights `[depth, output]` and of the bias `[output]`.
 pub(crate) fn weight_gradient([depth, output]: [usize; 2], x: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
@@ -89,7 +90,8 @@ pub(crate) fn weight_gradient([depth, output]: [usize; 2], x: &[f32], gradient: 
         .collect();
     let mut weights = vec![0.0; depth * output];
     // However many tasks there are, an element's sum runs over the rows in their order.
-    let share = depth.div_ceil(4 * rayon::current_num_threads()).max(LEAST_WEIGHTS);
+    let shares = (depth / LEAST_WEIGHTS).clamp(1, 4 * rayon::current_num_threads());
+    let share = depth.div_ceil(shares);
     weights.par_chunks_mut(share * output).enumerate().for_each(|(index, sum)| {
         let x = &x[index * share..];
         dispatch(output, WeightGradient { depth, output, x, columns: &columns, sum });
@@ -144,46 +146,11 @@ impl WithSimd for WeightGradient<'_> {
             for (to, x) in rows.chunks_exact_mut(share).zip(x.chunks(depth)) {
                 to.copy_from_slice(&x[..share]);
             }
-            let rows = (&rows[..count * share], share);
-            for columns in columns {
-                match columns.vectors {
-                    1 => correlate::<S, 1>(simd, rows, columns, chunk, (sum, output)),
-                    _ => correlate::<S, 2>(simd, rows, columns, chunk, (sum, output)),
-                }
+            for &Columns { from, vectors, ref numbers, .. } in columns {
+                let wide = vectors * S::F32_LANES;
+                let (numbers, sum) = ((&numbers[chunk * SUMMED * wide..], wide), (&mut sum[from..], output));
+                correlate(simd, vectors, (&rows, share), numbers, count, sum, [share, wide.min(output - from)]);
             }
         }
     }
-}
-
-/// What a chunk of rows `[count, share]` adds to some columns of the sum `[share, output]`.
-#[inline(always)]
-fn correlate<S: Simd, const VECTORS: usize>(
-    simd: S,
-    (rows, share): (&[f32], usize),
-    columns: &Columns,
-    chunk: usize,
-    (sum, output): (&mut [f32], usize),
-) {
-    let wide = VECTORS * S::F32_LANES;
-    let (count, width) = (rows.len() / share, (output - columns.from).min(wide));
-    let numbers = &columns.numbers[chunk * SUMMED * wide..];
-    for_pieces!((k in share) correlate_rows::<S, _, VECTORS>(
-        simd, (&rows[k..], share), numbers, count, &mut sum[k * output + columns.from..], output, width,
-    ));
-}
-
-/// Adds to `WEIGHTS` rows of the sum.
-#[inline(always)]
-fn correlate_rows<S: Simd, const WEIGHTS: usize, const VECTORS: usize>(
-    simd: S,
-    x: (&[f32], usize),
-    columns: &[f32],
-    rows: usize,
-    sum: &mut [f32],
-    stride: usize,
-    width: usize,
-) {
-    let mut tile = load::<S, WEIGHTS, VECTORS>(simd, sum, stride, width);
-    add_outers(simd, x, (columns, VECTORS * S::F32_LANES), rows, &mut tile);
-    store(simd, &tile, sum, stride, width);
 }

@@ -1,7 +1,8 @@
 //! Kernels for the CPU: plain slices in, plain vectors out. Only [`flex`] knows of tensors.
 //!
 //! Every kernel is parallel over the images of a batch. A batch is cut into tasks by its size alone, and what the tasks
-//! hand back is added in their order, so results are the same bits whatever the number of threads.
+//! hand back is added in their order, so results are the same bits whatever the number of threads. (The weights' gradient of a
+//! linear layer is shared by the rows of the gradient instead, each of which is one task's alone.)
 
 pub(crate) mod adamw;
 pub(crate) mod attention;

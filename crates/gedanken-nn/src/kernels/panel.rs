@@ -1,10 +1,10 @@
-//! The right factor of a product, cut into panels of as many columns as a tile has.
+//! Products of matrices whose right factor is cut into panels of as many columns as a tile has.
 
 use pulp::Simd;
 use rayon::prelude::*;
 
 use super::simd::lanes;
-use super::tile::{add_dots, for_pieces, load, store};
+use super::tile::{add_dots, add_outers, for_pieces, load, store};
 
 /// Rows of a panel that are summed over at a time, for all rows of the other factor: they stay in the first cache meanwhile.
 const DEPTH: usize = 256;
@@ -137,4 +137,51 @@ fn multiply<S: Simd, const VECTORS: usize>(
             &mut out[row * stride + panel.from..], stride, panel.width,
         ));
     }
+}
+
+/// What `count` rows of `a` and as many of `b` add to `sum`: `sum += a^T b`. Rows begin so many numbers apart; `sum` has `rows` of
+/// them, of `width` numbers, and `b` whole vectors, `vectors` of them.
+#[inline(always)]
+pub(super) fn correlate<S: Simd>(
+    simd: S,
+    vectors: usize,
+    a: (&[f32], usize),
+    b: (&[f32], usize),
+    count: usize,
+    sum: (&mut [f32], usize),
+    [rows, width]: [usize; 2],
+) {
+    match vectors {
+        1 => correlate_vectors::<S, 1>(simd, a, b, count, sum, [rows, width]),
+        _ => correlate_vectors::<S, 2>(simd, a, b, count, sum, [rows, width]),
+    }
+}
+
+#[inline(always)]
+fn correlate_vectors<S: Simd, const VECTORS: usize>(
+    simd: S,
+    (a, apart): (&[f32], usize),
+    b: (&[f32], usize),
+    count: usize,
+    (sum, stride): (&mut [f32], usize),
+    [rows, width]: [usize; 2],
+) {
+    for_pieces!((row in rows) correlate_rows::<S, _, VECTORS>(
+        simd, (&a[row..], apart), b, count, (&mut sum[row * stride..], stride), width,
+    ));
+}
+
+/// `ROWS` rows of the sum.
+#[inline(always)]
+fn correlate_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    a: (&[f32], usize),
+    b: (&[f32], usize),
+    count: usize,
+    (sum, stride): (&mut [f32], usize),
+    width: usize,
+) {
+    let mut tile = load::<S, ROWS, VECTORS>(simd, sum, stride, width);
+    add_outers(simd, a, b, count, &mut tile);
+    store(simd, &tile, sum, stride, width);
 }

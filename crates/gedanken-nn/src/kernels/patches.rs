@@ -7,10 +7,9 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::panel::{Panel, panels, product};
+use super::panel::{Panel, correlate, panels, product};
 use super::part::Part;
 use super::simd::dispatch;
-use super::tile::{add_outers, for_pieces, load, store};
 use super::{Images, collect_images, for_images};
 
 /// What is embedded: `batch` images `[channels, height, width]`, in patches of `tall * wide` numbers of every channel, into `output`
@@ -178,45 +177,11 @@ impl WithSimd for WeightGradient<'_> {
             g.gather(image, &mut rows);
             let gradient = part.widen(gradient, &mut room);
             for (from, vectors) in panels(g.output, S::F32_LANES) {
-                match vectors {
-                    1 => correlate::<S, 1>(simd, g, &rows, gradient, from, &mut part),
-                    _ => correlate::<S, 2>(simd, g, &rows, gradient, from, &mut part),
-                }
+                let (rows, gradient) = ((&rows[..], g.depth()), (&gradient[from..], part.stride));
+                let sum = (&mut part.weights[from..], part.stride);
+                correlate(simd, vectors, rows, gradient, g.patches(), sum, [g.depth(), vectors * S::F32_LANES]);
             }
         }
         part
     }
-}
-
-/// One image, one panel of the output.
-#[inline(always)]
-fn correlate<S: Simd, const VECTORS: usize>(
-    simd: S,
-    g: Geometry,
-    rows: &[f32],
-    gradient: &[f32],
-    from: usize,
-    part: &mut Part,
-) {
-    let stride = part.stride;
-    for_pieces!((k in g.depth()) correlate_rows::<S, _, VECTORS>(
-        simd, (&rows[k..], g.depth()), (&gradient[from..], stride), g.patches(),
-        &mut part.weights[k * stride + from..], stride,
-    ));
-}
-
-/// The gradient of `WEIGHTS` consecutive rows of the weights, over all patches.
-#[inline(always)]
-fn correlate_rows<S: Simd, const WEIGHTS: usize, const VECTORS: usize>(
-    simd: S,
-    rows: (&[f32], usize),
-    gradient: (&[f32], usize),
-    squares: usize,
-    sum: &mut [f32],
-    stride: usize,
-) {
-    let width = VECTORS * S::F32_LANES;
-    let mut tile = load::<S, WEIGHTS, VECTORS>(simd, sum, stride, width);
-    add_outers(simd, rows, gradient, squares, &mut tile);
-    store(simd, &tile, sum, stride, width);
 }
