@@ -24,6 +24,13 @@ pub(crate) fn attend(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), heads, causal))
 }
 
+/// `[1, 1, tokens, tokens]`: minus infinity where a column is later than its row, else zero.
+pub(crate) fn nothing_later(tokens: usize) -> TensorData {
+    let later = |row, column| if column > row { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..tokens * tokens).map(|i| later(i / tokens, i % tokens)).collect();
+    TensorData::new(mask, [1, 1, tokens, tokens])
+}
+
 /// The operation of [`attend`] and its gradient.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub(crate) trait AttentionOps: Backend {
@@ -124,9 +131,7 @@ mod composed {
         let q = B::float_mul_scalar(q, (dim as f64).sqrt().recip().into());
         let mut scores = B::float_matmul(q.clone(), B::float_swap_dims(k.clone(), 2, 3));
         if causal && tokens > 1 {
-            let later = |i: usize| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 };
-            let mask: Vec<f32> = (0..tokens * tokens).map(later).collect();
-            let mask = TensorData::new(mask, [1, 1, tokens, tokens]).convert_dtype(scores.dtype());
+            let mask = nothing_later(tokens).convert_dtype(scores.dtype());
             let mask = B::float_from_data(mask, &scores.device());
             scores = B::float_add(scores, mask);
         }

@@ -3,9 +3,9 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use crate::attend::attend;
+use crate::attend::{attend, nothing_later};
 use crate::{Linear, Noise};
 
 /// What an [`Attention`] is made from.
@@ -65,17 +65,10 @@ impl Attention {
         let [q, k, v] = [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0));
         let mut scores = (q / (head_dim as f64).sqrt()).matmul(k.swap_dims(2, 3));
         if causal && tokens > 1 {
-            scores = scores + nothing_later(tokens, &v.device(), v.dtype());
+            scores = scores + Tensor::from_data(nothing_later(tokens), (&v.device(), v.dtype()));
         }
         let weights = noise.dropout(softmax(scores, 3), dropout);
         let heads = weights.matmul(v).swap_dims(1, 2).flatten::<3>(2, 3);
         noise.dropout(self.output.forward(heads), dropout)
     }
-}
-
-/// `[1, 1, tokens, tokens]`: minus infinity where a column is later than its row, else zero.
-fn nothing_later(tokens: usize, device: &Device, dtype: DType) -> Tensor<4> {
-    let later = |row, column| if column > row { f32::NEG_INFINITY } else { 0.0 };
-    let mask: Vec<f32> = (0..tokens * tokens).map(|i| later(i / tokens, i % tokens)).collect();
-    Tensor::from_data(TensorData::new(mask, [1, 1, tokens, tokens]), (device, dtype))
 }
