@@ -1,5 +1,7 @@
 //! Which actions a planner may take.
 
+use burn::tensor::{Tensor, TensorData};
+
 use crate::PlanError;
 
 /// The actions an environment takes, in its own units: a box, and where wanted the ball inside it.
@@ -94,5 +96,22 @@ impl Bounds {
                 *a = a.clamp(low, high);
             }
         }
+    }
+
+    /// [`Bounds::apply`] where the actions lie: `[rows, numbers]`, the numbers of a row being actions one after the other.
+    pub(crate) fn apply_on_device(&self, actions: Tensor<2>) -> Tensor<2> {
+        // Far enough for any action, and finite: not every GPU keeps infinities.
+        const FAR: f32 = 1e30;
+        let ([rows, numbers], dims, device) = (actions.dims(), self.dims(), actions.device());
+        let mut actions = actions.reshape([rows * numbers / dims, dims]);
+        if let Some(max) = self.max_norm {
+            let norm = actions.clone().square().sum_dim(1).sqrt();
+            actions = actions * (norm.clamp_min(max).recip() * max);
+        }
+        let side = |side: &[f32]| {
+            let finite: Vec<f32> = side.iter().map(|bound| bound.clamp(-FAR, FAR)).collect();
+            Tensor::<2>::from_data(TensorData::new(finite, [1, dims]), &device).expand([rows * numbers / dims, dims])
+        };
+        actions.max_pair(side(&self.low)).min_pair(side(&self.high)).reshape([rows, numbers])
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Evaluator<'a> {
     pub fn scores(&mut self, tasks: &[usize], candidates: &[f32], samples: usize) -> Result<Vec<Score>, PlanError> {
         self.count(tasks, samples, 1);
         let scores = self.in_chunks(tasks, candidates, samples, usize::MAX, |chunk| {
-            let (energy, violation) = chunk.imagine(chunk.tensor())?;
+            let (energy, violation) = chunk.imagine(chunk.actions.clone())?;
             zip(read(energy)?, violation)
         })?;
         Ok(scores.concat())
@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
         self.count(tasks, samples, 2);
         // Whatever a gradient goes back through is kept meanwhile.
         let found = self.in_chunks(tasks, candidates, samples, self.max_rows, |chunk| {
-            let actions = chunk.tensor().autodiff().require_grad();
+            let actions = chunk.actions.clone().autodiff().require_grad();
             let (energy, violation) = chunk.imagine(actions.clone())?;
             if !energy.is_autodiff() {
                 return Err(PlanError::NoGradient);
@@ -103,29 +103,56 @@ impl<'a> Evaluator<'a> {
         let (length, mut found) = (self.length(), Vec::new());
         for (number, candidates) in candidates.chunks(at_once.saturating_mul(length)).enumerate() {
             let (first, all) = (number.saturating_mul(at_once), candidates.len() / length);
-            let (rows, together) = match self.problem.start.device() == Device::flex() {
+            let (rows, together) = match self.device() == Device::flex() {
                 true => (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1),
                 false => (self.max_rows, usize::MAX),
             };
             let chunks = candidates.par_chunks(rows.saturating_mul(length)).enumerate().with_min_len(together);
-            let chunks =
-                chunks.map(|(number, actions)| run(self.chunk(tasks, first + number * rows, actions, samples)));
+            let chunks = chunks.map(|(number, actions)| {
+                let shape = [actions.len() / length, self.horizon, self.action];
+                let actions = Tensor::from_data(TensorData::new(actions.to_vec(), shape), &self.device());
+                run(self.chunk(tasks, first + number * rows, actions, samples))
+            });
             found.extend(chunks.collect::<Result<Vec<T>, _>>()?);
         }
         Ok(found)
     }
 
-    /// The candidates from the row `first` on.
-    fn chunk(&self, tasks: &[usize], first: usize, actions: &[f32], samples: usize) -> Chunk<'a> {
-        let rows = actions.len() / self.length();
+    /// Energies `[tasks, samples]`, and violations where there are guardrails, of candidates `[tasks, samples, horizon * action]` of
+    /// all tasks that lie on the device: they stay there, and nothing waits for them.
+    pub fn imagine(&mut self, candidates: Tensor<3>) -> Result<(Tensor<2>, Option<Tensor<2>>), PlanError> {
+        let [tasks, samples, _] = candidates.dims();
+        let all: Vec<usize> = (0..tasks).collect();
+        self.count(&all, samples, 1);
+        let rows = candidates.reshape([tasks * samples, self.horizon, self.action]);
+        let (mut energies, mut violations) = (Vec::new(), Vec::new());
+        for first in (0..tasks * samples).step_by(self.max_rows) {
+            let actions = rows.clone().narrow(0, first, self.max_rows.min(tasks * samples - first));
+            let chunk = self.chunk(&all, first, actions.clone(), samples);
+            let (energy, violation) = chunk.imagine(actions)?;
+            energies.push(energy);
+            violations.extend(violation);
+        }
+        let whole = |parts: Vec<Tensor<1>>| Tensor::cat(parts, 0).reshape([tasks, samples]);
+        Ok((whole(energies), (!violations.is_empty()).then(|| whole(violations))))
+    }
+
+    /// The device on which futures are imagined.
+    pub fn device(&self) -> Device {
+        self.problem.start.device()
+    }
+
+    /// Candidates from the row `first` on.
+    fn chunk(&self, tasks: &[usize], first: usize, actions: Tensor<3>, samples: usize) -> Chunk<'a> {
+        let rows = actions.dims()[0];
         let of: Vec<i32> = (first..first + rows).map(|row| tasks[row / samples] as i32).collect();
-        let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &self.problem.start.device());
+        let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &self.device());
         Chunk {
             problem: self.problem,
             over: self.over,
             start: self.problem.start.clone().select(0, of.clone()),
             goals: self.problem.goals.clone().select(0, of),
-            actions: TensorData::new(actions.to_vec(), [rows, self.horizon, self.action]),
+            actions,
         }
     }
 
@@ -156,14 +183,10 @@ struct Chunk<'a> {
     over: Over,
     start: Tensor<3>,
     goals: Tensor<3>,
-    actions: TensorData,
+    actions: Tensor<3>,
 }
 
 impl Chunk<'_> {
-    fn tensor(&self) -> Tensor<3> {
-        Tensor::from_data(self.actions.clone(), &self.start.device())
-    }
-
     /// Energies `[rows]`, and violations `[rows]` where there are guardrails.
     fn imagine(&self, actions: Tensor<3>) -> Result<(Tensor<1>, Option<Tensor<1>>), PlanError> {
         let Problem { world, objective, guardrails, .. } = self.problem;

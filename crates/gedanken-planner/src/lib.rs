@@ -11,8 +11,9 @@
 //!
 //! A planner sees a model only through [`World`] and what it is after only through [`Objective`], so the same planner runs
 //! on a trained model, an ensemble, the true simulator or a toy. Everything is batched over tasks: one rollout imagines all
-//! candidates of all tasks. Sampling and ranking are tiny and happen on the host, with random numbers that follow from a
-//! task's own seed: a task's plan is the same whichever tasks it shares a batch with.
+//! candidates of all tasks. Random numbers are the host's and follow from a task's own seed: a task's plan is the same whichever
+//! tasks it shares a batch with. Sampling and ranking are tiny and happen on the host too, unless a GPU imagines: then the whole search stays
+//! there (`on_device`), and nothing waits for it before its end.
 //!
 //! One file says what one planner does (`shooting`, `cem`, `icem`, `mppi`, `gradient`); what they share is in `search` (the sampling
 //! loop), `stop` (when it ends) and `evaluate` (the scores of candidates). Any sampling planner can be followed by
@@ -31,6 +32,7 @@ mod icem;
 mod mppi;
 mod noise;
 mod objective;
+mod on_device;
 mod plan;
 mod search;
 mod shooting;

@@ -10,7 +10,7 @@ use crate::error::expect_shape;
 use crate::evaluate::Evaluator;
 use crate::gradient::{Descent, Start, descend};
 use crate::stop::Stop;
-use crate::{Bounds, Iteration, PlanError, Planner, PlannerConfig, Plans, Problem, Returned, noise};
+use crate::{Bounds, Iteration, PlanError, Planner, PlannerConfig, Plans, Problem, Returned, noise, on_device};
 
 /// What tells one sampling planner from another.
 pub(crate) struct Style {
@@ -84,11 +84,28 @@ impl Planner for Sampling {
 
 /// Plans for a batch: the tasks are searched side by side and share nothing but the rollouts.
 fn search(config: &PlannerConfig, bounds: &Bounds, problem: &Problem, style: &Style) -> Result<Plans, PlanError> {
-    let began = Instant::now();
+    let (began, mut trace) = (Instant::now(), Vec::new());
     let mut evaluator = Evaluator::new(problem, config, bounds)?;
+    let mut searches = begin(config, bounds, problem, style, evaluator.length())?;
+    if on_device::pays(config, &evaluator.device()) {
+        on_device::rounds(config, bounds, style, &mut evaluator, &mut searches, &mut trace)?;
+    } else {
+        host_rounds(config, bounds, style, &mut evaluator, &mut searches, began, &mut trace)?;
+    }
+    end(config, bounds, evaluator, searches, began, trace)
+}
+
+/// All rounds, ranked and refitted on the host.
+pub(crate) fn host_rounds(
+    config: &PlannerConfig,
+    bounds: &Bounds,
+    style: &Style,
+    evaluator: &mut Evaluator,
+    searches: &mut [TaskSearch],
+    began: Instant,
+    trace: &mut Vec<Iteration>,
+) -> Result<(), PlanError> {
     let (horizon, length) = (evaluator.horizon, evaluator.length());
-    let mut searches = begin(config, bounds, problem, style, length)?;
-    let mut trace = Vec::new();
     for iteration in 0..config.iterations {
         let samples = style.samples(config, iteration);
         let active: Vec<usize> =
@@ -114,7 +131,18 @@ fn search(config: &PlannerConfig, bounds: &Bounds, problem: &Problem, style: &St
         }
         trace.push(Iteration::of(searches.iter().map(|search| search.round)));
     }
+    Ok(())
+}
 
+/// What follows the rounds: polishing, where it is asked for, and the choice of the plans.
+pub(crate) fn end(
+    config: &PlannerConfig,
+    bounds: &Bounds,
+    mut evaluator: Evaluator,
+    mut searches: Vec<TaskSearch>,
+    began: Instant,
+    mut trace: Vec<Iteration>,
+) -> Result<Plans, PlanError> {
     if config.polish > 0 {
         let start = |search: &TaskSearch| Start {
             rng: search.rng.clone(),
@@ -134,14 +162,15 @@ fn search(config: &PlannerConfig, bounds: &Bounds, problem: &Problem, style: &St
 }
 
 impl Style {
-    fn samples(&self, config: &PlannerConfig, iteration: usize) -> usize {
+    /// Samples of a round.
+    pub fn samples(&self, config: &PlannerConfig, iteration: usize) -> usize {
         let decayed = config.samples as f64 * f64::from(self.decay).powi(-(iteration as i32));
         (decayed as usize).max((2 * config.elites()).min(config.samples))
     }
 }
 
 /// Every task's search before its first round.
-fn begin(
+pub(crate) fn begin(
     config: &PlannerConfig,
     bounds: &Bounds,
     problem: &Problem,
@@ -181,7 +210,8 @@ fn choose(
         chosen.push(Chosen { plan, best: search.best, others });
     }
     // The mean of good sequences has not been imagined yet, and may be none.
-    if config.returns == Returned::Mean && config.polish == 0 {
+    let known = chosen.iter().all(|chosen| chosen.plan.score != Score::UNTRIED);
+    if config.returns == Returned::Mean && config.polish == 0 && !known {
         let means: Vec<f32> = chosen.iter().flat_map(|chosen| &chosen.plan.actions).copied().collect();
         let all: Vec<usize> = (0..chosen.len()).collect();
         for (chosen, score) in chosen.iter_mut().zip(evaluator.scores(&all, &means, 1)?) {
@@ -200,17 +230,19 @@ fn choose(
 }
 
 /// One task's search; sequences are flat `[horizon * action]`.
-struct TaskSearch {
-    rng: ChaCha8Rng,
-    mean: Vec<f32>,
-    std: Vec<f32>,
+pub(crate) struct TaskSearch {
+    pub rng: ChaCha8Rng,
+    pub mean: Vec<f32>,
+    pub std: Vec<f32>,
+    /// The mean's own score, where it is known.
+    pub mean_score: Option<Score>,
     /// The last round's elites, best first; before the first round, the warm start.
-    elites: Vec<Candidate>,
+    pub elites: Vec<Candidate>,
     /// The best sequence so far.
-    best: Option<Candidate>,
+    pub best: Option<Candidate>,
     /// What the last round looked like.
-    round: Round,
-    stop: Stop,
+    pub round: Round,
+    pub stop: Stop,
 }
 
 impl TaskSearch {
@@ -218,11 +250,19 @@ impl TaskSearch {
         let std = vec![config.init_std; length];
         let elites = warm.iter().cloned().map(Candidate::untried).collect();
         let mean = warm.unwrap_or_else(|| vec![0.0; length]);
-        TaskSearch { rng, mean, std, elites, best: None, round: Round::default(), stop: Stop::new(config) }
+        let (round, stop) = (Round::default(), Stop::new(config));
+        TaskSearch { rng, mean, std, mean_score: None, elites, best: None, round, stop }
     }
 
     /// Fills `candidates` `[samples, length]`: what is kept of the last round, the mean if asked, then new ones.
-    fn sample(&mut self, config: &PlannerConfig, bounds: &Bounds, style: &Style, mean: bool, candidates: &mut [f32]) {
+    pub fn sample(
+        &mut self,
+        config: &PlannerConfig,
+        bounds: &Bounds,
+        style: &Style,
+        mean: bool,
+        candidates: &mut [f32],
+    ) {
         let mean = mean.then_some(&self.mean);
         let mut kept = self.elites.iter().take(config.keep).map(|elite| &elite.actions).chain(mean);
         for candidate in candidates.chunks_exact_mut(self.mean.len()) {
@@ -276,7 +316,8 @@ impl TaskSearch {
             Returned::Mean => {
                 let mut mean = self.mean.clone();
                 bounds.apply(&mut mean);
-                Candidate::untried(mean)
+                let score = self.mean_score.unwrap_or(Score::UNTRIED);
+                Candidate { score, ..Candidate::untried(mean) }
             }
             Returned::Best => best,
             Returned::Elite => {

@@ -58,6 +58,11 @@ impl Stop {
         let found = if round.violation > self.violation { f32::INFINITY } else { round.best };
         let least = self.best.last().copied().unwrap_or(f32::INFINITY).min(found);
         self.best.push(least);
+        self.spend(evaluations);
+    }
+
+    /// Counts model evaluations of a round that nobody has looked at.
+    pub fn spend(&mut self, evaluations: usize) {
         self.spent += evaluations as u64;
     }
 
