@@ -2,7 +2,7 @@
 # A GPU's numbers in one command, within nine minutes once the program is built: gpu.sh [FOLDER]. Every part of three recipes beside PyTorch's (eager and
 # compiled, single precision and bf16; one has LeWorldModel's sizes), LeWorldModel's plan, what the kernels of an update cost, and as much of
 # EB-JEPA's training as the time left allows. What was found goes into FOLDER (gpu) as well.
-# DEVICE is ours (wgpu), PEER PyTorch's (cuda), PYTHON has torch, GEDANKEN is the program (else it is built), SECONDS_LEFT the
+# DEVICE is ours (wgpu), HALF the half precision that it is timed in as well (f16; bf16 for DEVICE=cuda), PEER PyTorch's (cuda), PYTHON has torch, GEDANKEN is the program (else it is built), SECONDS_LEFT the
 # time (540). Kernels are tuned on the first run, so a second one is faster.
 set -eu
 out=$(mkdir -p "${1:-gpu}" && realpath "${1:-gpu}")
@@ -56,12 +56,17 @@ twins="eager compile eager+bf16 compile+bf16"
 
 # EB-JEPA: IMPALA and GRU; its plan is 20 rounds of 200 futures of 90 steps.
 suite two_rooms_eb_jepa experiments/two_rooms_eb_jepa.toml "$twins"
+half="--set precision=${HALF:-f16} --parts encoder,encoder_step,rollout,plan,training_step"
+# shellcheck disable=SC2086
+suite two_rooms_eb_jepa_half experiments/two_rooms_eb_jepa.toml "" $half
 suite two_rooms_cpu experiments/two_rooms_cpu.toml "$twins"
 # LeWorldModel: ViT-Tiny and a transformer at 224 px; its plan is 30 rounds of 300 futures of 5 blocks. 20 episodes, for their shape.
 rm -rf "$out/data"
 within 60 "$gedanken" collect experiments/push_t_lewm.toml --out "$out/data" --set collect.layouts=20 >/dev/null 2>&1
 # The twin drops nothing.
 suite push_t_lewm experiments/push_t_lewm.toml "${twins:+eager eager+bf16}" --set "data.path=\"$out/data\"" --set predictor.dropout=0.0
+# shellcheck disable=SC2086
+suite push_t_lewm_half experiments/push_t_lewm.toml "" --set "data.path=\"$out/data\"" --set predictor.dropout=0.0 $half
 
 printf '\n== kernels of two_rooms_eb_jepa, longest first\n'
 rm -f "$out/kernels.log"

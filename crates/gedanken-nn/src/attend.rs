@@ -9,6 +9,7 @@ use burn::tensor::{Shape, Slice, Tensor, TensorData};
 
 use crate::kernels::attention::{self, Geometry};
 use crate::kernels::flex::{contiguous, tensor};
+use crate::precision::{Factor, matmul};
 
 /// `softmax(q k^T / sqrt(dim)) v` in every head (Vaswani et al., 2017): queries, keys and values `[batch, tokens, 3 heads dim]` ->
 /// `[batch, tokens, heads dim]`. Where it is `causal`, a token sees only itself and those before it.
@@ -129,7 +130,7 @@ mod composed {
             B::float_swap_dims(B::float_reshape(of, Shape::new([batch, tokens, heads, dim])), 1, 2)
         });
         let q = B::float_mul_scalar(q, (dim as f64).sqrt().recip().into());
-        let mut scores = B::float_matmul(q.clone(), B::float_swap_dims(k.clone(), 2, 3));
+        let mut scores = matmul::<B>(q.clone(), B::float_swap_dims(k.clone(), 2, 3));
         if causal && tokens > 1 {
             let mask = nothing_later(tokens).convert_dtype(scores.dtype());
             let mask = B::float_from_data(mask, &scores.device());
@@ -146,7 +147,7 @@ mod composed {
     pub(super) fn forward<B: Backend>(qkv: FloatTensor<B>, heads: usize, causal: bool) -> FloatTensor<B> {
         let Geometry { batch, tokens, dim, .. } = geometry(&qkv.shape(), heads, causal);
         let [_, _, v, weights] = parts::<B>(qkv, heads, causal);
-        B::float_reshape(tokens_first::<B>(B::float_matmul(weights, v)), Shape::new([batch, tokens, heads * dim]))
+        B::float_reshape(tokens_first::<B>(matmul::<B>(weights, v)), Shape::new([batch, tokens, heads * dim]))
     }
 
     /// As in the kernel.
@@ -162,13 +163,15 @@ mod composed {
         let gradient = B::float_reshape(gradient, Shape::new([batch, tokens, heads, dim]));
         let gradient = B::float_swap_dims(gradient, 1, 2);
         let turned = |x: FloatTensor<B>| B::float_swap_dims(x, 2, 3);
-        let of_v = B::float_matmul(turned(weights.clone()), gradient.clone());
-        let slopes = B::float_mul(weights.clone(), B::float_matmul(gradient, turned(v)));
+        let of = Factor::<B>::of;
+        let of_v = of(turned(weights.clone())).times(Factor::gradient(gradient.clone(), tokens));
+        let slopes = Factor::gradient(gradient, dim).times(of(turned(v)));
+        let slopes = B::float_mul(weights.clone(), slopes);
         let all = B::float_mul(weights, B::float_sum_dim(slopes.clone(), 3));
         let of_scores = B::float_sub(slopes, all);
-        let of_q = B::float_matmul(of_scores.clone(), k);
+        let of_q = Factor::gradient(of_scores.clone(), tokens).times(of(k));
         let of_q = B::float_mul_scalar(of_q, (dim as f64).sqrt().recip().into());
-        let of_k = B::float_matmul(turned(of_scores), q);
+        let of_k = Factor::gradient(turned(of_scores), tokens).times(of(q));
         let part = |x| B::float_reshape(tokens_first::<B>(x), Shape::new([batch, tokens, 1, heads, dim]));
         B::float_reshape(B::float_cat([of_q, of_k, of_v].map(part).to_vec(), 2), shape)
     }

@@ -12,6 +12,7 @@ use burn::tensor::{Device, Shape, Tensor};
 
 use crate::kernels::conv3x3::{self, Geometry};
 use crate::kernels::flex::{contiguous, tensor};
+use crate::precision::Factor;
 
 /// What a [`Conv3x3`] is made from.
 #[derive(Config, Debug)]
@@ -260,7 +261,9 @@ mod composed {
         bias: FloatTensor<B>,
         relu: bool,
     ) -> FloatTensor<B> {
-        let maps = B::conv2d(channels_first::<B>(maps), kernel::<B>(weight), Some(bias), options());
+        let ([weight, bias], maps) =
+            ([kernel::<B>(weight), bias].map(Factor::<B>::of), Factor::<B>::of(channels_first::<B>(maps)));
+        let maps = maps.product(|maps| B::conv2d(maps, weight.numbers, Some(bias.numbers), options()));
         channels_last::<B>(if relu { B::relu(maps) } else { maps })
     }
 
@@ -273,8 +276,12 @@ mod composed {
         weight: FloatTensor<B>,
         gradient: FloatTensor<B>,
     ) -> FloatTensor<B> {
-        let (maps, gradient) = (channels_first::<B>(maps), channels_first::<B>(gradient));
-        channels_last::<B>(B::conv2d_x_backward(maps, kernel::<B>(weight), gradient, options()))
+        let output = weight.shape().dims::<2>()[1];
+        let [maps, weight] = [channels_first::<B>(maps), kernel::<B>(weight)].map(Factor::<B>::of);
+        let gradient = Factor::<B>::gradient(channels_first::<B>(gradient), 9 * output);
+        channels_last::<B>(
+            gradient.product(|gradient| B::conv2d_x_backward(maps.numbers, weight.numbers, gradient, options())),
+        )
     }
 
     pub(super) fn weight_gradient<B: Backend>(
@@ -285,8 +292,10 @@ mod composed {
         let shape = weight.shape();
         let [pixels, output] = [gradient.shape().num_elements() / shape[1].max(1), shape[1]];
         let of_bias = B::float_sum_dim(B::float_reshape(gradient.clone(), Shape::new([pixels, output])), 0);
-        let (maps, gradient) = (channels_first::<B>(maps), channels_first::<B>(gradient));
-        let of_kernel = B::conv2d_weight_backward(maps, kernel::<B>(weight), gradient, options());
+        let [maps, weight] = [channels_first::<B>(maps), kernel::<B>(weight)].map(Factor::<B>::of);
+        let gradient = Factor::<B>::gradient(channels_first::<B>(gradient), pixels);
+        let of_kernel =
+            gradient.product(|gradient| B::conv2d_weight_backward(maps.numbers, weight.numbers, gradient, options()));
         let of_weight = B::float_reshape(B::float_permute(of_kernel, &[2, 3, 1, 0]), shape);
         (of_weight, B::float_reshape(of_bias, Shape::new([output])))
     }

@@ -2,13 +2,14 @@
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Shape, Slice, Tensor};
+use burn::backend::{Autodiff, Cube, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{Slice, Tensor};
 
 use crate::Linear;
 use crate::kept::Kept;
 use crate::kernels::flex::{contiguous, tensor};
 use crate::kernels::gru::Packed;
+use crate::linear::LinearOps;
 
 /// The next state of a GRU (Cho et al., 2014), gates as in PyTorch's `GRUCell`: states `[rows, dim]`, inputs `[rows, input]` -> `[rows, dim]`.
 /// The layers are of `[input, 3 dim]` and `[dim, 3 dim]`: reset, update, new. `packed` belongs to these two layers.
@@ -47,7 +48,7 @@ pub struct PackedGru(Kept<Packed, 4>);
 
 /// The operation of [`gru_step`].
 #[backend_extension(Flex, Cube, Autodiff)]
-pub(crate) trait GruOps: Backend {
+pub(crate) trait GruOps: LinearOps {
     /// The next states `[rows, dim]`.
     fn gru_step(
         states: FloatTensor<Self>,
@@ -94,7 +95,7 @@ impl GruOps for Flex {
 
 /// The same with burn's own operations: `r = s(Wir a + Whr h)`, `u = s(Wiu a + Whu h)`, `n = tanh(Win a + r (Whn h))`,
 /// `h' = (1 - u) n + u h`, each `W` with its bias.
-fn composed<B: Backend>(
+fn composed<B: LinearOps>(
     states: FloatTensor<B>,
     inputs: FloatTensor<B>,
     input: [FloatTensor<B>; 2],
@@ -102,7 +103,7 @@ fn composed<B: Backend>(
 ) -> FloatTensor<B> {
     let dim = states.shape().dims::<2>()[1];
     let gates = |x: FloatTensor<B>, [weight, bias]: [FloatTensor<B>; 2]| {
-        let sums = B::float_add(B::float_matmul(x, weight), B::float_reshape(bias, Shape::new([1, 3 * dim])));
+        let sums = B::dense(x, weight, bias, None);
         [0, 1, 2].map(|gate| B::float_slice(sums.clone(), &[Slice::full(), Slice::from(gate * dim..(gate + 1) * dim)]))
     };
     let ([ir, iu, inew], [hr, hu, hnew]) = (gates(inputs, input), gates(states.clone(), hidden));

@@ -15,6 +15,7 @@ mod max_pool;
 mod mlp;
 mod noise;
 mod patches;
+mod precision;
 mod projector;
 mod readout;
 
@@ -30,5 +31,6 @@ pub use max_pool::{max_pool_2x2, max_pool_3x3};
 pub use mlp::Mlp;
 pub use noise::Noise;
 pub use patches::{embed_patches, halve};
+pub use precision::Precision;
 pub use projector::Projector;
 pub use readout::Readout;

@@ -15,6 +15,7 @@ use burn_flex::FlexTensor;
 use crate::kept::Kept;
 use crate::kernels::flex::{contiguous, tensor};
 use crate::kernels::linear::{Packed, input_gradient, weight_gradient};
+use crate::precision::{Factor, matmul};
 
 /// A linear layer, `x W + b`.
 ///
@@ -240,19 +241,20 @@ mod composed {
         bias: FloatTensor<B>,
     ) -> FloatTensor<B> {
         let output = weight.shape().dims::<2>()[1];
-        B::float_add(B::float_matmul(x, weight), B::float_reshape(bias, Shape::new([1, output])))
+        B::float_add(matmul::<B>(x, weight), B::float_reshape(bias, Shape::new([1, output])))
     }
 
     pub(super) fn input_gradient<B: Backend>(weight: FloatTensor<B>, gradient: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_matmul(gradient, B::float_swap_dims(weight, 0, 1))
+        let output = weight.shape().dims::<2>()[1];
+        Factor::<B>::gradient(gradient, output).times(Factor::of(B::float_swap_dims(weight, 0, 1)))
     }
 
     pub(super) fn weight_gradient<B: Backend>(
         x: FloatTensor<B>,
         gradient: FloatTensor<B>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
-        let output = gradient.shape().dims::<2>()[1];
+        let [rows, output] = gradient.shape().dims();
         let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
-        (B::float_matmul(B::float_swap_dims(x, 0, 1), gradient), of_bias)
+        (Factor::<B>::of(B::float_swap_dims(x, 0, 1)).times(Factor::gradient(gradient, rows)), of_bias)
     }
 }

@@ -10,6 +10,7 @@ use burn::tensor::{Shape, Tensor};
 use crate::Linear;
 use crate::kernels::flex::{contiguous, tensor};
 use crate::kernels::patches::{self, Geometry};
+use crate::precision::{Factor, matmul};
 
 /// Pictures `[frames, channels, height, width]` -> `[frames, height / side, width / side, output]`: a linear layer of every square of
 /// `side * side` pixels, whose numbers are in the order of a convolution's kernel: channels, rows, columns. It is a convolution with a
@@ -216,7 +217,7 @@ mod composed {
         patch: [usize; 2],
     ) -> FloatTensor<B> {
         let ([frames, ..], [_, output]) = (pixels.shape().dims::<4>(), weight.shape().dims::<2>());
-        let product = B::float_matmul(rows::<B>(pixels, patch), weight);
+        let product = matmul::<B>(rows::<B>(pixels, patch), weight);
         let patches = product.shape().dims::<2>()[0] / frames.max(1);
         let sum = B::float_add(product, B::float_reshape(bias, Shape::new([1, output])));
         B::float_reshape(sum, Shape::new([frames, patches, output]))
@@ -230,7 +231,8 @@ mod composed {
         let [frames, patches, output] = gradient.shape().dims();
         let gradient = B::float_reshape(gradient, Shape::new([frames * patches, output]));
         let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
-        (B::float_matmul(B::float_swap_dims(rows::<B>(pixels, patch), 0, 1), gradient), of_bias)
+        let turned = Factor::<B>::of(B::float_swap_dims(rows::<B>(pixels, patch), 0, 1));
+        (turned.times(Factor::gradient(gradient, frames * patches)), of_bias)
     }
 
     pub(super) fn pixels_gradient<B: Backend>(
@@ -243,7 +245,8 @@ mod composed {
         let (rows, columns) = (height / tall, width / wide);
         let output = weight.shape().dims::<2>()[1];
         let gradient = B::float_reshape(gradient, Shape::new([frames * rows * columns, output]));
-        let patches = B::float_matmul(gradient, B::float_swap_dims(weight, 0, 1));
+        let weight = Factor::<B>::of(B::float_swap_dims(weight, 0, 1));
+        let patches = Factor::gradient(gradient, output).times(weight);
         let patches = B::float_reshape(patches, Shape::new([frames, rows, columns, channels, tall, wide]));
         B::float_reshape(B::float_permute(patches, &[0, 3, 1, 4, 2, 5]), pixels)
     }

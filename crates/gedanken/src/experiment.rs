@@ -9,6 +9,7 @@ use gedanken_model::{
     DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
     ProprioceptionConfig, Spaces,
 };
+use gedanken_nn::Precision;
 use gedanken_planner::{PlanError, PlannerConfig};
 use gedanken_predictor::PredictorConfig;
 use gedanken_regularizer::RegularizerConfig;
@@ -31,6 +32,9 @@ pub struct Experiment {
     pub runs: PathBuf,
     /// Where tensors live: `auto`, `cpu`, `wgpu`, `vulkan`, … Default `auto`.
     pub device: String,
+    /// What a GPU multiplies in: `f32`, `f16` or `bf16`, where it can; weights and statistics are `f32` whatever it is. Default `f32`:
+    /// that half precision trains as well has not been shown.
+    pub precision: Precision,
     /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms, each channel of each frame
     /// stretched to 0..1 first.
     pub pixels: PixelStatistics,
@@ -99,6 +103,7 @@ impl Default for Experiment {
             seed: 1,
             runs: PathBuf::from("runs"),
             device: "auto".to_owned(),
+            precision: Precision::default(),
             pixels: PixelStatistics::default(),
             actions: ActionStatistics::default(),
             env: EnvConfig { name: "two-rooms".to_owned(), ..EnvConfig::default() },

@@ -26,6 +26,7 @@ pub use gedanken_encoder as encoder;
 pub use gedanken_env as env;
 pub use gedanken_eval as eval;
 pub use gedanken_model as model;
+pub use gedanken_nn as nn;
 pub use gedanken_planner as planner;
 pub use gedanken_predictor as predictor;
 pub use gedanken_regularizer as regularizer;

@@ -14,7 +14,10 @@ use gedanken::model::{
     Blueprint, DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces, Statistics,
     TrainBatch, WorldModel, load, save,
 };
-use gedanken::planner::{Bounds, Objective, Observations, PlannerConfig, Problem, World};
+use gedanken::nn::Precision;
+use gedanken::planner::{
+    ActionLimit, Bounds, Guardrail, Kind, Objective, Observations, PlannerConfig, Problem, Returned, World,
+};
 use gedanken::predictor::{ConvConfig, GruConfig, PredictorConfig, TransformerConfig};
 use gedanken::train::adamw;
 use rand::RngExt;
@@ -137,8 +140,21 @@ impl World for Imagined<'_> {
     }
 }
 
-/// The energies of some imagined futures, those of plans, and those of plans that slide down the gradient.
-fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 3] {
+/// An objective that knows nothing of every third row.
+struct Holes<'a>(&'a dyn Objective);
+
+impl Objective for Holes<'_> {
+    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
+        let energy = self.0.energy(futures, goals);
+        let ([rows, steps], device) = (energy.dims(), energy.device());
+        let hole: Vec<bool> = (0..rows * steps).map(|number| number / steps % 3 == 1).collect();
+        energy.mask_fill(Tensor::from_data(TensorData::new(hole, [rows, steps]), &device), f32::NAN)
+    }
+}
+
+/// The energies of some imagined futures, those of plans, also where an objective has holes, and those of plans that slide down
+/// the gradient.
+fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 4] {
     let latents = model.encode(tensor([4, 1, 16, 16], 7, device), None);
     let (start, goals) = (latents.clone().narrow(0, 0, 2), latents.narrow(0, 2, 2));
     let objective = LearnedDistance(model.distance().expect("a distance"));
@@ -155,22 +171,22 @@ fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 3] {
     };
     let bounds = Bounds::new(vec![-1.0; 2], vec![1.0; 2], None).expect("bounds");
     let world = Imagined(model);
-    let problem = Problem {
-        world: &world,
-        objective: &objective,
-        guardrails: &[],
-        start,
-        goals,
-        steps_left: 3,
-        seeds: &[1, 2],
-        step: 0,
-        warm: None,
-    };
-    let plan = |config: PlannerConfig| {
+    let limit: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.8, dims: 2 })];
+    let plan = |config: PlannerConfig, objective: &dyn Objective, guardrails: &[Box<dyn Guardrail>]| {
+        let (start, goals) = (start.clone(), goals.clone());
+        let (world, seeds, warm) = (&world, &[1, 2], None);
+        let problem = Problem { world, objective, guardrails, start, goals, steps_left: 3, seeds, step: 0, warm };
         let planned = config.init(bounds.clone()).and_then(|planner| planner.plan(&problem));
         planned.expect("a plan").energy
     };
-    [imagined, plan(config.clone()), plan(PlannerConfig { polish: 3, ..config })]
+    // Best: a mean may fall into a hole.
+    let best = PlannerConfig { kind: Kind::Icem, returns: Returned::Best, ..config.clone() };
+    [
+        imagined,
+        plan(config.clone(), &objective, &[]),
+        plan(best, &Holes(&objective), &limit),
+        plan(PlannerConfig { polish: 3, ..config }, &objective, &[]),
+    ]
 }
 
 fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
@@ -213,7 +229,7 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
     // A few rectifiers of so small a network may be dead.
     assert!(4 * silent < a.gradients.len(), "{name}: {silent} of {} parameters have no gradient", a.gradients.len());
     let [a, b] = [&own, &other].map(|(model, device)| energies(model, device));
-    for (what, (a, b)) in ["imagined", "planned", "polished"].iter().zip(a.iter().zip(&b)) {
+    for (what, (a, b)) in ["imagined", "planned", "planned around holes", "polished"].iter().zip(a.iter().zip(&b)) {
         assert!(difference(a, b) < 1e-2, "{name}: {what} energies {a:?} on the CPU and {b:?} on the GPU");
     }
     println!("{name}: gradients differ by {worst:.1e} at most");
@@ -297,12 +313,35 @@ fn a_software_vulkan_device_agrees_with_the_cpu() {
         Err(why) => return println!("not tested: {why}"),
     };
     pictures_agree(&gpu);
+    for (name, config) in &models() {
+        agrees(name, config, &gpu);
+    }
+}
+
+#[test]
+fn half_precision_on_a_software_vulkan_device_is_near_single() {
+    if std::env::var_os(INSIDE).is_none() {
+        return println!("{}", again("half_precision_on_a_software_vulkan_device_is_near_single", &[]));
+    }
+    let gpu = match gedanken::device::choose("wgpu:software") {
+        Ok(chosen) if Precision::F16.works_on(&chosen.device) => chosen.device,
+        Ok(chosen) => return println!("not tested: {} has no half precision", chosen.name),
+        Err(why) => return println!("not tested: {why}"),
+    };
+    assert!(!Precision::F16.works_on(&Device::flex()), "a CPU has single precision alone");
+    for (name, config) in &models() {
+        half_is_near(name, config, &gpu);
+    }
+}
+
+/// Small models in which every part occurs.
+fn models() -> [(&'static str, ModelConfig); 3] {
     let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
     let conv = ConvConfig { width: 8, groups: 2, depth: 1 };
-    agrees("patch and conv", &config(EncoderConfig::Patch(patch), PredictorConfig::Conv(conv), false), &gpu);
+    let maps = config(EncoderConfig::Patch(patch), PredictorConfig::Conv(conv), false);
     let impala = ImpalaConfig { channels: vec![4], dim: 8 };
     let gru = PredictorConfig::Gru(GruConfig::default());
-    agrees("impala and gru", &config(EncoderConfig::Impala(impala), gru, true), &gpu);
+    let vectors = config(EncoderConfig::Impala(impala), gru, true);
     let vit = VitConfig { patch: 8, dim: 8, depth: 1, heads: 2, mlp: 8, projector: 8 };
     let transformer = TransformerConfig {
         depth: 1,
@@ -315,5 +354,35 @@ fn a_software_vulkan_device_agrees_with_the_cpu() {
     };
     let mut lewm = config(EncoderConfig::Vit(vit), PredictorConfig::Transformer(transformer), false);
     (lewm.prediction.teacher, lewm.regularizer.sigreg, lewm.regularizer.projections) = (true, 1.0, 16);
-    agrees("vit and transformer", &lewm, &gpu);
+    [("patch and conv", maps), ("impala and gru", vectors), ("vit and transformer", lewm)]
+}
+
+/// With half-precision products the loss is near the CPU's, and no gradient turns or vanishes.
+fn half_is_near(name: &str, config: &ModelConfig, gpu: &Device) {
+    let model = trained(config);
+    let single = measure(&model, &Device::flex());
+    Precision::F16.choose();
+    let half = measure(&model.fork(gpu), gpu);
+    Precision::F32.choose();
+    for ((term, single), (_, half)) in single.terms.iter().zip(&half.terms) {
+        let difference = difference(&[*single], &[*half]);
+        assert!(difference < 1e-2, "{name}: {term} is {single} in single and {half} in half precision");
+    }
+    let mut rounded = 0;
+    for ((parameter, single), (_, half)) in single.gradients.iter().zip(&half.gradients) {
+        if greatest(single) < NOTHING || BEFORE_A_BATCH_NORM.contains(&parameter.as_str()) {
+            continue;
+        }
+        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let length = |a: &[f32]| product(a, a).sqrt();
+        let cosine = product(single, half) / (length(single) * length(half));
+        assert!(cosine > 0.98, "{name}: the gradient of {parameter} turns in half precision, to a cosine of {cosine}");
+        let longer = length(half) / length(single);
+        assert!((longer - 1.0).abs() < 0.1, "{name}: the gradient of {parameter} is {longer} times as long");
+        rounded += usize::from((cosine - 1.0).abs() > 1e-9);
+    }
+    assert!(
+        rounded > single.gradients.len() / 2,
+        "{name}: only {rounded} gradients differ: half precision does nothing"
+    );
 }

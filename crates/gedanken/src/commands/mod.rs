@@ -15,6 +15,7 @@ use gedanken_data::{Source, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::{Evaluator, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig};
+use gedanken_nn::Precision;
 use gedanken_train::measure;
 use gedanken_train::progress::say;
 use gedanken_train::run_folder::{FolderError, check_writable, write_atomic};
@@ -171,10 +172,18 @@ fn read(file: &Path, overrides: &[String], registry: &Registry) -> Result<(Exper
     Ok((loaded.value, env))
 }
 
-/// The device of the command line, else of the experiment; says what to expect of it.
+/// The device of the command line, else of the experiment, which multiplies in what the experiment says; says what to expect of it.
 fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, Failure> {
     let name = argument.device.as_deref().unwrap_or(&experiment.device);
     let chosen = device::choose(name)?;
+    let works = |precision: &&Precision| precision.works_on(&chosen.device);
+    if !works(&&experiment.precision) {
+        let expected = [Precision::F32, Precision::F16, Precision::Bf16].iter().filter(works);
+        let expected: Vec<String> = expected.map(Precision::to_string).collect();
+        let (precision, device, expected) = (experiment.precision, &chosen.name, expected.join(" or "));
+        return Err(format!("precision: {device} does not multiply in {precision}; expected {expected}").into());
+    }
+    experiment.precision.choose();
     if let Some(note) = &chosen.note {
         say(&format!("{}: {note}", chosen.name));
     }
