@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
-use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, max_pool_3x3};
+use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, add_relu, max_pool_3x3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +71,7 @@ impl Impala {
             let x = max_pool_3x3(stack.conv.forward(x));
             stack.blocks.iter().fold(x, |x, block| {
                 let inner = block.conv2.forward(block.conv1.forward_relu(x.clone()));
-                relu(inner + x)
+                add_relu(inner, x)
             })
         });
         self.output.forward(relu(maps).permute([0, 3, 1, 2]).flatten::<2>(1, 3)).unsqueeze_dim(1)

@@ -1,6 +1,7 @@
 //! Blocks that encoders and predictors share, and the update of their weights.
 
 mod adamw;
+mod add_relu;
 mod attend;
 mod attention;
 mod conv;
@@ -20,6 +21,7 @@ mod projector;
 mod readout;
 
 pub use adamw::{AdamWStep, adamw};
+pub use add_relu::add_relu;
 pub use attention::{Attention, AttentionConfig};
 pub use conv::{Conv3x3, Conv3x3Config};
 pub use feed_forward::{FeedForward, FeedForwardConfig};

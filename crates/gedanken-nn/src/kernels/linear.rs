@@ -18,6 +18,9 @@ const ROWS: usize = 48;
 /// Multiply-adds that are worth a task.
 const WORK: usize = 1 << 19;
 
+/// Rows that are worth reading all of a matrix for.
+const FEW: usize = 32;
+
 /// A matrix `[depth, output]` and a bias `[output]` in the order in which they are used.
 #[derive(Debug)]
 pub(crate) struct Packed {
@@ -36,7 +39,7 @@ impl Packed {
     pub fn multiply(&self, rows: usize, x: &[f32]) -> Vec<f32> {
         let Self { depth, output, .. } = *self;
         // Equal shares, however many rows are worth a task.
-        let tasks = (rows * depth * output / WORK).clamp(1, TASKS);
+        let tasks = (rows * depth * output / WORK).min(rows / FEW).clamp(1, TASKS);
         let least = rows.div_ceil(tasks);
         let task = |range: Range<usize>, out: &mut Images| {
             let x = &x[range.start * depth..range.end * depth];
@@ -58,8 +61,10 @@ impl WithSimd for Multiply<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Packed { depth, output, ref panels } = *self.packed;
-        let mut out = vec![0.0; ROWS.min(self.x.len() / depth) * output];
-        for x in self.x.chunks(ROWS * depth) {
+        let rows = self.x.len() / depth;
+        let each = rows.div_ceil(rows.div_ceil(ROWS).max(1));
+        let mut out = vec![0.0; each * output];
+        for x in self.x.chunks(each * depth) {
             let rows = x.len() / depth;
             product(simd, (x, depth), panels, (&mut out, output), rows);
             self.out.push(&out[..rows * output]);

@@ -33,13 +33,18 @@ impl Geometry {
         rows * columns * self.channels
     }
 
-    /// Where the pixels that the result at a row and column is the greatest of begin, row by row.
+    /// Where the pixels that the result at a row and column is the greatest of begin, row by row: as many as it says.
     #[inline(always)]
-    fn taps(&self, row: usize, column: usize) -> impl Iterator<Item = usize> + use<> {
+    fn taps(&self, row: usize, column: usize, taps: &mut [usize; 9]) -> usize {
         let Self { height, width, channels, side, .. } = *self;
-        let around = |middle: usize, end: usize| (middle + 2).saturating_sub(side)..(middle + 2).min(end);
-        let columns = around(2 * column, width);
-        around(2 * row, height).flat_map(move |y| columns.clone().map(move |x| (y * width + x) * channels))
+        let mut count = 0;
+        for y in (2 * row + 2).saturating_sub(side)..(2 * row + 2).min(height) {
+            for x in (2 * column + 2).saturating_sub(side)..(2 * column + 2).min(width) {
+                taps[count] = (y * width + x) * channels;
+                count += 1;
+            }
+        }
+        count
     }
 }
 
@@ -53,7 +58,7 @@ pub(crate) fn forward(geometry: Geometry, images: &[f32]) -> Vec<f32> {
     collect_images(geometry.batch, geometry.pooled_length(), task).0
 }
 
-/// The gradient of the images from that of the result: it goes to the first of the greatest.
+/// The gradient of the images from that of the result: it goes to the first of the greatest, and nowhere where that is not a number.
 pub(crate) fn backward(geometry: Geometry, images: &[f32], gradient: &[f32]) -> Vec<f32> {
     let (length, pooled) = (geometry.length(), geometry.pooled_length());
     let task = |range: Range<usize>, out: &mut Images| {
@@ -62,12 +67,6 @@ pub(crate) fn backward(geometry: Geometry, images: &[f32], gradient: &[f32]) -> 
         dispatch(geometry.channels, Backward { geometry, images, gradient, out });
     };
     collect_images(geometry.batch, length, task).0
-}
-
-/// Whether a number takes the place of the greatest so far; what is not a number does, as in PyTorch.
-#[inline(always)]
-fn greater(x: f32, best: f32) -> bool {
-    x > best || x.is_nan()
 }
 
 struct Forward<'a, 'b> {
@@ -80,24 +79,52 @@ impl WithSimd for Forward<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let g = self.geometry;
-        let ([_, columns], mut pooled) = (g.pooled(), vec![0.0; g.pooled_length()]);
+        let ([rows, columns], mut pooled, mut taps) = (g.pooled(), vec![0.0; g.pooled_length()], [0; 9]);
         for image in self.images.chunks_exact(g.length()) {
-            for (at, best) in pooled.chunks_exact_mut(g.channels).enumerate() {
-                for (number, tap) in g.taps(at / columns, at % columns).enumerate() {
-                    let pixel = &image[tap..][..g.channels];
-                    if number == 0 {
-                        best.copy_from_slice(pixel);
-                    } else {
-                        for (best, &x) in best.iter_mut().zip(pixel) {
-                            *best = if greater(x, *best) { x } else { *best };
-                        }
+            for row in 0..rows {
+                for column in 0..columns {
+                    let count = g.taps(row, column, &mut taps);
+                    let to = &mut pooled[(row * columns + column) * g.channels..][..g.channels];
+                    for from in (0..g.channels).step_by(S::F32_LANES) {
+                        let width = S::F32_LANES.min(g.channels - from);
+                        store(simd, greatest(simd, &image[from..], &taps[..count], width), &mut to[from..][..width]);
                     }
                 }
             }
             self.out.push(&pooled);
         }
+    }
+}
+
+/// The greatest of some channels, at most a vector, of the pixels at some taps. What is not a number is greater than any, as in PyTorch.
+#[inline(always)]
+fn greatest<S: Simd>(simd: S, image: &[f32], taps: &[usize], width: usize) -> S::f32s {
+    let mut best = simd.splat_f32s(f32::NEG_INFINITY);
+    for &tap in taps {
+        let pixel = load(simd, &image[tap..][..width]);
+        let greater = simd.select_f32s(simd.less_than_or_equal_f32s(pixel, best), best, pixel);
+        best = simd.select_f32s(simd.equal_f32s(best, best), greater, best);
+    }
+    best
+}
+
+/// A vector, of which only so many numbers may be there.
+#[inline(always)]
+fn load<S: Simd>(simd: S, numbers: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(numbers) {
+        ([vector], []) => *vector,
+        _ => simd.partial_load_f32s(numbers),
+    }
+}
+
+/// The counterpart of [`load`].
+#[inline(always)]
+fn store<S: Simd>(simd: S, vector: S::f32s, numbers: &mut [f32]) {
+    match S::as_mut_simd_f32s(numbers) {
+        ([to], []) => *to = vector,
+        _ => simd.partial_store_f32s(numbers, vector),
     }
 }
 
@@ -112,31 +139,28 @@ impl WithSimd for Backward<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let g = self.geometry;
-        let [_, columns] = g.pooled();
-        let (mut of_image, mut best, mut which) = (vec![0.0; g.length()], vec![0.0; g.channels], vec![0; g.channels]);
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (g, none) = (self.geometry, simd.splat_f32s(0.0));
+        let ([rows, columns], mut of_image, mut taps) = (g.pooled(), vec![0.0; g.length()], [0; 9]);
         let gradients = self.gradient.chunks_exact(g.pooled_length());
         for (image, gradient) in self.images.chunks_exact(g.length()).zip(gradients) {
             of_image.fill(0.0);
-            for (at, gradient) in gradient.chunks_exact(g.channels).enumerate() {
-                for (number, tap) in g.taps(at / columns, at % columns).enumerate() {
-                    let pixel = &image[tap..][..g.channels];
-                    if number == 0 {
-                        best.copy_from_slice(pixel);
-                        which.fill(0);
-                    } else {
-                        for ((best, which), &x) in best.iter_mut().zip(&mut which).zip(pixel) {
-                            let wins = greater(x, *best);
-                            *best = if wins { x } else { *best };
-                            *which = if wins { number as u32 } else { *which };
+            for row in 0..rows {
+                for column in 0..columns {
+                    let count = g.taps(row, column, &mut taps);
+                    let gradient = &gradient[(row * columns + column) * g.channels..][..g.channels];
+                    for from in (0..g.channels).step_by(S::F32_LANES) {
+                        let width = S::F32_LANES.min(g.channels - from);
+                        let best = greatest(simd, &image[from..], &taps[..count], width);
+                        // The first of the greatest takes all of it.
+                        let mut left = load(simd, &gradient[from..][..width]);
+                        for &tap in &taps[..count] {
+                            let here = simd.equal_f32s(load(simd, &image[tap + from..][..width]), best);
+                            let sum = &mut of_image[tap + from..][..width];
+                            let more = simd.add_f32s(load(simd, sum), simd.select_f32s(here, left, none));
+                            store(simd, more, sum);
+                            left = simd.select_f32s(here, none, left);
                         }
-                    }
-                }
-                for (number, tap) in g.taps(at / columns, at % columns).enumerate() {
-                    let pixel = &mut of_image[tap..][..g.channels];
-                    for ((sum, &which), &gradient) in pixel.iter_mut().zip(&which).zip(gradient) {
-                        *sum += if which == number as u32 { gradient } else { 0.0 };
                     }
                 }
             }

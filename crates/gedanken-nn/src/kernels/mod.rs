@@ -5,6 +5,7 @@
 //! linear layer is shared by the rows of the gradient instead, each of which is one task's alone.)
 
 pub(crate) mod adamw;
+pub(crate) mod add_relu;
 pub(crate) mod attention;
 pub(crate) mod conv3x3;
 mod exp;
