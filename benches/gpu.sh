@@ -2,8 +2,8 @@
 # A GPU's numbers in one command, within nine minutes once the program is built: gpu.sh [FOLDER]. Every part of three recipes beside PyTorch's (eager and
 # compiled, single precision and bf16; one has LeWorldModel's sizes), LeWorldModel's plan, what the kernels of an update cost, and as much of
 # EB-JEPA's training as the time left allows. What was found goes into FOLDER (gpu) as well.
-# DEVICE is ours (wgpu), HALF the half precision that it is timed in as well (f16; bf16 for DEVICE=cuda), PEER PyTorch's (cuda), PYTHON has torch, GEDANKEN is the program (else it is built), SECONDS_LEFT the
-# time (540). Kernels are tuned on the first run, so a second one is faster.
+# DEVICE is ours (wgpu), HALF the half precision in which it is timed as well (f16), PEER PyTorch's device (cuda), PYTHON has torch, GEDANKEN is
+# the program (else it is built), SECONDS_LEFT the time (540). Kernels are tuned on the first run, so a second one is faster.
 set -eu
 out=$(mkdir -p "${1:-gpu}" && realpath "${1:-gpu}")
 cd "$(dirname "$0")/.."

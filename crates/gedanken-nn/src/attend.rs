@@ -164,14 +164,14 @@ mod composed {
         let gradient = B::float_swap_dims(gradient, 1, 2);
         let turned = |x: FloatTensor<B>| B::float_swap_dims(x, 2, 3);
         let of = Factor::<B>::of;
-        let of_v = of(turned(weights.clone())).times(Factor::gradient(gradient.clone(), tokens));
-        let slopes = Factor::gradient(gradient, dim).times(of(turned(v)));
+        let of_v = of(turned(weights.clone())).times(Factor::gradient(gradient.clone()));
+        let slopes = Factor::gradient(gradient).times(of(turned(v)));
         let slopes = B::float_mul(weights.clone(), slopes);
         let all = B::float_mul(weights, B::float_sum_dim(slopes.clone(), 3));
         let of_scores = B::float_sub(slopes, all);
-        let of_q = Factor::gradient(of_scores.clone(), tokens).times(of(k));
+        let of_q = Factor::gradient(of_scores.clone()).times(of(k));
         let of_q = B::float_mul_scalar(of_q, (dim as f64).sqrt().recip().into());
-        let of_k = Factor::gradient(turned(of_scores), tokens).times(of(q));
+        let of_k = Factor::gradient(turned(of_scores)).times(of(q));
         let part = |x| B::float_reshape(tokens_first::<B>(x), Shape::new([batch, tokens, 1, heads, dim]));
         B::float_reshape(B::float_cat([of_q, of_k, of_v].map(part).to_vec(), 2), shape)
     }

@@ -276,9 +276,8 @@ mod composed {
         weight: FloatTensor<B>,
         gradient: FloatTensor<B>,
     ) -> FloatTensor<B> {
-        let output = weight.shape().dims::<2>()[1];
         let [maps, weight] = [channels_first::<B>(maps), kernel::<B>(weight)].map(Factor::<B>::of);
-        let gradient = Factor::<B>::gradient(channels_first::<B>(gradient), 9 * output);
+        let gradient = Factor::<B>::gradient(channels_first::<B>(gradient));
         channels_last::<B>(
             gradient.product(|gradient| B::conv2d_x_backward(maps.numbers, weight.numbers, gradient, options())),
         )
@@ -292,10 +291,9 @@ mod composed {
         let shape = weight.shape();
         let [pixels, output] = [gradient.shape().num_elements() / shape[1].max(1), shape[1]];
         let of_bias = B::float_sum_dim(B::float_reshape(gradient.clone(), Shape::new([pixels, output])), 0);
-        let [maps, weight] = [channels_first::<B>(maps), kernel::<B>(weight)].map(Factor::<B>::of);
-        let gradient = Factor::<B>::gradient(channels_first::<B>(gradient), pixels);
-        let of_kernel =
-            gradient.product(|gradient| B::conv2d_weight_backward(maps.numbers, weight.numbers, gradient, options()));
+        // In single precision whatever was chosen: it is a sum over all pixels, and burn may sum up in what it multiplies.
+        let (maps, gradient) = (channels_first::<B>(maps), channels_first::<B>(gradient));
+        let of_kernel = B::conv2d_weight_backward(maps, kernel::<B>(weight), gradient, options());
         let of_weight = B::float_reshape(B::float_permute(of_kernel, &[2, 3, 1, 0]), shape);
         (of_weight, B::float_reshape(of_bias, Shape::new([output])))
     }

@@ -245,16 +245,15 @@ mod composed {
     }
 
     pub(super) fn input_gradient<B: Backend>(weight: FloatTensor<B>, gradient: FloatTensor<B>) -> FloatTensor<B> {
-        let output = weight.shape().dims::<2>()[1];
-        Factor::<B>::gradient(gradient, output).times(Factor::of(B::float_swap_dims(weight, 0, 1)))
+        Factor::<B>::gradient(gradient).times(Factor::of(B::float_swap_dims(weight, 0, 1)))
     }
 
     pub(super) fn weight_gradient<B: Backend>(
         x: FloatTensor<B>,
         gradient: FloatTensor<B>,
     ) -> (FloatTensor<B>, FloatTensor<B>) {
-        let [rows, output] = gradient.shape().dims();
+        let [_, output] = gradient.shape().dims();
         let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
-        (Factor::<B>::of(B::float_swap_dims(x, 0, 1)).times(Factor::gradient(gradient, rows)), of_bias)
+        (Factor::<B>::of(B::float_swap_dims(x, 0, 1)).times(Factor::gradient_of_rows(gradient)), of_bias)
     }
 }

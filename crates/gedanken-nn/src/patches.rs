@@ -232,7 +232,7 @@ mod composed {
         let gradient = B::float_reshape(gradient, Shape::new([frames * patches, output]));
         let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
         let turned = Factor::<B>::of(B::float_swap_dims(rows::<B>(pixels, patch), 0, 1));
-        (turned.times(Factor::gradient(gradient, frames * patches)), of_bias)
+        (turned.times(Factor::gradient_of_rows(gradient)), of_bias)
     }
 
     pub(super) fn pixels_gradient<B: Backend>(
@@ -246,7 +246,7 @@ mod composed {
         let output = weight.shape().dims::<2>()[1];
         let gradient = B::float_reshape(gradient, Shape::new([frames * rows * columns, output]));
         let weight = Factor::<B>::of(B::float_swap_dims(weight, 0, 1));
-        let patches = Factor::gradient(gradient, output).times(weight);
+        let patches = Factor::gradient(gradient).times(weight);
         let patches = B::float_reshape(patches, Shape::new([frames, rows, columns, channels, tall, wide]));
         B::float_reshape(B::float_permute(patches, &[0, 3, 1, 4, 2, 5]), pixels)
     }

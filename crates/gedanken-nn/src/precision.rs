@@ -10,7 +10,8 @@ use burn::tensor::{DType, Device, FloatDType, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a GPU multiplies in: linear layers, convolutions, attention and their gradients. Weights, their updates, norms, softmax, losses
+/// What a GPU multiplies in: linear layers, convolutions, attention and their gradients, but for those of a convolution's weights, which
+/// burn may sum up in what it multiplies. Weights, their updates, norms, softmax, losses
 /// and every statistic are in single precision whatever it is; the CPU knows nothing else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -77,20 +78,33 @@ impl<B: Backend> Factor<B> {
         Factor { numbers, scale: None }
     }
 
-    /// A gradient, of which each number of the product sums up so many. Those of a mean over a batch are too small for half
-    /// precision, and such a sum of what is not may be too great for it.
-    pub fn gradient(x: FloatTensor<B>, sums: usize) -> Self {
-        /// A quarter of half precision's greatest number.
-        const MOST: f64 = 16_384.0;
-        if half::<B>() != Some(FloatDType::F16) {
+    /// A gradient: those of a mean over a batch are too small for half precision.
+    pub fn gradient(x: FloatTensor<B>) -> Self {
+        if !needs_scale::<B>(&x) {
             return Self::of(x);
         }
-        let least = f64::from(f32::MIN_POSITIVE);
-        let greatest = B::float_clamp_min(greatest::<B>(x.clone()), least.into());
-        let scale = B::float_mul_scalar(greatest, (sums as f64 / MOST).max(1.0).into());
+        Self::scaled(x.clone(), greatest::<B>(B::float_abs(x)))
+    }
+
+    /// A gradient `[rows, columns]` whose columns a product sums up: their sums may be too great for half precision as well.
+    pub fn gradient_of_rows(x: FloatTensor<B>) -> Self {
+        /// A quarter of half precision's greatest number.
+        const MOST: f64 = 16_384.0;
+        if !needs_scale::<B>(&x) {
+            return Self::of(x);
+        }
+        let sizes = B::float_abs(x.clone());
+        let sums = B::float_mul_scalar(B::float_sum_dim(sizes.clone(), 0), MOST.recip().into());
+        let both = B::float_cat(vec![greatest::<B>(sizes), greatest::<B>(sums)], 0);
+        Self::scaled(x, greatest::<B>(both))
+    }
+
+    /// In units of `[1]`, if that is not zero.
+    fn scaled(x: FloatTensor<B>, unit: FloatTensor<B>) -> Self {
+        let unit = B::float_clamp_min(unit, f64::from(f32::MIN_POSITIVE).into());
         let ones = Shape::from(vec![1; x.shape().num_dims()]);
-        let small = B::float_div(x, B::float_reshape(scale.clone(), ones));
-        Factor { scale: Some(scale), ..Self::of(small) }
+        let small = B::float_div(x, B::float_reshape(unit.clone(), ones));
+        Factor { scale: Some(unit), ..Self::of(small) }
     }
 
     /// The matrix product.
@@ -108,6 +122,11 @@ impl<B: Backend> Factor<B> {
 /// `a b`.
 pub(crate) fn matmul<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
     Factor::<B>::of(a).times(Factor::of(b))
+}
+
+/// Whether a gradient has to be brought to a range, and there is something to bring.
+fn needs_scale<B: Backend>(x: &FloatTensor<B>) -> bool {
+    half::<B>() == Some(FloatDType::F16) && x.shape().num_elements() > 0
 }
 
 /// The precision of products where it is not single.
@@ -134,10 +153,10 @@ fn single<B: Backend>(product: FloatTensor<B>, scale: Option<FloatTensor<B>>) ->
     }
 }
 
-/// The greatest absolute value, `[1]`, in steps that many threads share.
+/// The greatest number, `[1]`, in steps that many threads share.
 fn greatest<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let mut left = x.shape().num_elements();
-    let mut x = B::float_reshape(B::float_abs(x), Shape::new([left]));
+    let mut x = B::float_reshape(x, Shape::new([left]));
     while left > 1 {
         let each = match 1 << left.trailing_zeros().min(10) {
             1 => left,

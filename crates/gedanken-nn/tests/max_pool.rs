@@ -59,6 +59,13 @@ fn the_gradient_goes_to_the_first_of_equals_and_what_is_not_a_number_wins() {
 }
 
 #[test]
+fn where_nothing_is_pooled_there_is_no_gradient() {
+    let maps = maps([2, 1, 6, 3]);
+    let [result, gradient] = both(&maps, max_pool_2x2);
+    assert!(result.is_empty() && gradient == [0.0; 36], "{result:?} {gradient:?}");
+}
+
+#[test]
 fn other_types_of_numbers_are_burns_and_threads_change_nothing() {
     let maps = maps([3, 9, 8, 5]);
     let wide = both(&maps.clone().cast(DType::F64).detach().require_grad(), max_pool_3x3);

@@ -1,5 +1,6 @@
 //! The rounds of a search where a GPU imagines: candidates are made, imagined, ranked and refitted on the device, and nothing is read
-//! before the last round. The same search as the host's, from the same random numbers, but for the last bits of its sums.
+//! before the last round. The same search as the host's, from the same random numbers, but for the last bits of its sums; and where fewer
+//! candidates have a finite energy than are kept, the others are kept as well, for the host would have to count them.
 
 use std::time::Instant;
 
@@ -188,17 +189,16 @@ struct Candidates {
 
 impl Candidates {
     fn judged(evaluator: &mut Evaluator, actions: Tensor<3>) -> Result<Self, PlanError> {
-        let none = |numbers: &Tensor<2>| numbers.clone().abs().lower_elem(FAR).bool_not();
+        // What is not a number compares as false.
+        let known = |numbers: &Tensor<2>| numbers.clone().abs().lower_elem(FAR);
+        let or_far = |numbers: Tensor<2>, known| (numbers.zeros_like() + FAR).mask_where(known, numbers);
         let (energy, violation) = evaluator.imagine(actions.clone())?;
-        let worthless = none(&energy);
-        let violation = violation.map_or_else(
-            || energy.zeros_like(),
-            |violation| {
-                let unknown = none(&violation);
-                violation.mask_fill(unknown, FAR)
-            },
-        );
-        let (energy, violation) = (energy.mask_fill(worthless.clone(), FAR), violation.mask_fill(worthless, FAR));
+        let finite = known(&energy);
+        let violation = match violation {
+            Some(violation) => or_far(violation.clone(), known(&violation)),
+            None => energy.zeros_like(),
+        };
+        let (energy, violation) = (or_far(energy, finite.clone()), or_far(violation, finite));
         Ok(Candidates { actions, energy, violation })
     }
 
@@ -285,7 +285,8 @@ impl Candidates {
             Refit::Softmax { temperature, .. } => {
                 let above = self.energy.clone() - self.energy.clone().narrow(1, 0, 1);
                 let as_good = self.violation.clone().lower_equal(self.violation.clone().narrow(1, 0, 1));
-                (-above / temperature).exp() * as_good.float() * self.finite()
+                // One that breaks the guardrails more may have a lower energy: it weighs nothing.
+                (-above.clamp_min(0.0) / temperature).exp() * as_good.float() * self.finite()
             }
         };
         let sum = weights.clone().sum_dim(1).clamp_min(f32::MIN_POSITIVE);
@@ -416,6 +417,8 @@ mod tests {
                             keep,
                             momentum,
                             max_evaluations: budget,
+                            // What is forbidden may have a far lower energy.
+                            temperature: if wall { 1e-3 } else { 0.1 },
                             ..few.clone()
                         };
                         let [host, device] = both(&config, bounds, wall).map(Result::unwrap);

@@ -234,7 +234,7 @@ fn a_device_is_chosen_by_its_name() {
     let said = place.run(&["train", "tiny.toml", "--device", "gpu"]);
     assert_eq!(said.bad_manners("no device `gpu`"), None);
     let said = place.run(&["train", "tiny.toml", "--device", "cpu", "--set", "precision=f16"]);
-    assert_eq!(said.bad_manners("cpu does not multiply in f16; expected f32"), None);
+    assert_eq!(said.bad_manners("cpu does not multiply in f16; expected f32 (--set precision=f32)"), None);
     let said = place.run(&["train", "tiny.toml", "--device", "wgpu:77"]);
     assert_eq!(said.bad_manners("wgpu:77"), None);
 }

@@ -61,6 +61,9 @@ pub(crate) fn forward(geometry: Geometry, images: &[f32]) -> Vec<f32> {
 /// The gradient of the images from that of the result: it goes to the first of the greatest, and nowhere where that is not a number.
 pub(crate) fn backward(geometry: Geometry, images: &[f32], gradient: &[f32]) -> Vec<f32> {
     let (length, pooled) = (geometry.length(), geometry.pooled_length());
+    if pooled == 0 {
+        return vec![0.0; geometry.batch * length];
+    }
     let task = |range: Range<usize>, out: &mut Images| {
         let images = &images[range.start * length..range.end * length];
         let gradient = &gradient[range.start * pooled..range.end * pooled];

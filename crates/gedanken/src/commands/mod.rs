@@ -181,7 +181,10 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
         let expected = [Precision::F32, Precision::F16, Precision::Bf16].iter().filter(works);
         let expected: Vec<String> = expected.map(Precision::to_string).collect();
         let (precision, device, expected) = (experiment.precision, &chosen.name, expected.join(" or "));
-        return Err(format!("precision: {device} does not multiply in {precision}; expected {expected}").into());
+        return Err(format!(
+            "precision: {device} does not multiply in {precision}; expected {expected} (--set precision=f32)"
+        )
+        .into());
     }
     experiment.precision.choose();
     if let Some(note) = &chosen.note {
