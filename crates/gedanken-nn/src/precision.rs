@@ -102,8 +102,7 @@ impl<B: Backend> Factor<B> {
     /// In units of `[1]`, if that is not zero.
     fn scaled(x: FloatTensor<B>, unit: FloatTensor<B>) -> Self {
         let unit = B::float_clamp_min(unit, f64::from(f32::MIN_POSITIVE).into());
-        let ones = Shape::from(vec![1; x.shape().num_dims()]);
-        let small = B::float_div(x, B::float_reshape(unit.clone(), ones));
+        let small = B::float_div(x.clone(), like::<B>(unit.clone(), &x));
         Factor { scale: Some(unit), ..Self::of(small) }
     }
 
@@ -145,12 +144,14 @@ fn single<B: Backend>(product: FloatTensor<B>, scale: Option<FloatTensor<B>>) ->
     }
     let product = B::float_cast(product, FloatDType::F32);
     match scale {
-        Some(scale) => {
-            let ones = Shape::from(vec![1; product.shape().num_dims()]);
-            B::float_mul(product, B::float_reshape(scale, ones))
-        }
+        Some(scale) => B::float_mul(product.clone(), like::<B>(scale, &product)),
         None => product,
     }
+}
+
+/// A number `[1]` with as many axes as another tensor.
+fn like<B: Backend>(number: FloatTensor<B>, other: &FloatTensor<B>) -> FloatTensor<B> {
+    B::float_reshape(number, Shape::from(vec![1; other.shape().num_dims()]))
 }
 
 /// The greatest number, `[1]`, in steps that many threads share.

@@ -2,20 +2,18 @@
 //! before the last round. The same search as the host's, from the same random numbers, but for the last bits of its sums; and where fewer
 //! candidates have a finite energy than are kept, the others are kept as well, for the host would have to count them.
 
+mod candidates;
+
 use std::time::Instant;
 
 use burn::prelude::*;
 use burn::tensor::Transaction;
 
-use crate::candidate::{Candidate, Round, Score};
+use self::candidates::{Candidates, Look, PAIRS, score};
+use crate::candidate::Candidate;
 use crate::evaluate::Evaluator;
 use crate::search::{Refit, Style, TaskSearch};
 use crate::{Bounds, Iteration, PlanError, PlannerConfig, Returned, noise};
-
-/// An energy that is none: not every GPU keeps infinities.
-const FAR: f32 = 1e30;
-/// Most pairs of candidates that are compared at once.
-const PAIRS: usize = 1 << 24;
 
 /// Whether the rounds of such a search stay on the device: a CPU ranks faster on the host, and who ends a search by its energies or by
 /// the clock has to look at every round.
@@ -42,8 +40,8 @@ pub(crate) fn rounds(
         mean: upload(searches.iter().flat_map(|search| &search.mean).copied().collect()),
         std: upload(searches.iter().flat_map(|search| &search.std).copied().collect()),
     };
-    let (mut elites, mut best, mut weights) = (None::<Candidates>, None::<Candidates>, None);
-    let (mut looks, mut samples) = (Vec::new(), Vec::new());
+    let refit = style.refit.unwrap_or(Refit::Equal);
+    let (mut elites, mut best, mut looks) = (None::<Candidates>, None::<Candidates>, Vec::new());
     for iteration in 0..config.iterations {
         let count = style.samples(config, iteration);
         // All tasks cost the same, and no clock is looked at.
@@ -77,20 +75,18 @@ pub(crate) fn rounds(
         searches.iter_mut().for_each(|search| search.stop.spend(count * evaluator.horizon));
         let candidates = Candidates::judged(evaluator, actions)?;
         let chosen = candidates.best(config.elites().min(count));
-        let shares = chosen.weights(style.refit.unwrap_or(Refit::Equal));
-        if let Some(refit) = style.refit {
-            gaussian = gaussian.refit(config, refit, &chosen.actions, shares.clone());
+        if style.refit.is_some() {
+            gaussian = gaussian.refit(config, refit, &chosen.actions, chosen.weights(refit));
         }
         looks.push(candidates.look(&chosen, &gaussian.std));
-        samples.push(count);
-        let first = chosen.part(0, 1);
+        let first = chosen.narrow(1, 0, 1);
         best = Some(match best {
             Some(best) => first.or(best),
             None => first,
         });
-        (elites, weights) = (Some(chosen), Some(shares));
+        elites = Some(chosen);
     }
-    let (Some(elites), Some(best), Some(weights)) = (elites, best, weights) else { return Ok(()) };
+    let (Some(elites), Some(best)) = (elites, best) else { return Ok(()) };
     let mean_counts = config.returns == Returned::Mean && config.polish == 0;
     let mean = within(bounds, gaussian.mean.clone());
     let mean = if mean_counts { Candidates::judged(evaluator, mean)? } else { best.clone() };
@@ -99,8 +95,7 @@ pub(crate) fn rounds(
     let reads = Transaction::default()
         .register(Tensor::cat(looks, 1))
         .register(gaussian.mean)
-        .register(gaussian.std)
-        .register(weights)
+        .register(elites.weights(refit))
         .register(mean.scores())
         .register(best.actions.clone())
         .register(best.scores())
@@ -116,24 +111,22 @@ pub(crate) fn rounds(
     };
 
     let looked = |task: usize, round: usize| Look::of(&of(0, task)[round * Look::NUMBERS..]);
-    for (iteration, &samples) in samples.iter().enumerate() {
+    for iteration in 0..of(0, 0).len() / Look::NUMBERS {
         if let Some(task) = (0..tasks).find(|&task| looked(task, iteration).finite == 0.0) {
-            return Err(PlanError::NotFinite { task, iteration, samples });
+            return Err(PlanError::NotFinite { task, iteration, samples: style.samples(config, iteration) });
         }
         trace.push(Iteration::of((0..tasks).map(|task| looked(task, iteration).round)));
     }
     for (task, search) in searches.iter_mut().enumerate() {
-        search.round = looked(task, samples.len() - 1).round;
         search.mean = of(1, task).to_vec();
-        search.std = of(2, task).to_vec();
-        search.mean_score = mean_counts.then(|| score(of(4, task)));
+        search.mean_score = mean_counts.then(|| score(of(3, task)));
         let candidate = |actions: &[f32], scores: &[f32], weight: f32| Candidate {
             actions: actions.to_vec(),
             score: score(scores),
             weight: f64::from(weight),
         };
-        search.best = Some(candidate(of(5, task), of(6, task), 1.0));
-        let elites = of(7, task).chunks_exact(length).zip(of(8, task).chunks_exact(2)).zip(of(3, task));
+        search.best = Some(candidate(of(4, task), of(5, task), 1.0));
+        let elites = of(6, task).chunks_exact(length).zip(of(7, task).chunks_exact(2)).zip(of(2, task));
         let elites = elites.map(|((actions, scores), &weight)| candidate(actions, scores, weight));
         search.elites = elites.filter(|elite| elite.score.energy.is_finite()).collect();
     }
@@ -144,12 +137,6 @@ pub(crate) fn rounds(
 fn within(bounds: &Bounds, candidates: Tensor<3>) -> Tensor<3> {
     let shape = candidates.dims();
     bounds.apply_on_device(candidates.reshape([shape[0] * shape[1], shape[2]])).reshape(shape)
-}
-
-/// An energy and a violation, as they were read.
-fn score(numbers: &[f32]) -> Score {
-    let of = |number: f32| if number < FAR { number } else { f32::INFINITY };
-    Score { energy: of(numbers[0]), violation: of(numbers[1]) }
 }
 
 /// What the next candidates are drawn from, element by element, `[tasks, 1, length]`.
@@ -175,158 +162,6 @@ impl Gaussian {
             _ => mix(self.std, variance.sqrt()).clamp_min(config.min_std),
         };
         Gaussian { mean: mix(self.mean, mean), std }
-    }
-}
-
-/// Sequences `[tasks, samples, length]` with their energies and how far they break the guardrails, `[tasks, samples]`: both are
-/// [`FAR`] where the energy is not finite.
-#[derive(Clone)]
-struct Candidates {
-    actions: Tensor<3>,
-    energy: Tensor<2>,
-    violation: Tensor<2>,
-}
-
-impl Candidates {
-    fn judged(evaluator: &mut Evaluator, actions: Tensor<3>) -> Result<Self, PlanError> {
-        // What is not a number compares as false.
-        let known = |numbers: &Tensor<2>| numbers.clone().abs().lower_elem(FAR);
-        let or_far = |numbers: Tensor<2>, known| (numbers.zeros_like() + FAR).mask_where(known, numbers);
-        let (energy, violation) = evaluator.imagine(actions.clone())?;
-        let finite = known(&energy);
-        let violation = match violation {
-            Some(violation) => or_far(violation.clone(), known(&violation)),
-            None => energy.zeros_like(),
-        };
-        let (energy, violation) = (or_far(energy, finite.clone()), or_far(violation, finite));
-        Ok(Candidates { actions, energy, violation })
-    }
-
-    /// The best of every task, best first: in the order of [`Score::order`], and the earlier one of two that are alike.
-    fn best(&self, count: usize) -> Self {
-        let [tasks, samples, length] = self.actions.dims();
-        let each = (PAIRS / (samples * samples)).clamp(1, tasks);
-        let part = |first: usize| {
-            let part = self.of_tasks(first, each.min(tasks - first));
-            let order = part.order(count);
-            let along = order.clone().unsqueeze_dim::<3>(2).expand([order.dims()[0], count, length]);
-            Candidates {
-                actions: part.actions.gather(1, along),
-                energy: part.energy.gather(1, order.clone()),
-                violation: part.violation.gather(1, order),
-            }
-        };
-        let parts: Vec<Self> = (0..tasks).step_by(each).map(part).collect();
-        Candidates {
-            actions: Tensor::cat(parts.iter().map(|part| part.actions.clone()).collect(), 0),
-            energy: Tensor::cat(parts.iter().map(|part| part.energy.clone()).collect(), 0),
-            violation: Tensor::cat(parts.into_iter().map(|part| part.violation).collect(), 0),
-        }
-    }
-
-    /// Indices `[tasks, count]` of the best. A rank is the number of those that come before: burn sorts on the host.
-    fn order(&self, count: usize) -> Tensor<2, Int> {
-        let ([_, samples], device) = (self.energy.dims(), self.energy.device());
-        let pairs =
-            |numbers: &Tensor<2>| (numbers.clone().unsqueeze_dim::<3>(2), numbers.clone().unsqueeze_dim::<3>(1));
-        let before = |numbers: &Tensor<2>, else_before: Tensor<3, Bool>| {
-            let (one, other) = pairs(numbers);
-            one.clone().lower(other.clone()).bool_or(one.equal(other).bool_and(else_before))
-        };
-        let place = Tensor::<1, Int>::arange(0..samples as i64, &device);
-        let earlier =
-            place.clone().reshape([1, samples as i32, 1]).lower(place.clone().reshape([1, 1, samples as i32]));
-        let rank = before(&self.violation, before(&self.energy, earlier)).int().sum_dim(1);
-        let wanted = Tensor::<1, Int>::arange(0..count as i64, &device).reshape([1, count as i32, 1]);
-        let held = rank.equal(wanted).int() * place.reshape([1, 1, samples as i32]);
-        held.sum_dim(2).squeeze_dim(2)
-    }
-
-    /// Some samples of every task.
-    fn part(&self, first: usize, count: usize) -> Self {
-        Candidates {
-            actions: self.actions.clone().narrow(1, first, count),
-            energy: self.energy.clone().narrow(1, first, count),
-            violation: self.violation.clone().narrow(1, first, count),
-        }
-    }
-
-    /// All samples of some tasks.
-    fn of_tasks(&self, first: usize, count: usize) -> Self {
-        Candidates {
-            actions: self.actions.clone().narrow(0, first, count),
-            energy: self.energy.clone().narrow(0, first, count),
-            violation: self.violation.clone().narrow(0, first, count),
-        }
-    }
-
-    /// The better of two, sample by sample; the others where they are alike.
-    fn or(self, others: Self) -> Self {
-        let alike = self.violation.clone().equal(others.violation.clone());
-        let cheaper = self.energy.clone().lower(others.energy.clone());
-        let wins = self.violation.clone().lower(others.violation.clone()).bool_or(alike.bool_and(cheaper));
-        let along = wins.clone().unsqueeze_dim::<3>(2).expand(self.actions.dims());
-        Candidates {
-            actions: others.actions.mask_where(along, self.actions),
-            energy: others.energy.mask_where(wins.clone(), self.energy),
-            violation: others.violation.mask_where(wins, self.violation),
-        }
-    }
-
-    /// 1 where the energy is finite, else 0.
-    fn finite(&self) -> Tensor<2> {
-        self.energy.clone().lower_elem(FAR).float()
-    }
-
-    /// [`Refit::weights`] of elites, best first.
-    fn weights(&self, refit: Refit) -> Tensor<2> {
-        let weights = match refit {
-            Refit::Equal => self.finite(),
-            Refit::Softmax { temperature, .. } => {
-                let above = self.energy.clone() - self.energy.clone().narrow(1, 0, 1);
-                let as_good = self.violation.clone().lower_equal(self.violation.clone().narrow(1, 0, 1));
-                // One that breaks the guardrails more may have a lower energy: it weighs nothing.
-                (-above.clamp_min(0.0) / temperature).exp() * as_good.float() * self.finite()
-            }
-        };
-        let sum = weights.clone().sum_dim(1).clamp_min(f32::MIN_POSITIVE);
-        weights / sum
-    }
-
-    /// Energies and violations, one after the other, `[tasks, 2 samples]`.
-    fn scores(&self) -> Tensor<2> {
-        let ([tasks, samples], stacked) =
-            (self.energy.dims(), Tensor::stack::<3>(vec![self.energy.clone(), self.violation.clone()], 2));
-        stacked.reshape([tasks, 2 * samples])
-    }
-
-    /// The numbers of a [`Look`], `[tasks, NUMBERS]`.
-    fn look(&self, elites: &Self, std: &Tensor<3>) -> Tensor<2> {
-        let finite = self.finite();
-        let count = finite.clone().sum_dim(1);
-        let energy = self.energy.clone() * finite.clone();
-        let mean = energy.clone().sum_dim(1) / count.clone().clamp_min(1.0);
-        let variance = ((energy - mean.clone()) * finite).square().sum_dim(1) / count.clone().clamp_min(1.0);
-        let first = elites.part(0, 1);
-        let deviation = std.clone().mean_dim(2).squeeze_dim::<2>(2);
-        Tensor::cat(vec![count, mean, variance.sqrt(), first.energy, first.violation, deviation], 1)
-    }
-}
-
-/// What is kept of a round for the trace.
-struct Look {
-    /// Candidates with a finite energy.
-    finite: f32,
-    round: Round,
-}
-
-impl Look {
-    const NUMBERS: usize = 6;
-
-    fn of(numbers: &[f32]) -> Self {
-        let Score { energy: best, violation } = score(&numbers[3..]);
-        let [finite, mean, spread, _, _, deviation] = [0, 1, 2, 3, 4, 5].map(|number| numbers[number]);
-        Look { finite, round: Round { mean, best, violation, spread, deviation, ..Round::default() } }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::simd::dispatch;
+use super::tile::{load, store};
 use super::{Images, collect_images};
 
 /// What is pooled: `batch` images of `height * width` pixels of `channels` numbers, by squares of `side` pixels: 3, which overlap and
@@ -92,7 +93,8 @@ impl WithSimd for Forward<'_, '_> {
                     let to = &mut pooled[(row * columns + column) * g.channels..][..g.channels];
                     for from in (0..g.channels).step_by(S::F32_LANES) {
                         let width = S::F32_LANES.min(g.channels - from);
-                        store(simd, greatest(simd, &image[from..], &taps[..count], width), &mut to[from..][..width]);
+                        let best = greatest(simd, &image[from..], &taps[..count], width);
+                        store(simd, &[[best]], &mut to[from..], width, width);
                     }
                 }
             }
@@ -106,29 +108,11 @@ impl WithSimd for Forward<'_, '_> {
 fn greatest<S: Simd>(simd: S, image: &[f32], taps: &[usize], width: usize) -> S::f32s {
     let mut best = simd.splat_f32s(f32::NEG_INFINITY);
     for &tap in taps {
-        let pixel = load(simd, &image[tap..][..width]);
+        let [[pixel]] = load::<S, 1, 1>(simd, &image[tap..], width, width);
         let greater = simd.select_f32s(simd.less_than_or_equal_f32s(pixel, best), best, pixel);
         best = simd.select_f32s(simd.equal_f32s(best, best), greater, best);
     }
     best
-}
-
-/// A vector, of which only so many numbers may be there.
-#[inline(always)]
-fn load<S: Simd>(simd: S, numbers: &[f32]) -> S::f32s {
-    match S::as_simd_f32s(numbers) {
-        ([vector], []) => *vector,
-        _ => simd.partial_load_f32s(numbers),
-    }
-}
-
-/// The counterpart of [`load`].
-#[inline(always)]
-fn store<S: Simd>(simd: S, vector: S::f32s, numbers: &mut [f32]) {
-    match S::as_mut_simd_f32s(numbers) {
-        ([to], []) => *to = vector,
-        _ => simd.partial_store_f32s(numbers, vector),
-    }
 }
 
 struct Backward<'a, 'b> {
@@ -156,12 +140,13 @@ impl WithSimd for Backward<'_, '_> {
                         let width = S::F32_LANES.min(g.channels - from);
                         let best = greatest(simd, &image[from..], &taps[..count], width);
                         // The first of the greatest takes all of it.
-                        let mut left = load(simd, &gradient[from..][..width]);
+                        let [[mut left]] = load::<S, 1, 1>(simd, &gradient[from..], width, width);
                         for &tap in &taps[..count] {
-                            let here = simd.equal_f32s(load(simd, &image[tap + from..][..width]), best);
-                            let sum = &mut of_image[tap + from..][..width];
-                            let more = simd.add_f32s(load(simd, sum), simd.select_f32s(here, left, none));
-                            store(simd, more, sum);
+                            let [[pixel]] = load::<S, 1, 1>(simd, &image[tap + from..], width, width);
+                            let [[sum]] = load::<S, 1, 1>(simd, &of_image[tap + from..], width, width);
+                            let here = simd.equal_f32s(pixel, best);
+                            let more = simd.add_f32s(sum, simd.select_f32s(here, left, none));
+                            store(simd, &[[more]], &mut of_image[tap + from..], width, width);
                             left = simd.select_f32s(here, none, left);
                         }
                     }
