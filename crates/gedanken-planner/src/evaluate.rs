@@ -12,6 +12,12 @@ const CHUNKS: usize = 16;
 /// Rows below which a chunk is not worth a thread of its own.
 const LEAST_ROWS: usize = 32;
 
+/// How many of so many candidates a thread of a CPU imagines at a time. It depends on their number alone, not on the threads: the last
+/// bits of a product may depend on how many rows it has.
+pub fn rows_of_a_thread(candidates: usize) -> usize {
+    candidates.div_ceil((candidates / LEAST_ROWS).clamp(1, CHUNKS))
+}
+
 /// Imagines candidates and reads their scores, counting the work.
 pub(crate) struct Evaluator<'a> {
     problem: &'a Problem<'a>,
@@ -90,8 +96,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What comes of chunks of the candidates, in their order. A GPU takes as many rows as it may, one chunk after the other; a CPU's
-    /// threads share them, of at most so many rows at once. How they are cut depends on their number alone, not on the threads: the
-    /// last bits of a product may depend on how many rows it has.
+    /// threads share them, of at most so many rows at once.
     fn in_chunks<T: Send>(
         &self,
         tasks: &[usize],
@@ -104,7 +109,7 @@ impl<'a> Evaluator<'a> {
         for (number, candidates) in candidates.chunks(at_once.saturating_mul(length)).enumerate() {
             let (first, all) = (number.saturating_mul(at_once), candidates.len() / length);
             let (rows, together) = match self.device() == Device::flex() {
-                true => (all.div_ceil((all / LEAST_ROWS).clamp(1, CHUNKS)).min(self.max_rows), 1),
+                true => (rows_of_a_thread(all).min(self.max_rows), 1),
                 false => (self.max_rows, usize::MAX),
             };
             let chunks = candidates.par_chunks(rows.saturating_mul(length)).enumerate().with_min_len(together);

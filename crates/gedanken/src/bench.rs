@@ -11,11 +11,12 @@ use gedanken_data::Source;
 use gedanken_env::{Env, derive_seed, rng};
 use gedanken_eval::LearnedWorld;
 use gedanken_model::{Blueprint, TrainBatch, WorldModel};
-use gedanken_planner::{Bounds, LatentDistance, Problem};
+use gedanken_planner::{Bounds, LatentDistance, Problem, rows_of_a_thread};
 use gedanken_regularizer::directions;
 use gedanken_train::run_folder::write_atomic;
 use gedanken_train::{Clock, Learner, host_batch};
 use rand::RngExt;
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
@@ -180,8 +181,11 @@ impl Subject<'_> {
             Ok(())
         })?;
         drop((learning, upstream));
+        // As in a plan: the threads of a CPU share them.
+        let together = if *device == Device::flex() { rows_of_a_thread(rollout.rows) } else { rollout.rows };
+        let shares: Vec<_> = first.clone().split(together, 0).into_iter().zip(futures.split(together, 0)).collect();
         watch.time("rollout", (rollout.rows * rollout.steps, "imagined steps"), || {
-            model.destination(first.clone(), futures.clone());
+            shares.par_iter().for_each(|(first, futures)| drop(model.destination(first.clone(), futures.clone())));
             Ok(())
         })?;
         self.plan(&model, first.narrow(0, 0, 1), &mut watch)?;

@@ -17,6 +17,7 @@ mod commands;
 mod experiment;
 mod kernel_cache;
 mod memory;
+mod threads;
 
 pub use commands::{main, run};
 pub use experiment::{ActionStatistics, Experiment, PixelStatistics};

@@ -113,6 +113,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The program, with the environments it knows. Reads the command line; errors go to standard error.
 pub fn main(registry: Registry) -> ExitCode {
+    crate::threads::take_part();
     run(registry, std::env::args_os())
 }
 
