@@ -8,36 +8,39 @@ use pulp::Simd;
 /// A tile in registers.
 type Tile<S, const ROWS: usize, const VECTORS: usize> = [[<S as Simd>::f32s; VECTORS]; ROWS];
 
-/// The most rows that a tile of `vectors` vectors can have before the registers run out.
-#[inline(always)]
-pub(super) fn most_rows<S: Simd>(vectors: usize) -> usize {
+/// The most rows that a tile of `vectors` vectors can have before the registers run out; few where no vectors are worth speed.
+pub(super) const fn most_rows<S: Simd>(vectors: usize) -> usize {
     match (S::REGISTER_COUNT >= 32, vectors) {
-        (true, _) | (_, 1) => 8,
+        (true, _) => 8,
+        (_, 3..) => 3,
+        _ if S::F32_LANES < 8 => 4,
         (_, 2) => 6,
-        _ => 3,
+        _ => 8,
     }
 }
 
 /// Calls `$function::<S, ROWS, VECTORS>(..)` for every piece of `0..$length`, cut into the fewest pieces of at most
-/// [`most_rows`], as equal as can be: `$from` is where a piece begins, and its length is `ROWS`.
+/// [`most_rows`], as equal as can be: `$from` is where a piece begins, and its length is `ROWS`. What is longer is not compiled at
+/// all: that halves the time that these kernels take to build.
 macro_rules! for_pieces {
-    (($from:ident in $length:expr) $function:ident::<$simd:ty, _, $vectors:ident>($($argument:expr),* $(,)?)) => {
+    (($from:ident in $length:expr) $function:ident::<$simd:ty, _, $vectors:ident>($($argument:expr),* $(,)?)) => {{
+        use crate::kernels::tile::most_rows;
         let length = $length;
-        let pieces = length.div_ceil(crate::kernels::tile::most_rows::<$simd>($vectors));
+        let pieces = length.div_ceil(most_rows::<$simd>($vectors));
         for piece in 0..pieces {
             let $from = length * piece / pieces;
             match length * (piece + 1) / pieces - $from {
-                1 => $function::<$simd, 1, $vectors>($($argument),*),
-                2 => $function::<$simd, 2, $vectors>($($argument),*),
+                8 if const { most_rows::<$simd>($vectors) >= 8 } => $function::<$simd, 8, $vectors>($($argument),*),
+                7 if const { most_rows::<$simd>($vectors) >= 7 } => $function::<$simd, 7, $vectors>($($argument),*),
+                6 if const { most_rows::<$simd>($vectors) >= 6 } => $function::<$simd, 6, $vectors>($($argument),*),
+                5 if const { most_rows::<$simd>($vectors) >= 5 } => $function::<$simd, 5, $vectors>($($argument),*),
+                4 if const { most_rows::<$simd>($vectors) >= 4 } => $function::<$simd, 4, $vectors>($($argument),*),
                 3 => $function::<$simd, 3, $vectors>($($argument),*),
-                4 => $function::<$simd, 4, $vectors>($($argument),*),
-                5 => $function::<$simd, 5, $vectors>($($argument),*),
-                6 => $function::<$simd, 6, $vectors>($($argument),*),
-                7 => $function::<$simd, 7, $vectors>($($argument),*),
-                _ => $function::<$simd, 8, $vectors>($($argument),*),
+                2 => $function::<$simd, 2, $vectors>($($argument),*),
+                _ => $function::<$simd, 1, $vectors>($($argument),*),
             }
         }
-    };
+    }};
 }
 pub(super) use for_pieces;
 
