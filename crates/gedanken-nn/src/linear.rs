@@ -254,6 +254,8 @@ mod composed {
     ) -> (FloatTensor<B>, FloatTensor<B>) {
         let [_, output] = gradient.shape().dims();
         let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
-        (Factor::<B>::of(B::float_swap_dims(x, 0, 1)).times(Factor::gradient_of_rows(gradient)), of_bias)
+        let turned = B::float_swap_dims(x, 0, 1);
+        let gradient = Factor::gradient_of_rows(gradient, &turned);
+        (Factor::<B>::of(turned).times(gradient), of_bias)
     }
 }

@@ -231,8 +231,9 @@ mod composed {
         let [frames, patches, output] = gradient.shape().dims();
         let gradient = B::float_reshape(gradient, Shape::new([frames * patches, output]));
         let of_bias = B::float_reshape(B::float_sum_dim(gradient.clone(), 0), Shape::new([output]));
-        let turned = Factor::<B>::of(B::float_swap_dims(rows::<B>(pixels, patch), 0, 1));
-        (turned.times(Factor::gradient_of_rows(gradient)), of_bias)
+        let turned = B::float_swap_dims(rows::<B>(pixels, patch), 0, 1);
+        let gradient = Factor::gradient_of_rows(gradient, &turned);
+        (Factor::<B>::of(turned).times(gradient), of_bias)
     }
 
     pub(super) fn pixels_gradient<B: Backend>(

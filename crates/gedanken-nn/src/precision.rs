@@ -86,16 +86,19 @@ impl<B: Backend> Factor<B> {
         Self::scaled(x.clone(), greatest::<B>(B::float_abs(x)))
     }
 
-    /// A gradient `[rows, columns]` whose columns a product sums up: their sums may be too great for half precision as well.
-    pub fn gradient_of_rows(x: FloatTensor<B>) -> Self {
+    /// A gradient `[rows, columns]` that a product with `others`, `[.., rows]`, sums up row by row: these sums may be too great for half
+    /// precision as well.
+    pub fn gradient_of_rows(x: FloatTensor<B>, others: &FloatTensor<B>) -> Self {
         /// A quarter of half precision's greatest number.
         const MOST: f64 = 16_384.0;
         if !needs_scale::<B>(&x) {
             return Self::of(x);
         }
         let sizes = B::float_abs(x.clone());
-        let sums = B::float_mul_scalar(B::float_sum_dim(sizes.clone(), 0), MOST.recip().into());
-        let both = B::float_cat(vec![greatest::<B>(sizes), greatest::<B>(sums)], 0);
+        let sums = greatest::<B>(B::float_sum_dim(sizes.clone(), 0));
+        let factor = B::float_clamp_min(greatest::<B>(B::float_abs(others.clone())), 1.0.into());
+        let sums = B::float_mul_scalar(B::float_mul(sums, factor), MOST.recip().into());
+        let both = B::float_cat(vec![greatest::<B>(sizes), sums], 0);
         Self::scaled(x, greatest::<B>(both))
     }
 

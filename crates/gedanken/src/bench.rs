@@ -182,10 +182,16 @@ impl Subject<'_> {
         })?;
         drop((learning, upstream));
         // As in a plan: the threads of a CPU share them.
-        let together = if *device == Device::flex() { rows_of_a_thread(rollout.rows) } else { rollout.rows };
+        let (together, least) = match *device == Device::flex() {
+            true => (rows_of_a_thread(rollout.rows), 1),
+            false => (rollout.rows, usize::MAX),
+        };
+        let together = together.min(planner.max_rows);
         let shares: Vec<_> = first.clone().split(together, 0).into_iter().zip(futures.split(together, 0)).collect();
         watch.time("rollout", (rollout.rows * rollout.steps, "imagined steps"), || {
-            shares.par_iter().for_each(|(first, futures)| drop(model.destination(first.clone(), futures.clone())));
+            let imagine =
+                |(first, futures): &(Tensor<3>, Tensor<3>)| drop(model.destination(first.clone(), futures.clone()));
+            shares.par_iter().with_min_len(least).for_each(imagine);
             Ok(())
         })?;
         self.plan(&model, first.narrow(0, 0, 1), &mut watch)?;

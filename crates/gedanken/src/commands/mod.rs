@@ -113,8 +113,12 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The program, with the environments it knows. Reads the command line; errors go to standard error.
 pub fn main(registry: Registry) -> ExitCode {
-    crate::threads::take_part();
-    run(registry, std::env::args_os())
+    crate::memory::keep_freed();
+    let cli = Cli::parse();
+    match crate::threads::take_part() {
+        Ok(()) => execute(cli.command, &registry),
+        Err(error) => failed(error),
+    }
 }
 
 /// The program on other arguments than the command line's, the first of which is its name.
@@ -124,30 +128,35 @@ where
     I::Item: Into<std::ffi::OsString> + Clone,
 {
     crate::memory::keep_freed();
-    let cli = Cli::parse_from(arguments);
-    let done = match cli.command {
-        Command::Train(args) => train::train(&args, &registry),
-        Command::Eval(args) => evaluate::eval(&args, &registry),
-        Command::Plan(args) => evaluate::plan(&args, &registry),
-        Command::Probe(args) => probe::probe(&args, &registry),
-        Command::Bench(args) => bench::bench(&args, &registry),
-        Command::Collect(args) => data::collect(&args, &registry),
+    execute(Cli::parse_from(arguments).command, &registry)
+}
+
+fn execute(command: Command, registry: &Registry) -> ExitCode {
+    let done = match command {
+        Command::Train(args) => train::train(&args, registry),
+        Command::Eval(args) => evaluate::eval(&args, registry),
+        Command::Plan(args) => evaluate::plan(&args, registry),
+        Command::Probe(args) => probe::probe(&args, registry),
+        Command::Bench(args) => bench::bench(&args, registry),
+        Command::Collect(args) => data::collect(&args, registry),
         Command::Data(command) => data::data(&command),
-        Command::Envs(args) => environments::envs(&args, &registry),
-        Command::Render(args) => environments::render(&args, &registry),
-        Command::Rollout(args) => environments::rollout(&args, &registry),
-        Command::Config(args) => print_config(&args, &registry),
+        Command::Envs(args) => environments::envs(&args, registry),
+        Command::Render(args) => environments::render(&args, registry),
+        Command::Rollout(args) => environments::rollout(&args, registry),
+        Command::Config(args) => print_config(&args, registry),
         Command::Schema => print(
-            &serde_json::to_string_pretty(&splice_env(schema::<Experiment>(), &registry, None)).unwrap_or_default(),
+            &serde_json::to_string_pretty(&splice_env(schema::<Experiment>(), registry, None)).unwrap_or_default(),
         ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(error),
     }
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitCode {
+    say(&format!("error: {error}"));
+    ExitCode::FAILURE
 }
 
 /// Prints to standard output; a reader that went away is no error.
