@@ -14,7 +14,7 @@ use gedanken::model::{
     Blueprint, DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces, Statistics,
     TrainBatch, WorldModel, load, save,
 };
-use gedanken::nn::Precision;
+use gedanken::nn::{Linear, Precision};
 use gedanken::planner::{
     ActionLimit, Bounds, Guardrail, Kind, Objective, Observations, PlannerConfig, Problem, Returned, World,
 };
@@ -329,9 +329,23 @@ fn half_precision_on_a_software_vulkan_device_is_near_single() {
         Err(why) => return println!("not tested: {why}"),
     };
     assert!(!Precision::F16.works_on(&Device::flex()), "a CPU has single precision alone");
+    long_sums_stay_finite(&gpu);
     for (name, config) in &models() {
         half_is_near(name, config, &gpu);
     }
+}
+
+/// 12,288 rows of sixes, whose gradients are one: 73,728 is more than half precision can say.
+fn long_sums_stay_finite(gpu: &Device) {
+    const ROWS: usize = 12_288;
+    let device = gpu.clone().autodiff();
+    let layer = Linear::new(4, 3, &device);
+    Precision::F16.choose();
+    let gradients = layer.forward(Tensor::<2>::full([ROWS, 4], 6.0, &device)).sum().backward();
+    Precision::F32.choose();
+    let gradient = layer.weight.val().grad(&gradients).expect("a gradient");
+    let found = gradient.into_data().try_to_vec::<f32>().expect("numbers");
+    assert!(found.iter().all(|x| (x / (6 * ROWS) as f32 - 1.0).abs() < 1e-2), "gradients of {found:?}");
 }
 
 /// Small models in which every part occurs.
