@@ -42,7 +42,8 @@ impl Learner {
         self.model.valid()
     }
 
-    /// One update of the weights at a learning rate: loss, gradients, clipping, optimiser, and what follows it.
+    /// One update of the weights at a learning rate: loss, gradients, clipping, optimiser, and what follows it. All updates of a
+    /// learner belong on one thread: burn's batch norms keep what they have seen thread by thread.
     pub fn update(&mut self, batch: impl FnOnce() -> TrainBatch, rate: f64, clock: &mut Clock) -> Update {
         let loss = clock.time(Part::Forward, || self.model.loss(batch()));
         let total = loss.total.clone().detach();
