@@ -21,7 +21,7 @@ pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::add_relu(a.into_dispatch(), b.into_dispatch()))
 }
 
-/// The operation of [`add_relu`]; the way back is that of a rectified convolution.
+/// The operation of [`add_relu`]; the way back is that of any ReLU of maps.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub(crate) trait AddReluOps: Conv3x3Ops {
     /// `relu(a + b)`.
@@ -64,7 +64,7 @@ impl<B: AddReluOps> Backward<B, 2> for Step {
     type State = FloatTensor<B>;
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = B::conv3x3_rectified(ops.state, gradients.consume::<B>(&ops.node));
+        let gradient = B::relu_gradient(ops.state, gradients.consume::<B>(&ops.node));
         for node in ops.parents.into_iter().flatten() {
             gradients.register::<B>(node.id, gradient.clone());
         }

@@ -91,8 +91,8 @@ pub(crate) trait Conv3x3Ops: Backend {
         composed::forward::<Self>(maps, weight, bias, relu)
     }
 
-    /// The gradient before the rectifier, given its result and that result's gradient.
-    fn conv3x3_rectified(result: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+    /// The gradient of maps before a ReLU, given its result and that result's gradient.
+    fn relu_gradient(result: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::rectified::<Self>(result, gradient)
     }
 
@@ -134,7 +134,7 @@ impl Conv3x3Ops for Flex {
         }
     }
 
-    fn conv3x3_rectified(result: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn relu_gradient(result: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
         match contiguous([result, gradient]) {
             Ok([result, gradient]) => {
                 let [batch, height, width, output] = result.shape().dims();
@@ -215,7 +215,7 @@ impl<B: Conv3x3Ops> Backward<B, 3> for Step {
         let (maps, weight, rectified) = ops.state;
         let gradient = gradients.consume::<B>(&ops.node);
         let gradient = match rectified {
-            Some(result) => B::conv3x3_rectified(result, gradient),
+            Some(result) => B::relu_gradient(result, gradient),
             None => gradient,
         };
         if weight_node.is_some() || bias_node.is_some() {

@@ -12,10 +12,14 @@ const CHUNKS: usize = 16;
 /// Rows below which a chunk is not worth a thread of its own.
 const LEAST_ROWS: usize = 32;
 
-/// How many of so many candidates a thread of a CPU imagines at a time. It depends on their number alone, not on the threads: the last
-/// bits of a product may depend on how many rows it has.
-pub fn rows_of_a_thread(candidates: usize) -> usize {
-    candidates.div_ceil((candidates / LEAST_ROWS).clamp(1, CHUNKS))
+/// How many of so many candidates a device imagines at a time, and how many of these chunks follow each other on one thread at least: a
+/// GPU takes as many rows as it may, one chunk after the other; a CPU's threads share them. How they are cut depends on their number
+/// alone, not on the threads: the last bits of a product may depend on how many rows it has.
+pub fn chunks(device: &Device, candidates: usize, max_rows: usize) -> (usize, usize) {
+    match *device == Device::flex() {
+        true => (candidates.div_ceil((candidates / LEAST_ROWS).clamp(1, CHUNKS)).min(max_rows), 1),
+        false => (max_rows, usize::MAX),
+    }
 }
 
 /// Imagines candidates and reads their scores, counting the work.
@@ -95,8 +99,7 @@ impl<'a> Evaluator<'a> {
         Ok((scores.concat(), gradients.concat()))
     }
 
-    /// What comes of chunks of the candidates, in their order. A GPU takes as many rows as it may, one chunk after the other; a CPU's
-    /// threads share them, of at most so many rows at once.
+    /// What comes of [`chunks`] of the candidates, in their order, of at most so many rows at once.
     fn in_chunks<T: Send>(
         &self,
         tasks: &[usize],
@@ -108,17 +111,14 @@ impl<'a> Evaluator<'a> {
         let (length, mut found) = (self.length(), Vec::new());
         for (number, candidates) in candidates.chunks(at_once.saturating_mul(length)).enumerate() {
             let (first, all) = (number.saturating_mul(at_once), candidates.len() / length);
-            let (rows, together) = match self.device() == Device::flex() {
-                true => (rows_of_a_thread(all).min(self.max_rows), 1),
-                false => (self.max_rows, usize::MAX),
-            };
-            let chunks = candidates.par_chunks(rows.saturating_mul(length)).enumerate().with_min_len(together);
-            let chunks = chunks.map(|(number, actions)| {
+            let (rows, together) = chunks(&self.device(), all, self.max_rows);
+            let cut = candidates.par_chunks(rows.saturating_mul(length)).enumerate().with_min_len(together);
+            let done = cut.map(|(number, actions)| {
                 let shape = [actions.len() / length, self.horizon, self.action];
                 let actions = Tensor::from_data(TensorData::new(actions.to_vec(), shape), &self.device());
                 run(self.chunk(tasks, first + number * rows, actions, samples))
             });
-            found.extend(chunks.collect::<Result<Vec<T>, _>>()?);
+            found.extend(done.collect::<Result<Vec<T>, _>>()?);
         }
         Ok(found)
     }

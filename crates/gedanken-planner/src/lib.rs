@@ -43,7 +43,7 @@ pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
 pub use config::{Kind, Over, PlannerConfig, Returned};
 pub use error::PlanError;
-pub use evaluate::rows_of_a_thread;
+pub use evaluate::chunks;
 pub use guardrail::{ActionLimit, Guardrail};
 pub use objective::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 pub use plan::{Iteration, Planner, Plans, Problem, Warm};

@@ -11,7 +11,7 @@ use gedanken_data::Source;
 use gedanken_env::{Env, derive_seed, rng};
 use gedanken_eval::LearnedWorld;
 use gedanken_model::{Blueprint, TrainBatch, WorldModel};
-use gedanken_planner::{Bounds, LatentDistance, Problem, rows_of_a_thread};
+use gedanken_planner::{Bounds, LatentDistance, Problem, chunks};
 use gedanken_regularizer::directions;
 use gedanken_train::run_folder::write_atomic;
 use gedanken_train::{Clock, Learner, host_batch};
@@ -181,12 +181,8 @@ impl Subject<'_> {
             Ok(())
         })?;
         drop((learning, upstream));
-        // As in a plan: the threads of a CPU share them.
-        let (together, least) = match *device == Device::flex() {
-            true => (rows_of_a_thread(rollout.rows), 1),
-            false => (rollout.rows, usize::MAX),
-        };
-        let together = together.min(planner.max_rows);
+        // As in a plan.
+        let (together, least) = chunks(device, rollout.rows, planner.max_rows);
         let shares: Vec<_> = first.clone().split(together, 0).into_iter().zip(futures.split(together, 0)).collect();
         watch.time("rollout", (rollout.rows * rollout.steps, "imagined steps"), || {
             let imagine =
