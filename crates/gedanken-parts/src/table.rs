@@ -1,0 +1,45 @@
+//! A tagged table, as it stands in TOML.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A table that names a part and holds the keys of that part alone: `kind = "patch"`, `width = 32`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Table {
+    /// The part's name.
+    pub kind: String,
+    /// Its keys.
+    #[serde(flatten)]
+    pub keys: Map<String, Value>,
+}
+
+impl Table {
+    /// The table of a part with this config.
+    pub fn of(kind: &str, config: &impl Serialize) -> Self {
+        let keys = serde_json::to_value(config).map(without_nulls).unwrap_or_default();
+        Self { kind: kind.to_owned(), keys: object(keys) }
+    }
+}
+
+/// The entries of an object; none of anything else.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(table) => table,
+        _ => Map::new(),
+    }
+}
+
+/// A value without its nulls: TOML has none.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(table) => Value::Object(
+            table
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (key, without_nulls(value)))
+                .collect(),
+        ),
+        other => other,
+    }
+}
