@@ -10,9 +10,10 @@ use gedanken_planner::{LatentDistance, Objective, World};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::baselines::frameskip;
-use crate::episodes::{Numbers, observe};
-use crate::{LearnedDistance, LearnedWorld, spearman};
+use crate::episodes::Numbers;
+use crate::setup::frameskip;
+use crate::worlds::labels_of;
+use crate::{LearnedDistance, LearnedWorld, Perceive, spearman};
 
 /// The results.
 #[derive(Clone, Debug, Serialize)]
@@ -73,17 +74,15 @@ pub fn checks(model: &WorldModel, statistics: &Statistics, env: &dyn Env, seed: 
             })
             .collect(),
     );
-    let all: Vec<usize> = (0..many.len()).collect();
-    let seen = observe(&many, &all, false);
-    let latents = world.encode(&seen);
+    let (latents, labels) = (world.present(&many), labels_of(&many));
     let size = env.spec().label_len();
     let read = host(statistics.labels_in_units(model.probe(latents.clone())));
     Checks {
-        probes: probe_errors(env, &read, &seen.labels),
-        latent_rank_correlation: rank_correlation(env, &LatentDistance::default(), &latents, &seen.labels, size),
+        probes: probe_errors(env, &read, &labels),
+        latent_rank_correlation: rank_correlation(env, &LatentDistance::default(), &latents, &labels, size),
         learned_rank_correlation: model
             .distance()
-            .and_then(|head| rank_correlation(env, &LearnedDistance(head), &latents, &seen.labels, size)),
+            .and_then(|head| rank_correlation(env, &LearnedDistance(head), &latents, &labels, size)),
         pushes: pushes(&world, &many, &latents, &read),
     }
 }

@@ -4,7 +4,7 @@ use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 use rayon::prelude::*;
 
-use crate::{EvalConfig, EvalError, GuardrailConfig};
+use crate::{EvalConfig, EvalError, GuardrailConfig, Replay};
 
 /// The tasks of a protocol.
 pub struct Tasks<'a> {
@@ -67,6 +67,16 @@ impl<'a> Tasks<'a> {
     /// The pieces that recorded tasks are; none where tasks are drawn by resets.
     pub fn pieces(&self) -> Option<&[Recorded]> {
         self.recorded.as_deref()
+    }
+
+    /// The actor that does again what was recorded.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] where tasks are drawn by resets.
+    pub fn replay(&self) -> Result<Replay<'_>, EvalError> {
+        let nothing = || EvalError::Mismatch("there is nothing to replay: the tasks were not recorded".to_owned());
+        let pieces = self.pieces().ok_or_else(nothing)?;
+        Ok(Replay(pieces.iter().map(|piece| piece.actions.as_slice()).collect()))
     }
 
     /// The environments at the start of their tasks; task `i` is a function of the seed and `i`.

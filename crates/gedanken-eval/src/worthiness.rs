@@ -7,9 +7,9 @@ use gedanken_env::{Env, derive_seed};
 use gedanken_planner::{Objective, World};
 use serde::Serialize;
 
-use crate::episodes::{Numbers, observe_all};
+use crate::episodes::Numbers;
 use crate::walks::Walks;
-use crate::{EvalError, LearnedWorld};
+use crate::{EvalError, LearnedWorld, Perceive};
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
@@ -43,11 +43,11 @@ impl Worthiness {
         seed: u64,
     ) -> Result<Self, EvalError> {
         let walks = Walks::of(env, EPISODES, [horizon, frameskip], derive_seed(seed, &[WALKS]))?;
-        let start = world.encode(&observe_all(&walks.start));
+        let start = world.present(&walks.start);
         let actions = walks.actions(&start.device());
         let future = world.rollout(start.clone(), actions.clone());
         // Step by step: the frames of a long horizon are many.
-        let truth = walks.after.iter().map(|envs| world.encode(&observe_all(envs)).unsqueeze_dim(1)).collect();
+        let truth = walks.after.iter().map(|envs| world.present(envs).unsqueeze_dim(1)).collect();
         let truth: Tensor<4> = Tensor::cat(truth, 1);
 
         let variance = {
