@@ -22,7 +22,7 @@ pub trait Actor {
     /// No plan.
     fn act(&mut self, envs: &Many, step: usize, actions: &mut [f32]) -> Result<(), EvalError>;
 
-    /// What planning has cost so far, for an actor that plans.
+    /// The cost of planning so far, for an actor that plans.
     fn planned(&self) -> Option<Planned> {
         None
     }

@@ -1,5 +1,5 @@
-//! What a model knows, told without a planning run: what its probes read, whether its walls hold, and whether its distance
-//! orders states as the true cost-to-go does.
+//! Checks of a model without planning: the error of its probe, the leak of its walls, and the rank correlation of its distances
+//! with the true cost-to-go.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ use crate::setup::frameskip;
 use crate::worlds::labels_of;
 use crate::{LearnedDistance, LearnedWorld, Perceive, spearman};
 
-/// The results.
+/// Their results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checks {
-    /// Probe error of every label.
-    pub probes: Vec<ProbeError>,
+    /// Error of the model's probe, label by label.
+    pub probes: Vec<LabelError>,
     /// Rank correlation (Spearman, mean over goals) of the distance of latents with the true cost-to-go, in one layout.
     pub latent_rank_correlation: Option<f64>,
     /// The same of the learned distance.
@@ -28,12 +28,12 @@ pub struct Checks {
     pub pushes: Vec<Push>,
 }
 
-/// How well a probe reads a label from the latent of what is seen.
+/// Error of the model's probe for one label, on latents of observations.
 #[derive(Clone, Debug, Serialize)]
-pub struct ProbeError {
+pub struct LabelError {
     /// The label.
     pub label: String,
-    /// Root of the mean squared distance of read and true values.
+    /// Root mean squared distance of read and true values.
     pub rmse: f64,
     /// Its unit.
     pub unit: String,
@@ -42,12 +42,12 @@ pub struct ProbeError {
 /// Mean displacement of the first label under one constant action.
 #[derive(Clone, Debug, Serialize)]
 pub struct Push {
-    /// `blocked`: the simulator moves less than a third of the way that it moves where nothing stops it. `through`: it moves freely, and it began where something
-    /// could have happened. `open`: freely, elsewhere.
+    /// `blocked`: the simulator moves less than a third of the longest way. `through`: nearly all of it, from a start where
+    /// something could have happened ([`Env::eventful`]). `open`: nearly all of it, elsewhere.
     pub kind: &'static str,
-    /// How many pushes.
+    /// Number of pushes.
     pub count: usize,
-    /// After these many control steps; whole blocks where the model takes blocks of actions.
+    /// Control steps after which it is measured; whole blocks where the model takes blocks of actions.
     pub steps: Vec<usize>,
     /// The imagined displacement, read by the probe.
     pub model: Vec<f64>,
@@ -78,7 +78,7 @@ pub fn checks(model: &WorldModel, statistics: &Statistics, env: &dyn Env, seed: 
     let size = env.spec().label_len();
     let read = host(statistics.labels_in_units(model.probe(latents.clone())));
     Checks {
-        probes: probe_errors(env, &read, &labels),
+        probes: label_errors(env, &read, &labels),
         latent_rank_correlation: rank_correlation(env, &LatentDistance::default(), &latents, &labels, size),
         learned_rank_correlation: model
             .distance()
@@ -91,7 +91,7 @@ fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 
-fn probe_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<ProbeError> {
+fn label_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<LabelError> {
     let size = env.spec().label_len();
     let mut first = 0;
     let mut errors = Vec::new();
@@ -100,7 +100,7 @@ fn probe_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<ProbeError> {
         let rows = read.chunks(size).zip(truth.chunks(size));
         let squares = rows.map(|(r, t)| distance(&r[range.clone()], &t[range.clone()]).powi(2)).sum::<f64>();
         let rmse = (squares / (truth.len() / size) as f64).sqrt();
-        errors.push(ProbeError { label: label.name.clone(), rmse, unit: label.unit.clone() });
+        errors.push(LabelError { label: label.name.clone(), rmse, unit: label.unit.clone() });
         first += label.size;
     }
     errors
@@ -160,7 +160,6 @@ fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f3
             })
             .collect();
         let truth: Vec<[f64; 3]> = many.envs().par_iter().map(|env| pushed(env.as_ref(), &action, steps)).collect();
-        // What nothing stops goes farthest.
         let free = truth.iter().map(|moved| moved[2]).fold(f64::MIN_POSITIVE, f64::max);
         for (row, (env, truth)) in many.envs().iter().zip(truth).enumerate() {
             let kind = match (env.eventful(), truth[2] / free) {
@@ -190,7 +189,7 @@ fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f3
         .collect()
 }
 
-/// How far the first label is from where it was, after `steps` control steps under one action.
+/// Displacement of the first label after `steps` control steps under one action.
 fn pushed(env: &dyn Env, action: &[f32], steps: [usize; 3]) -> [f64; 3] {
     let (mut env, dims) = (env.boxed_clone(), env.spec().labels[0].size);
     let mut labels = vec![0.0; env.spec().label_len()];

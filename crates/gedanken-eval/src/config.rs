@@ -4,8 +4,8 @@ use crate::{GuardrailConfig, Objectives};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a model is evaluated. The tasks are functions of `seed` alone (recorded ones of the data too): the same for every model,
-/// every run and every floor.
+/// A protocol. Its tasks are functions of `seed` alone (recorded ones of the data too): the same for every model, every run and every
+/// floor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
@@ -19,7 +19,7 @@ pub struct EvalConfig {
     /// Recorded tasks: control steps from the start to the goal in the episode that they are cut from. Default 25.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub goal_offset: usize,
-    /// Recorded tasks: whether one that is solved at its start is drawn again. The field's protocols keep them. Default false.
+    /// Recorded tasks: draw one again that is solved at its start. The field's protocols keep them. Default false.
     pub skip_solved: bool,
     /// Control steps of an episode. Default 200.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -42,9 +42,9 @@ pub struct EvalConfig {
     /// Films of the first tasks of an evaluation. Default 4.
     #[schemars(range(max = 1_000_000))]
     pub films: usize,
-    /// Whether floors and ceilings run in the final evaluation. Default true.
+    /// Floors and ceilings in the final evaluation. Default true.
     pub baselines: bool,
-    /// What every plan must keep. The report has a row without them too. Default: nothing.
+    /// Constraints on every plan. The report has a row without them too. Default: none.
     pub guardrails: Vec<GuardrailConfig>,
     /// Options and factors of the environment that are different in evaluation.
     pub env: serde_json::Map<String, serde_json::Value>,

@@ -53,7 +53,7 @@ pub fn evaluate(
     })
 }
 
-/// Whether the model sees what the environment shows, and acts in blocks of its actions.
+/// Checks that the model sees what the environment shows, and acts in blocks of its actions.
 fn fits(setup: &Setup<'_>) -> Result<(), EvalError> {
     let (spec, spaces) = (setup.protocol.env.spec(), setup.model.spaces());
     let (space, actions) = (spec.observation, spec.action.len());

@@ -11,7 +11,7 @@ use crate::region::{KeepAway, Region};
 use crate::uncertainty::Sure;
 use crate::{EvalError, KeepOut, Labels, ModelPart, Perceive, StayWithin, Sureness, Uncertainty};
 
-/// One entry of `[[eval.guardrails]]`: what every plan must keep.
+/// One entry of `[[eval.guardrails]]`: a constraint on every plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum GuardrailConfig {
@@ -34,7 +34,7 @@ pub struct ActionNorm {
     pub norm: f64,
 }
 
-/// How far ahead plans look.
+/// The reach of plans.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead {
     /// Blocks of actions until the agent looks again.
@@ -45,11 +45,11 @@ pub struct Ahead {
     pub frameskip: usize,
 }
 
-/// What the derived seeds of the calibration are for.
+/// Derived seeds: calibration.
 const CALIBRATION: u64 = 6;
 
 impl GuardrailConfig {
-    /// What is impossible about it in an environment, if anything.
+    /// The first reason, if any, why an environment cannot have it.
     pub fn problem(&self, spec: &Spec) -> Option<String> {
         let numbers: &[(&str, &[f64])] = match self {
             Self::KeepOut(KeepOut { center, radius, .. }) => &[("center", center), ("radius", &[*radius])],
@@ -76,7 +76,7 @@ impl GuardrailConfig {
         }
     }
 
-    /// The place that it forbids, if it is about places.
+    /// The place that it forbids, if any.
     fn region(&self) -> Option<Region> {
         match self {
             Self::KeepOut(disc) => Some(Region::Disc(disc.clone())),
@@ -90,12 +90,12 @@ impl GuardrailConfig {
         matches!(self, Self::Uncertainty(_)).then_some(ModelPart::Ensemble)
     }
 
-    /// Whether it is about what happens, not about what the model knows of it.
+    /// True for limits on what happens, false for limits on what the model knows of it.
     pub(crate) fn is_of_the_world(&self) -> bool {
         !matches!(self, Self::Uncertainty(_))
     }
 
-    /// How far the truth breaks it: labels and the action that led to them. Below 0 where it is kept.
+    /// True violation, given the labels and the action that led to them. Below 0 where it is kept.
     pub fn broken(&self, spec: &Spec, labels: &[f32], action: &[f32]) -> f64 {
         match (self, self.region()) {
             (Self::ActionLimit(ActionNorm { norm }), _) => {
@@ -110,7 +110,7 @@ impl GuardrailConfig {
         }
     }
 
-    /// Whether a task may start or end at these labels.
+    /// True where a task may start or end at these labels.
     pub(crate) fn clear_of(&self, spec: &Spec, labels: &[f32]) -> bool {
         self.region().is_none_or(|region| self.broken(spec, labels, &[]) < -region.margin().clearance)
     }

@@ -48,7 +48,7 @@ pub struct LabelCost<'a> {
     pub env: &'a dyn Env,
     /// Where labels come from.
     pub labels: Labels<'a>,
-    /// How they are compared.
+    /// The comparison.
     pub rule: CostRule,
 }
 

@@ -16,7 +16,7 @@ pub struct ListedObjective {
     pub name: &'static str,
     /// Its energy, with the unit.
     pub about: &'static str,
-    /// Whether it measures the distance to a goal; else it is a cost of the way there.
+    /// True for a distance to the goal, false for a cost of the way there.
     pub to_goal: bool,
     /// A part that the model must have.
     pub needs: Option<ModelPart>,
@@ -110,7 +110,7 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
 ];
 
 impl ModelPart {
-    /// Whether a model has it.
+    /// True for a model that has it.
     pub fn of(self, model: &WorldModel) -> bool {
         match self {
             Self::Distance => model.distance().is_some(),
@@ -119,7 +119,7 @@ impl ModelPart {
         }
     }
 
-    /// How an experiment asks for it.
+    /// The key by which an experiment asks for it.
     pub fn key(self) -> &'static str {
         match self {
             Self::Distance => "distance.enabled = true",

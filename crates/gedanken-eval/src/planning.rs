@@ -6,7 +6,7 @@ use gedanken_planner::{Agent, Bounds, Effort, Guardrail, Iteration, Objective, P
 
 use crate::{Actor, EvalError, Perceive};
 
-/// How an agent thinks.
+/// The parts of an agent.
 #[derive(Clone, Copy)]
 pub struct Thinker<'a> {
     /// The world that it sees with and imagines in.
@@ -32,7 +32,7 @@ pub struct Planned {
     pub evaluations: Vec<u64>,
     /// The rounds of the first plan's search.
     pub trace: Vec<Iteration>,
-    /// Whether the plans had guardrails.
+    /// True where the plans had guardrails.
     pub guarded: bool,
 }
 
@@ -119,7 +119,8 @@ impl Agents {
             let now = world.present(&envs.select(&self.active)).unsqueeze_dim::<4>(1);
             let energies = objective.energy(now, self.goals.clone()).into_data().convert::<f32>();
             let energies = energies.try_to_vec::<f32>().unwrap_or_default();
-            self.retain(&energies.iter().map(|&energy| !(f64::from(energy) < limit)).collect::<Vec<_>>());
+            let arrived = |energy: &f32| f64::from(*energy) < limit;
+            self.retain(&energies.iter().map(|energy| !arrived(energy)).collect::<Vec<_>>());
         }
         if self.active.is_empty() {
             return Ok(());

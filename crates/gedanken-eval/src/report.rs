@@ -11,9 +11,9 @@ use crate::{Checks, EvalConfig, GuardrailConfig, Rule, TasksFrom, Worthiness, wi
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Who acted.
+    /// The actor.
     pub name: String,
-    /// What this row tells.
+    /// The actor in a sentence.
     pub about: String,
     /// Success rate by the protocol's rule.
     pub success: f64,
@@ -45,7 +45,7 @@ pub struct Row {
     pub refused: Option<f64>,
     /// Seconds for all episodes.
     pub seconds: f64,
-    /// How the search of the first plan went, round by round, the mean over the tasks.
+    /// The first plan's search, round by round, the mean over the tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<SearchRound>,
     /// Every episode.
@@ -125,7 +125,7 @@ pub struct Report {
     pub step: u64,
     /// The protocol.
     pub protocol: EvalConfig,
-    /// The radius it came down to.
+    /// The radius of success.
     pub radius: f64,
     /// The planner.
     pub planner: PlannerConfig,
@@ -133,9 +133,9 @@ pub struct Report {
     pub frameskip: usize,
     /// The learned model first, then floors and ceilings.
     pub rows: Vec<Row>,
-    /// What the model knows, without planning.
+    /// Checks of the model without planning.
     pub checks: Option<Checks>,
-    /// Whether it is worth planning with.
+    /// Measures of whether it is worth planning with.
     pub worthiness: Option<Worthiness>,
 }
 
@@ -174,7 +174,7 @@ impl Row {
         let n = rows.len().max(1) as f64;
         let mut steps: Vec<usize> = rows.iter().filter_map(|row| row.steps).collect();
         steps.sort_unstable();
-        // Whether the truth breaks a limit of what the model knows cannot be said.
+        // The truth cannot break a limit on what the model knows.
         let guarded = episodes.guardrails.iter().any(GuardrailConfig::is_of_the_world);
         Self {
             name: name.to_owned(),

@@ -44,7 +44,7 @@ impl Protocol {
     /// The first `count` tasks.
     ///
     /// # Errors
-    /// What [`Tasks::recorded`] says, or recorded tasks without a source.
+    /// As [`Tasks::recorded`]; or recorded tasks without a source.
     pub fn tasks(&self, count: usize) -> Result<Tasks<'_>, EvalError> {
         match (self.config.tasks_from, &self.source) {
             (TasksFrom::Reset, _) => {
@@ -95,7 +95,7 @@ impl<'a> Setup<'a> {
     /// The protocol's guardrails on the model.
     ///
     /// # Errors
-    /// What [`guardrails`](crate::guardrails) says.
+    /// As [`guardrails`](crate::guardrails).
     pub fn guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
         let Protocol { env, config, .. } = self.protocol;
         guardrails(&config.guardrails, &self.world(), self.labels(), env.as_ref(), self.ahead(), config.seed)
@@ -104,7 +104,7 @@ impl<'a> Setup<'a> {
     /// The same on the true simulator, which is never uncertain.
     ///
     /// # Errors
-    /// What [`guardrails`](crate::guardrails) says.
+    /// As [`guardrails`](crate::guardrails).
     pub fn true_guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
         let Protocol { env, config, .. } = self.protocol;
         let kept = config.guardrails.iter().filter(|guardrail| guardrail.is_of_the_world());
@@ -112,16 +112,16 @@ impl<'a> Setup<'a> {
         guardrails(&kept, &TrueWorld::default(), Labels::Simulated, env.as_ref(), self.ahead(), config.seed)
     }
 
-    /// How far plans look. What lies beyond the next look is seen nearer before it is done.
+    /// The reach of plans. What lies beyond the next look is seen nearer before it is done.
     fn ahead(&self) -> Ahead {
         let planner = &self.protocol.planner;
         Ahead { look: planner.replan_every, horizon: planner.horizon, frameskip: self.frameskip() }
     }
 
-    /// Whether the model is worth planning with; none where the environment has no policies to compare with.
+    /// Measures of whether the model is worth planning with; none where the environment has no policies to compare with.
     ///
     /// # Errors
-    /// What [`Setup::objective`] and [`Worthiness::of`] say.
+    /// As [`Setup::objective`] and [`Worthiness::of`].
     pub fn worthiness(&self) -> Result<Option<Worthiness>, EvalError> {
         let Protocol { env, config, planner, .. } = self.protocol;
         if env.spec().policies.is_empty() {

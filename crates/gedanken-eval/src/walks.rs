@@ -24,7 +24,7 @@ impl Walks {
     /// By the environment's policies in turn, each from where a reset puts it or where the policy begins.
     ///
     /// # Errors
-    /// What the environment says of its policies, or that it has none.
+    /// An environment without policies, or a policy that it refuses.
     pub fn of(env: &dyn Env, count: usize, [horizon, frameskip]: [usize; 2], seed: u64) -> Result<Self, EvalError> {
         let spec = env.spec();
         if spec.policies.is_empty() {

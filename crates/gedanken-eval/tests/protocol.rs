@@ -104,16 +104,16 @@ impl Objective for Diverged {
 fn a_model_that_has_diverged_has_not_arrived() {
     let env = two_rooms("stop");
     let world = TrueWorld::default();
-    let mut actor = Planning::new(Thinker {
+    let thinker = Thinker {
         world: &world,
         objective: &Diverged,
         guardrails: &[],
         planner: &PlannerConfig::default(),
         frameskip: 1,
         arrived: Some(3.0),
-    });
+    };
     let config = EvalConfig::default();
-    let error = Tasks::of(env.as_ref(), &config, 2).run(&mut actor).unwrap_err();
+    let error = Tasks::of(env.as_ref(), &config, 2).run(&mut Planning::new(thinker)).unwrap_err();
     assert!(error.to_string().contains("not one of 64 imagined futures has a finite energy"), "{error}");
 }
 
