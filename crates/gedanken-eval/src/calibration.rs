@@ -7,7 +7,7 @@ use gedanken_env::Env;
 use gedanken_planner::Trajectory;
 
 use crate::walks::Walks;
-use crate::worlds::labels_of;
+use crate::worlds::{host, labels_of};
 use crate::{EvalError, Labels, Perceive, Uncertainty};
 
 /// Episodes that margins and levels are calibrated on.
@@ -65,7 +65,7 @@ pub(crate) fn uncertain(
     let actions = walks.actions(&start.device());
     let latents = world.rollout(start.clone(), actions.clone());
     let found: Tensor<2> = uncertainty.along(&Trajectory { start, latents, actions });
-    let found = found.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
+    let found = host(found);
     let step = |step: usize| found.iter().skip(step).step_by(walks.horizon).map(|&x| f64::from(x)).collect();
     Ok((0..walks.horizon).map(step).collect())
 }

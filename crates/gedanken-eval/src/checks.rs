@@ -3,17 +3,16 @@
 
 use std::fmt;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use gedanken_env::{Env, Many, derive_seed};
 use gedanken_model::{Statistics, WorldModel};
-use gedanken_planner::{LatentDistance, Objective, World};
-use rayon::prelude::*;
+use gedanken_planner::{LatentDistance, Objective};
 use serde::Serialize;
 
 use crate::episodes::Numbers;
-use crate::setup::frameskip;
-use crate::worlds::labels_of;
-use crate::{LearnedDistance, LearnedWorld, Perceive, spearman};
+use crate::pushes::{Push, pushes};
+use crate::worlds::{host, labels_of};
+use crate::{EvalError, Labels, LearnedDistance, LearnedWorld, Perceive, spearman};
 
 /// Their results.
 #[derive(Clone, Debug, Serialize)]
@@ -39,28 +38,20 @@ pub struct LabelError {
     pub unit: String,
 }
 
-/// Mean displacement of the first label under one constant action.
-#[derive(Clone, Debug, Serialize)]
-pub struct Push {
-    /// `blocked`: the simulator moves less than a third of the longest way. `through`: nearly all of it, from a start where
-    /// something could have happened ([`Env::eventful`]). `open`: nearly all of it, elsewhere.
-    pub kind: &'static str,
-    /// Number of pushes.
-    pub count: usize,
-    /// Control steps after which it is measured; whole blocks where the model takes blocks of actions.
-    pub steps: Vec<usize>,
-    /// The imagined displacement, read by the probe.
-    pub model: Vec<f64>,
-    /// The simulator's.
-    pub truth: Vec<f64>,
-}
-
 const LAYOUTS: usize = 24;
 const STATES: usize = 24;
-const PUSH_STEPS: [usize; 3] = [4, 8, 16];
 
-/// Looks into a model: `LAYOUTS` layouts of the environment with `STATES` states each, functions of `seed`.
-pub fn checks(model: &WorldModel, statistics: &Statistics, env: &dyn Env, seed: u64, device: &Device) -> Checks {
+/// Checks a model in `LAYOUTS` layouts of the environment with `STATES` states each, functions of `seed`.
+///
+/// # Errors
+/// An environment that cannot be stepped.
+pub fn checks(
+    model: &WorldModel,
+    statistics: &Statistics,
+    env: &dyn Env,
+    seed: u64,
+    device: &Device,
+) -> Result<Checks, EvalError> {
     let world = LearnedWorld { model, statistics, device };
     let many = Many::new(
         (0..LAYOUTS as u64)
@@ -76,19 +67,15 @@ pub fn checks(model: &WorldModel, statistics: &Statistics, env: &dyn Env, seed: 
     );
     let (latents, labels) = (world.present(&many), labels_of(&many));
     let size = env.spec().label_len();
-    let read = host(statistics.labels_in_units(model.probe(latents.clone())));
-    Checks {
+    let read = Labels::Probed(model, statistics).read(latents.clone());
+    Ok(Checks {
         probes: label_errors(env, &read, &labels),
         latent_rank_correlation: rank_correlation(env, &LatentDistance::default(), &latents, &labels, size),
         learned_rank_correlation: model
             .distance()
             .and_then(|head| rank_correlation(env, &LearnedDistance(head), &latents, &labels, size)),
-        pushes: pushes(&world, &many, &latents, &read),
-    }
-}
-
-fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+        pushes: pushes(&world, &many, &latents, &read)?,
+    })
 }
 
 fn label_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<LabelError> {
@@ -132,78 +119,8 @@ fn rank_correlation(
     (count > 0).then(|| sum / f64::from(count))
 }
 
-/// Pushes every state along the axes of the action space at half the greatest action.
-fn pushes(world: &LearnedWorld<'_>, many: &Many, latents: &Tensor<3>, read: &[f32]) -> Vec<Push> {
-    let spec = many.envs()[0].spec();
-    let (size, dims, actions) = (spec.label_len(), spec.labels[0].size, spec.action.len());
-    let frameskip = frameskip(world.model, many.envs()[0].as_ref());
-    let blocks = PUSH_STEPS.map(|steps| steps.div_ceil(frameskip));
-    let steps = blocks.map(|blocks| blocks * frameskip);
-    let longest = steps[2];
-    let mut found: [(&'static str, usize, [f64; 3], [f64; 3]); 3] =
-        ["blocked", "through", "open"].map(|kind| (kind, 0, [0.0; 3], [0.0; 3]));
-    for axis in 0..2 * actions {
-        let mut action = vec![0.0; actions];
-        let limit = if axis % 2 == 0 { spec.action.high[axis / 2] } else { spec.action.low[axis / 2] };
-        action[axis / 2] = limit / 2.0;
-        let sequence = action.repeat(many.len() * longest);
-        let sequence = Tensor::from_data(
-            TensorData::new(sequence, [many.len(), longest / frameskip, frameskip * actions]),
-            &latents.device(),
-        );
-        let future = world.rollout(latents.clone(), sequence);
-        let imagined: Vec<Vec<f32>> = blocks
-            .iter()
-            .map(|&block| {
-                let at = future.clone().narrow(1, block - 1, 1).squeeze_dim::<3>(1);
-                host(world.statistics.labels_in_units(world.model.probe(at)))
-            })
-            .collect();
-        let truth: Vec<[f64; 3]> = many.envs().par_iter().map(|env| pushed(env.as_ref(), &action, steps)).collect();
-        let free = truth.iter().map(|moved| moved[2]).fold(f64::MIN_POSITIVE, f64::max);
-        for (row, (env, truth)) in many.envs().iter().zip(truth).enumerate() {
-            let kind = match (env.eventful(), truth[2] / free) {
-                (true, share) if share < 0.34 => 0,
-                (true, share) if share > 0.95 => 1,
-                (false, share) if share > 0.95 => 2,
-                _ => continue,
-            };
-            let (_, count, model_sum, truth_sum) = &mut found[kind];
-            *count += 1;
-            for i in 0..3 {
-                model_sum[i] += distance(&imagined[i][row * size..][..dims], &read[row * size..][..dims]);
-                truth_sum[i] += truth[i];
-            }
-        }
-    }
-    let mean = |sums: [f64; 3], count: usize| sums.iter().map(|s| s / count.max(1) as f64).collect();
-    found
-        .into_iter()
-        .map(|(kind, count, model, truth)| Push {
-            kind,
-            count,
-            steps: steps.to_vec(),
-            model: mean(model, count),
-            truth: mean(truth, count),
-        })
-        .collect()
-}
-
-/// Displacement of the first label after `steps` control steps under one action.
-fn pushed(env: &dyn Env, action: &[f32], steps: [usize; 3]) -> [f64; 3] {
-    let (mut env, dims) = (env.boxed_clone(), env.spec().labels[0].size);
-    let mut labels = vec![0.0; env.spec().label_len()];
-    env.labels(&mut labels);
-    let (start, mut done) = (labels.clone(), 0);
-    steps.map(|steps| {
-        (done..steps).for_each(|_| env.step(action));
-        done = done.max(steps);
-        env.labels(&mut labels);
-        distance(&labels[..dims], &start[..dims])
-    })
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
+/// Euclidean.
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }
 

@@ -7,7 +7,7 @@ use gedanken_env::{Env, Many};
 use gedanken_planner::{Agent, World};
 use gedanken_train::film::Picture;
 
-use crate::{EvalError, LearnedWorld, Perceive, Planning, Setup, Thinker};
+use crate::{EvalError, Labels, LearnedWorld, Perceive, Planning, Setup, Thinker};
 
 /// Frames a second of a film.
 pub const FPS: f32 = 12.0;
@@ -96,9 +96,8 @@ fn imagined_paths(
     let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([count, left, plans.action]);
     let first = first.repeat_dim(0, count);
     let futures = Tensor::cat(vec![first.clone().unsqueeze_dim::<4>(1), world.rollout(first, actions)], 1);
-    let labels = world.statistics.labels_in_units(world.model.probe(futures.flatten::<3>(0, 1)));
+    let labels = Labels::Probed(world.model, world.statistics).read(futures.flatten::<3>(0, 1));
     let size = spec.label_len();
-    let labels = labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
     let place = |row: &[f32]| env.in_picture([row[0], row[1]]).into();
     labels.chunks(size * (left + 1)).map(|path| path.chunks(size).map(place).collect()).collect()
 }

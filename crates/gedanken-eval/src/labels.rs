@@ -6,6 +6,8 @@ use gedanken_model::{Statistics, WorldModel};
 use gedanken_planner::Objective;
 use rayon::prelude::*;
 
+use crate::worlds::host;
+
 /// Where labels come from.
 #[derive(Clone, Copy)]
 pub enum Labels<'a> {
@@ -29,7 +31,7 @@ impl Labels<'_> {
 
     /// The same on the host.
     pub(crate) fn read(&self, latents: Tensor<3>) -> Vec<f32> {
-        self.of(latents).into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+        host(self.of(latents))
     }
 }
 

@@ -14,6 +14,7 @@ mod objectives;
 mod planning;
 mod plot;
 mod probes;
+mod pushes;
 mod region;
 mod report;
 mod setup;

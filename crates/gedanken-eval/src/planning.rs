@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use gedanken_env::{Many, derive_seed};
 use gedanken_planner::{Agent, Bounds, Effort, Guardrail, Iteration, Objective, PlanError, PlannerConfig};
 
+use crate::worlds::host;
 use crate::{Actor, EvalError, Perceive};
 
 /// The parts of an agent.
@@ -117,8 +118,7 @@ impl Agents {
         let looks = (step / frameskip).is_multiple_of(planner.replan_every);
         if let (true, Some(limit), false) = (looks, arrived, self.active.is_empty()) {
             let now = world.present(&envs.select(&self.active)).unsqueeze_dim::<4>(1);
-            let energies = objective.energy(now, self.goals.clone()).into_data().convert::<f32>();
-            let energies = energies.try_to_vec::<f32>().unwrap_or_default();
+            let energies = host(objective.energy(now, self.goals.clone()));
             let arrived = |energy: &f32| f64::from(*energy) < limit;
             self.retain(&energies.iter().map(|energy| !arrived(energy)).collect::<Vec<_>>());
         }

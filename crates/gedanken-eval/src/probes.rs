@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::EvalError;
+use crate::worlds::host;
 
 /// Frames as rows of latents, and of the labels to read from them.
 #[derive(Clone, Debug)]
@@ -267,10 +268,6 @@ fn mlp(
     }
     let network = network.valid();
     unseen.chunks(1024 * numbers).flat_map(|rows| host(network.forward(table(rows, numbers)))).collect()
-}
-
-fn host(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 
 impl Reading {

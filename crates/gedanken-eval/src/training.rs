@@ -24,7 +24,7 @@ impl Protocol {
     ) -> Result<Report, EvalError> {
         let setup = Setup { protocol: self, model };
         let mut report = evaluate(&setup, step, self.config.tasks, self.config.baselines, say)?;
-        report.checks = Some(self.checks(model));
+        report.checks = Some(self.checks(model)?);
         report.worthiness = setup.worthiness()?;
         create(folder)?;
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
@@ -62,7 +62,7 @@ impl Protocol {
         Ok(())
     }
 
-    fn checks(&self, model: &WorldModel) -> Checks {
+    fn checks(&self, model: &WorldModel) -> Result<Checks, EvalError> {
         checks(model, &self.blueprint.statistics, self.env.as_ref(), self.config.seed, &self.device)
     }
 }
@@ -101,7 +101,7 @@ impl Evaluate for TrainingEvaluation<'_> {
         tracker: &mut Tracker,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let setup = Setup { protocol: self.protocol, model };
-        let checks = self.protocol.checks(model);
+        let checks = self.protocol.checks(model)?;
         let mut numbers = checks.numbers();
         if let Some(worthiness) = setup.worthiness()? {
             numbers.append(&mut worthiness.numbers());

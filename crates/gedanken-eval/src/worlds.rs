@@ -96,9 +96,8 @@ impl World for TrueWorld {
         let envs = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let [rows, _, numbers] = latents.dims();
         let [_, horizon, action] = actions.dims();
-        let host = |data: TensorData| data.convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-        let which: Vec<usize> = host(latents.into_data()).chunks(numbers).map(|row| row[0] as usize).collect();
-        let actions = host(actions.into_data());
+        let which: Vec<usize> = host(latents).chunks(numbers).map(|row| row[0] as usize).collect();
+        let actions = host(actions);
         let mut futures = vec![0.0; rows * horizon * numbers];
         let work = futures.par_chunks_mut(horizon * numbers).zip(actions.par_chunks(horizon * action)).zip(&which);
         work.with_min_len(16).for_each(|((future, actions), &which)| {
@@ -113,6 +112,11 @@ impl World for TrueWorld {
         });
         Self::latents(futures, [rows * horizon, numbers]).reshape([rows, horizon, 1, numbers])
     }
+}
+
+/// The numbers of a tensor.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 
 /// Labels f32 `[envs, labels]`.

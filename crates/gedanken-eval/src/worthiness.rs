@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::episodes::Numbers;
 use crate::walks::Walks;
+use crate::worlds::host;
 use crate::{EvalError, LearnedWorld, Perceive};
 
 /// The measures.
@@ -68,8 +69,7 @@ impl Worthiness {
         };
         let goals = truth.clone().narrow(1, horizon - 1, 1).squeeze_dim::<3>(1).select(0, rows(false));
         let ends = world.destination(start.clone().select(0, rows(false)), actions.select(0, rows(true)));
-        let energies = objective.energy(ends.unsqueeze_dim(1), goals);
-        let energies = energies.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
+        let energies = host(objective.energy(ends.unsqueeze_dim(1), goals));
         let (mut better, mut spread) = (0.0, 0.0);
         for (episode, energies) in energies.chunks(EPISODES).enumerate() {
             // Equal ones are better half of the time; what is not a number is worse than all.
