@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Instant;
 
 use gedanken_planner::{Kind, PlannerConfig, Returned};
+use gedanken_run::{Picture, Plot};
 use serde::Serialize;
 
 use crate::baselines::Setup;
 use crate::episodes::{Driver, Thinker};
-use crate::plot::Plot;
 use crate::{EvalError, LabelCost, Labels, Measure, Row, Simulator};
 
 /// What is compared, and on what.
@@ -186,7 +186,7 @@ pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) ->
 
 impl Bench {
     /// Success against model evaluations of a plan.
-    pub fn plot(&self) -> gedanken_train::film::Picture {
+    pub fn plot(&self) -> Picture {
         let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
         for row in &self.rows {
             let point = (row.evaluations_per_plan, row.row.success);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use gedanken_env::{Env, Many};
 use gedanken_planner::Agent;
-use gedanken_train::film::Picture;
+use gedanken_run::{Picture, scene};
 
 use crate::baselines::Setup;
 use crate::episodes::{Driver, Thinker};
@@ -59,7 +59,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
 fn frame(many: &Many, task: usize, paths: &[Vec<(f32, f32)>]) -> Picture {
     let env = many.envs()[task].as_ref();
     let scale = (HEIGHT / env.spec().observation.height).max(1);
-    Picture::scene(&picture(env, false), &picture(env, true), paths, scale)
+    scene(&picture(env, false), &picture(env, true), paths, scale)
 }
 
 fn paths(

@@ -7,7 +7,6 @@ mod config;
 mod episodes;
 mod guardrails;
 mod objectives;
-mod plot;
 mod probes;
 mod region;
 mod report;
@@ -28,7 +27,6 @@ pub use config::{EvalConfig, ObjectiveKind, ObjectiveWeights, Rule, TasksFrom};
 pub use episodes::{Driver, Episodes, Other, Thinker};
 pub use guardrails::{ActionNorm, Ahead, GuardrailConfig, guardrails};
 pub use objectives::{LabelCost, Labels, LearnedDistance, Measure, ProbeDistance};
-pub use plot::Plot;
 pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
 pub use region::{KeepOut, Margin, StayWithin};
 pub use report::{OtherRate, Report, Row};
@@ -54,13 +52,13 @@ pub enum EvalError {
     Data(#[from] gedanken_data::DataError),
     /// Numbers or pictures could not be written.
     #[error(transparent)]
-    Track(#[from] gedanken_train::tracker::TrackError),
+    Track(#[from] gedanken_run::TrackError),
     /// A file could not be written.
     #[error(transparent)]
-    Folder(#[from] gedanken_train::run_folder::FolderError),
+    Folder(#[from] gedanken_run::FolderError),
     /// A picture could not be made or written.
     #[error(transparent)]
-    Picture(#[from] gedanken_train::film::PictureError),
+    Picture(#[from] gedanken_run::PictureError),
     /// The model and the environment, or the model and the protocol, do not go together.
     #[error("{0}")]
     Mismatch(String),

@@ -8,9 +8,8 @@ use gedanken_data::Source;
 use gedanken_env::Env;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_planner::PlannerConfig;
-use gedanken_train::film::save_gif;
-use gedanken_train::run_folder::{FolderError, write_atomic};
-use gedanken_train::{Evaluate, Tracker};
+use gedanken_run::{FolderError, Tracker, save_gif, write_atomic};
+use gedanken_train::Evaluate;
 
 use crate::baselines::Setup;
 use crate::report::EpisodeRow;

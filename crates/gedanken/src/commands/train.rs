@@ -9,9 +9,8 @@ use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::TrainingEvaluation;
-use gedanken_train::progress::{Progress, say};
-use gedanken_train::run_folder::write_atomic;
-use gedanken_train::{End, RunFolder, Tracker, Trainer};
+use gedanken_run::{Progress, RunFolder, Tracker, say, write_atomic};
+use gedanken_train::{End, Trainer};
 
 use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read, same_model};
 use crate::Experiment;

@@ -11,7 +11,7 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{FolderError, entries};
+use crate::error::FolderError;
 
 /// Writes a file whole or not at all; makes the folders above it. Where `path` is a link to a file, that file; a device or a pipe is
 /// written to as it is.
@@ -117,7 +117,7 @@ fn temporary_beside(path: &Path) -> PathBuf {
 }
 
 /// Removes from a folder what killed writers left in it.
-pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
     for path in entries(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let abandoned = || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
@@ -127,6 +127,16 @@ pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
         }
     }
     Ok(())
+}
+
+/// What a folder holds; nothing where there is no such folder.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(FolderError::io("read", folder))
 }
 
 fn create_parent(path: &Path) -> Result<(), FolderError> {

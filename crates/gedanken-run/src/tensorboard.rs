@@ -22,7 +22,7 @@ use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::summary_writer::FileWriter;
 
-use crate::run_folder::create_temporary_dir;
+use crate::atomic::create_temporary_dir;
 
 /// Bins of a histogram.
 pub const BINS: usize = 32;

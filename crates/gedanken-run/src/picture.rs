@@ -1,18 +1,17 @@
-//! Pictures and films: observations made fit to be looked at, with paths drawn over them.
+//! Pictures: observations made fit to be looked at, with paths drawn over them.
 //!
 //! Coordinates are in pixels of the picture drawn on, x to the right, y down; pixel (0, 0) covers the square from (0,
 //! 0) to (1, 1), its centre is (0.5, 0.5). So a point of an observation is, after [`Picture::upscale`], `factor` times
 //! itself.
 
-use std::io::Cursor;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use image::codecs::gif::{GifEncoder, Repeat};
 use image::codecs::png::PngEncoder;
-use image::{Delay, ExtendedColorType, Frame, ImageEncoder, ImageError, Rgba, RgbaImage};
+use image::{ExtendedColorType, ImageEncoder, ImageError};
 
-use crate::run_folder::{FolderError, write_atomic};
+use crate::atomic::write_atomic;
+use crate::error::FolderError;
 
 /// Red, green, blue.
 pub type Colour = [u8; 3];
@@ -156,25 +155,6 @@ impl Picture {
         self.tint(&mask, colour, alpha);
     }
 
-    /// One frame of an episode's film: what is seen, with the way ahead as it is imagined, beside the goal; both enlarged and
-    /// framed.
-    ///
-    /// `paths` are in pixels of the observation: the first is the plan's, the others, drawn faintly, those of other candidates.
-    pub fn scene(seen: &Self, goal: &Self, paths: &[Vec<(f32, f32)>], factor: usize) -> Self {
-        let scale = factor as f32;
-        let enlarged = |path: &Vec<(f32, f32)>| path.iter().map(|&(x, y)| (x * scale, y * scale)).collect::<Vec<_>>();
-        let mut left = seen.upscale(factor);
-        for other in paths.iter().skip(1) {
-            left.polyline(&enlarged(other), (0.3 * scale).max(1.0), GREEN, 0.35);
-        }
-        let path = paths.first().map(enlarged).unwrap_or_default();
-        left.polyline(&path, (0.5 * scale).max(1.5), COOL, 0.75);
-        left.points(path.get(..1).unwrap_or_default(), (0.6 * scale).max(2.0), COOL, 0.9);
-        let line = (factor / 2).max(2);
-        let both = [left.border(line, INK), goal.upscale(factor).border(line, GREEN)];
-        Self::beside(&both, 2 * factor, GROUND).border(factor, GROUND)
-    }
-
     /// Encoded as PNG.
     pub fn png(&self) -> Result<Vec<u8>, PictureError> {
         let mut bytes = Vec::new();
@@ -218,43 +198,10 @@ impl Picture {
         }
     }
 
-    fn encode_error(&self) -> impl Fn(ImageError) -> PictureError {
+    pub(crate) fn encode_error(&self) -> impl Fn(ImageError) -> PictureError {
         let (width, height) = (self.width, self.height);
         move |source| PictureError::Encode { width, height, source }
     }
-}
-
-/// Frames as an animated GIF that repeats for ever.
-///
-/// GIF counts time in hundredths of a second, and what is shorter than two of them browsers show slowly: `fps` above 50
-/// is 50. A frame of 256 colours or fewer keeps them exactly.
-pub fn gif(frames: &[Picture], fps: f32) -> Result<Vec<u8>, PictureError> {
-    let first = frames.first().ok_or_else(|| PictureError::Frames("no frame".to_string()))?;
-    if let Some(other) = frames.iter().find(|f| (f.width, f.height) != (first.width, first.height)) {
-        let sizes = format!("{} x {} and {} x {}", first.width, first.height, other.width, other.height);
-        return Err(PictureError::Frames(sizes));
-    }
-    let hundredths = if fps > 0.0 { (100.0 / fps).round().clamp(2.0, 60_000.0) as u32 } else { 100 };
-    let mut bytes = Cursor::new(Vec::new());
-    {
-        let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
-        encoder.set_repeat(Repeat::Infinite).map_err(first.encode_error())?;
-        for frame in frames {
-            let pixel = |x: u32, y: u32| {
-                let [r, g, b] = frame.get(x as usize, y as usize);
-                Rgba([r, g, b, 255])
-            };
-            let picture = RgbaImage::from_fn(frame.width as u32, frame.height as u32, pixel);
-            let frame = Frame::from_parts(picture, 0, 0, Delay::from_numer_denom_ms(10 * hundredths, 1));
-            encoder.encode_frame(frame).map_err(first.encode_error())?;
-        }
-    }
-    Ok(bytes.into_inner())
-}
-
-/// [`gif`], written whole or not at all.
-pub fn save_gif(frames: &[Picture], path: &Path, fps: f32) -> Result<(), PictureError> {
-    Ok(write_atomic(path, &gif(frames, fps)?)?)
 }
 
 /// From `under` with `alpha` 0 to `over` with 1.
@@ -281,9 +228,6 @@ fn distance_to_segment(p: (f32, f32), from: (f32, f32), to: (f32, f32)) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use image::AnimationDecoder;
-    use image::codecs::gif::GifDecoder;
-
     use super::*;
 
     #[test]
@@ -329,26 +273,6 @@ mod tests {
         assert_eq!(picture, before, "what is elsewhere or nowhere is not drawn");
         picture.ring((5.0, 5.0), 4.0, 1.0, WARM, 1.0);
         assert!(picture.get(8, 4) != before.get(8, 4) && picture.get(5, 5) == before.get(5, 5));
-    }
-
-    #[test]
-    fn a_film_decodes_to_its_frames() {
-        let folder = tempfile::tempdir().unwrap();
-        let (seen, goal) = (Picture::new(9, 7, GROUND), Picture::new(9, 7, INK));
-        let frames: Vec<_> =
-            (0..5).map(|i| Picture::scene(&seen, &goal, &[vec![(1.0, 1.0), (i as f32, 5.0)]], 4)).collect();
-        let path = folder.path().join("new/film.gif");
-        save_gif(&frames, &path, 20.0).unwrap();
-        let decoder = GifDecoder::new(Cursor::new(std::fs::read(&path).unwrap())).unwrap();
-        let read = decoder.into_frames().collect_frames().unwrap();
-        assert_eq!(read.len(), 5);
-        for (read, frame) in read.iter().zip(&frames) {
-            assert_eq!(read.delay().numer_denom_ms(), (50, 1));
-            let rgb: Vec<u8> = read.buffer().pixels().flat_map(|p| [p[0], p[1], p[2]]).collect();
-            assert!(rgb == frame.rgb, "256 colours or fewer are exact");
-        }
-        assert!(gif(&[], 10.0).is_err() && gif(&[seen.clone(), seen.upscale(2)], 10.0).is_err());
-        assert!(gif(&[seen], f32::NAN).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A line chart as a picture: success against compute.
 
+use crate::picture::{COOL, Colour, GREEN, GROUND, INK, Picture, WARM};
 use font8x8::legacy::BASIC_LEGACY;
-use gedanken_train::film::{COOL, Colour, GREEN, GROUND, INK, Picture, WARM};
 
 /// A chart of lines over a logarithmic axis.
 pub struct Plot<'a> {

@@ -10,58 +10,13 @@
 //!
 //! Everything in it is written whole or not at all; opening it removes what killed writers left behind.
 
-mod atomic;
-
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) use atomic::create_temporary_dir;
-use atomic::remove_leftovers;
-pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
-
-/// What can go wrong with a run's folder.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// The file system said no.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was tried: "write", "read", "remove".
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is nothing of this name.
-    #[error("no such run or checkpoint: {}", .0.display())]
-    Missing(PathBuf),
-    /// Something is there, but it is not a run.
-    #[error("{} is not a run: {why}", path.display())]
-    NotARun {
-        /// What was given.
-        path: PathBuf,
-        /// What it lacks.
-        why: String,
-    },
-    /// Two trainings of one run would write over each other.
-    #[error("{} is being trained by another process", .0.display())]
-    Busy(PathBuf),
-    /// A run that was stopped before its first checkpoint.
-    #[error("{} has no checkpoint yet: nothing matches checkpoints/step-*", .0.display())]
-    NoCheckpoint(PathBuf),
-    /// An experiment's name that would not do as a folder's.
-    #[error("experiment name `{0}`; expected letters, digits, `-`, `_` and `.`, the first one a letter or digit")]
-    Name(String),
-}
-
-impl FolderError {
-    /// For `map_err`: names what was being done, and to which path.
-    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { doing, path: path.to_path_buf(), source }
-    }
-}
+use crate::atomic::{entries, remove_dir_atomic, remove_leftovers};
+use crate::error::FolderError;
 
 /// One whole checkpoint: they appear by renaming, so one that is there is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,7 +181,7 @@ fn step_name(step: u64) -> String {
 }
 
 /// The step of a checkpoint's folder, by its name.
-pub(crate) fn step_of(path: &Path) -> Option<u64> {
+pub fn step_of(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
 }
 
@@ -267,21 +222,12 @@ fn find_run(path: &Path) -> Result<(RunFolder, Option<Checkpoint>), FolderError>
     }
 }
 
-/// What a folder holds; nothing where there is no such folder.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .map_err(FolderError::io("read", folder))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::atomic::{write_atomic, write_dir_atomic};
 
     fn run() -> (tempfile::TempDir, RunFolder) {
         let root = tempfile::tempdir().unwrap();

@@ -8,8 +8,10 @@ use std::time::Instant;
 use serde::{Serialize, Serializer};
 use tensorboard_proto::summary::Summary_Value;
 
-use crate::film::{Picture, PictureError, gif};
-use crate::run_folder::{FolderError, write_atomic_with};
+use crate::atomic::write_atomic_with;
+use crate::error::FolderError;
+use crate::film::gif;
+use crate::picture::{Picture, PictureError};
 use crate::tensorboard::{self, Events};
 
 /// What stops a run's tracking.
@@ -225,7 +227,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::film::{GROUND, WARM};
+    use crate::picture::{GROUND, WARM};
 
     fn quiet(_: &str) {}
 
