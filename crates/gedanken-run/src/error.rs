@@ -3,28 +3,28 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with a run's folder.
+/// Why a run's folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The file system said no.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// What was tried: "write", "read", "remove".
+        /// The verb: "write", "read", "remove".
         doing: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is nothing of this name.
+    /// Nothing of this name exists.
     #[error("no such run or checkpoint: {}", .0.display())]
     Missing(PathBuf),
     /// Something is there, but it is not a run.
     #[error("{} is not a run: {why}", path.display())]
     NotARun {
-        /// What was given.
+        /// The given path.
         path: PathBuf,
-        /// What it lacks.
+        /// The thing it lacks.
         why: String,
     },
     /// Two trainings of one run would write over each other.
@@ -33,13 +33,13 @@ pub enum FolderError {
     /// A run that was stopped before its first checkpoint.
     #[error("{} has no checkpoint yet: nothing matches checkpoints/step-*", .0.display())]
     NoCheckpoint(PathBuf),
-    /// An experiment's name that would not do as a folder's.
+    /// The experiment's name does not do as a folder's.
     #[error("experiment name `{0}`; expected letters, digits, `-`, `_` and `.`, the first one a letter or digit")]
     Name(String),
 }
 
 impl FolderError {
-    /// For `map_err`: names what was being done, and to which path.
+    /// For `map_err`: the verb and the path of an [`io::Error`].
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_path_buf(), source }
     }

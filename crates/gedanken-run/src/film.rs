@@ -3,8 +3,9 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use image::buffer::ConvertBuffer;
 use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, Frame, Rgba, RgbaImage};
+use image::{Delay, Frame};
 
 use crate::atomic::write_atomic;
 use crate::picture::{COOL, GREEN, GROUND, INK, Picture, PictureError};
@@ -32,31 +33,32 @@ pub fn scene(seen: &Picture, goal: &Picture, paths: &[Vec<(f32, f32)>], factor: 
 ///
 /// GIF counts time in hundredths of a second, and what is shorter than two of them browsers show slowly: `fps` above 50
 /// is 50. A frame of 256 colours or fewer keeps them exactly.
+///
+/// # Errors
+/// [`PictureError::Frames`]: no frame, or frames of several sizes.
 pub fn gif(frames: &[Picture], fps: f32) -> Result<Vec<u8>, PictureError> {
     let first = frames.first().ok_or_else(|| PictureError::Frames("no frame".to_string()))?;
-    if let Some(other) = frames.iter().find(|f| (f.width, f.height) != (first.width, first.height)) {
-        let sizes = format!("{} x {} and {} x {}", first.width, first.height, other.width, other.height);
-        return Err(PictureError::Frames(sizes));
+    if let Some(other) = frames.iter().find(|frame| frame.size() != first.size()) {
+        let ((width, height), (wide, high)) = (first.size(), other.size());
+        return Err(PictureError::Frames(format!("{width} x {height} and {wide} x {high}")));
     }
     let hundredths = if fps > 0.0 { (100.0 / fps).round().clamp(2.0, 60_000.0) as u32 } else { 100 };
+    let delay = Delay::from_numer_denom_ms(10 * hundredths, 1);
     let mut bytes = Cursor::new(Vec::new());
-    {
-        let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
-        encoder.set_repeat(Repeat::Infinite).map_err(first.encode_error())?;
-        for frame in frames {
-            let pixel = |x: u32, y: u32| {
-                let [r, g, b] = frame.get(x as usize, y as usize);
-                Rgba([r, g, b, 255])
-            };
-            let picture = RgbaImage::from_fn(frame.width as u32, frame.height as u32, pixel);
-            let frame = Frame::from_parts(picture, 0, 0, Delay::from_numer_denom_ms(10 * hundredths, 1));
-            encoder.encode_frame(frame).map_err(first.encode_error())?;
-        }
+    let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
+    encoder.set_repeat(Repeat::Infinite).map_err(first.encode_error())?;
+    for frame in frames {
+        let frame = Frame::from_parts(frame.0.convert(), 0, 0, delay);
+        encoder.encode_frame(frame).map_err(first.encode_error())?;
     }
+    drop(encoder);
     Ok(bytes.into_inner())
 }
 
 /// [`gif`], written whole or not at all.
+///
+/// # Errors
+/// As [`gif`], and [`PictureError::Folder`].
 pub fn save_gif(frames: &[Picture], path: &Path, fps: f32) -> Result<(), PictureError> {
     Ok(write_atomic(path, &gif(frames, fps)?)?)
 }
@@ -80,8 +82,7 @@ mod tests {
         assert_eq!(read.len(), 5);
         for (read, frame) in read.iter().zip(&frames) {
             assert_eq!(read.delay().numer_denom_ms(), (50, 1));
-            let rgb: Vec<u8> = read.buffer().pixels().flat_map(|p| [p[0], p[1], p[2]]).collect();
-            assert!(rgb == frame.rgb, "256 colours or fewer are exact");
+            assert!(read.buffer().convert() == frame.0, "256 colours or fewer are exact");
         }
         assert!(gif(&[], 10.0).is_err() && gif(&[seen.clone(), seen.upscale(2)], 10.0).is_err());
         assert!(gif(&[seen], f32::NAN).is_ok());

@@ -1,4 +1,4 @@
-//! The paper of every run: its folder, its metrics, TensorBoard, pictures, films, charts, and how far it is.
+#![doc = include_str!("../README.md")]
 
 mod atomic;
 mod error;
@@ -13,8 +13,8 @@ mod tracker;
 pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
-pub use folder::{Checkpoint, RunFolder, step_of, timestamp};
+pub use folder::{Checkpoint, RunFolder, step_of};
 pub use picture::{Picture, PictureError};
 pub use plot::Plot;
-pub use progress::{Progress, duration, say};
+pub use progress::{ProgressBar, say};
 pub use tracker::{TrackError, Tracker};

@@ -4,11 +4,11 @@
 //! 0) to (1, 1), its centre is (0.5, 0.5). So a point of an observation is, after [`Picture::upscale`], `factor` times
 //! itself.
 
+use std::io::Cursor;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageError};
+use image::{ImageError, ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::atomic::write_atomic;
 use crate::error::FolderError;
@@ -24,10 +24,10 @@ pub const INK: Colour = [47, 55, 72];
 pub const WARM: Colour = [226, 84, 44];
 /// The way it went.
 pub const COOL: Colour = [38, 110, 182];
-/// What was imagined, and goals.
+/// The imagined, and goals.
 pub const GREEN: Colour = [34, 146, 106];
 
-/// What can go wrong with a picture.
+/// Why a picture could not be made or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// It could not be encoded.
@@ -37,7 +37,7 @@ pub enum PictureError {
         width: usize,
         /// Pixels down.
         height: usize,
-        /// What the encoder said.
+        /// The encoder's error.
         source: ImageError,
     },
     /// A film has at least one frame, and all of one size.
@@ -50,19 +50,12 @@ pub enum PictureError {
 
 /// A picture in colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels across.
-    pub width: usize,
-    /// Pixels down.
-    pub height: usize,
-    /// Red, green and blue of each pixel, row after row: `[height, width, 3]`.
-    pub rgb: Vec<u8>,
-}
+pub struct Picture(pub RgbImage);
 
 impl Picture {
-    /// A picture of one colour.
+    /// A picture of one colour, `width` x `height` pixels.
     pub fn new(width: usize, height: usize, colour: Colour) -> Self {
-        Self { width, height, rgb: colour.repeat(width * height) }
+        Self(RgbImage::from_pixel(width as u32, height as u32, Rgb(colour)))
     }
 
     /// An observation, u8 `[channels, height, width]`, as a picture of `width` x `height`.
@@ -71,7 +64,7 @@ impl Picture {
     /// three and more, the first three are red, green and blue.
     ///
     /// # Panics
-    /// Where `pixels` is not of that shape, or there is no channel.
+    /// `pixels` is not of that shape, or there is no channel.
     pub fn from_observation(pixels: &[u8], channels: usize, height: usize, width: usize) -> Self {
         let size = height * width;
         assert!(
@@ -79,13 +72,20 @@ impl Picture {
             "{} pixels; expected [{channels}, {height}, {width}]",
             pixels.len()
         );
-        let at = |channel: usize, i: usize| pixels[channel * size + i];
-        let colour = |i: usize| match channels {
-            1 => [at(0, i); 3],
-            2 => blend(blend(GROUND, INK, at(1, i) as f32 / 255.0), WARM, at(0, i) as f32 / 255.0),
-            _ => [at(0, i), at(1, i), at(2, i)],
+        let colour = |x: u32, y: u32| {
+            let at = |channel: usize| pixels[channel * size + y as usize * width + x as usize];
+            Rgb(match channels {
+                1 => [at(0); 3],
+                2 => blend(blend(GROUND, INK, f32::from(at(1)) / 255.0), WARM, f32::from(at(0)) / 255.0),
+                _ => [at(0), at(1), at(2)],
+            })
         };
-        Self { width, height, rgb: (0..size).flat_map(colour).collect() }
+        Self(RgbImage::from_fn(width as u32, height as u32, colour))
+    }
+
+    /// Pixels across and down.
+    pub fn size(&self) -> (usize, usize) {
+        (self.0.width() as usize, self.0.height() as usize)
     }
 
     /// The colour of the pixel in column `x` and row `y`.
@@ -93,43 +93,39 @@ impl Picture {
     /// # Panics
     /// Outside the picture.
     pub fn get(&self, x: usize, y: usize) -> Colour {
-        assert!(x < self.width && y < self.height, "pixel ({x}, {y}) of a picture of {} x {}", self.width, self.height);
-        let at = 3 * (y * self.width + x);
-        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
+        self.0.get_pixel(x as u32, y as u32).0
     }
 
     /// Every pixel as a square of `factor` x `factor`.
     pub fn upscale(&self, factor: usize) -> Self {
-        let mut rgb = Vec::with_capacity(self.rgb.len() * factor * factor);
-        for y in 0..self.height {
-            let row: Vec<u8> = (0..self.width).flat_map(|x| self.get(x, y).repeat(factor)).collect();
-            (0..factor).for_each(|_| rgb.extend_from_slice(&row));
-        }
-        Self { width: self.width * factor, height: self.height * factor, rgb }
+        let (factor, (width, height)) = (factor as u32, self.0.dimensions());
+        Self(RgbImage::from_fn(width * factor, height * factor, |x, y| *self.0.get_pixel(x / factor, y / factor)))
     }
 
     /// Pictures from left to right with `gap` pixels of `colour` between them; lower ones are centred.
     pub fn beside(pictures: &[Self], gap: usize, colour: Colour) -> Self {
-        let width = pictures.iter().map(|p| p.width).sum::<usize>() + gap * pictures.len().saturating_sub(1);
-        let mut whole = Self::new(width, pictures.iter().map(|p| p.height).max().unwrap_or(0), colour);
+        let sizes = || pictures.iter().map(Self::size);
+        let width = sizes().map(|size| size.0).sum::<usize>() + gap * pictures.len().saturating_sub(1);
+        let mut whole = Self::new(width, sizes().map(|size| size.1).max().unwrap_or(0), colour);
         let mut left = 0;
         for picture in pictures {
-            whole.paste(picture, left, (whole.height - picture.height) / 2);
-            left += picture.width + gap;
+            whole.paste(picture, left, (whole.size().1 - picture.size().1) / 2);
+            left += picture.size().0 + gap;
         }
         whole
     }
 
     /// The picture in a frame of `thickness` pixels, which makes it that much larger on every side.
     pub fn border(&self, thickness: usize, colour: Colour) -> Self {
-        let mut framed = Self::new(self.width + 2 * thickness, self.height + 2 * thickness, colour);
+        let (width, height) = self.size();
+        let mut framed = Self::new(width + 2 * thickness, height + 2 * thickness, colour);
         framed.paste(self, thickness, thickness);
         framed
     }
 
     /// A line through `points`, `thickness` pixels wide, with round ends; `alpha` from 0, unseen, to 1, opaque.
     pub fn polyline(&mut self, points: &[(f32, f32)], thickness: f32, colour: Colour, alpha: f32) {
-        let mut mask = vec![0.0; self.width * self.height];
+        let mut mask = self.mask();
         for pair in points.windows(2) {
             let (from, to) = (pair[0], pair[1]);
             self.cover(&mut mask, &[from, to], thickness / 2.0, |p| distance_to_segment(p, from, to) - thickness / 2.0);
@@ -139,41 +135,37 @@ impl Picture {
 
     /// A disc at each of `points`.
     pub fn points(&mut self, points: &[(f32, f32)], radius: f32, colour: Colour, alpha: f32) {
-        let mut mask = vec![0.0; self.width * self.height];
+        let mut mask = self.mask();
         for &at in points {
             self.cover(&mut mask, &[at], radius, |p| (p.0 - at.0).hypot(p.1 - at.1) - radius);
         }
         self.tint(&mask, colour, alpha);
     }
 
-    /// A circle of a line `thickness` pixels wide around `at`.
-    pub fn ring(&mut self, at: (f32, f32), radius: f32, thickness: f32, colour: Colour, alpha: f32) {
-        let mut mask = vec![0.0; self.width * self.height];
-        self.cover(&mut mask, &[at], radius + thickness / 2.0, |p| {
-            ((p.0 - at.0).hypot(p.1 - at.1) - radius).abs() - thickness / 2.0
-        });
-        self.tint(&mask, colour, alpha);
-    }
-
     /// Encoded as PNG.
+    ///
+    /// # Errors
+    /// [`PictureError::Encode`]: a picture of no pixels.
     pub fn png(&self) -> Result<Vec<u8>, PictureError> {
-        let mut bytes = Vec::new();
-        PngEncoder::new(&mut bytes)
-            .write_image(&self.rgb, self.width as u32, self.height as u32, ExtendedColorType::Rgb8)
-            .map_err(self.encode_error())?;
-        Ok(bytes)
+        let mut bytes = Cursor::new(Vec::new());
+        self.0.write_to(&mut bytes, ImageFormat::Png).map_err(self.encode_error())?;
+        Ok(bytes.into_inner())
     }
 
     /// Written as PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`Picture::png`], and [`PictureError::Folder`].
     pub fn save_png(&self, path: &Path) -> Result<(), PictureError> {
         Ok(write_atomic(path, &self.png()?)?)
     }
 
     fn paste(&mut self, picture: &Self, left: usize, top: usize) {
-        for y in 0..picture.height {
-            let (from, to) = (3 * y * picture.width, 3 * ((top + y) * self.width + left));
-            self.rgb[to..to + 3 * picture.width].copy_from_slice(&picture.rgb[from..from + 3 * picture.width]);
-        }
+        imageops::replace(&mut self.0, &picture.0, left as i64, top as i64);
+    }
+
+    fn mask(&self) -> Vec<f32> {
+        vec![0.0; self.0.pixels().len()]
     }
 
     /// Raises `mask` to how much of each pixel a shape covers, given its signed distance, within `reach` of `points`.
@@ -181,25 +173,24 @@ impl Picture {
         if points.iter().any(|p| !p.0.is_finite() || !p.1.is_finite()) {
             return;
         }
-        for y in span(points.iter().map(|p| p.1), reach, self.height) {
-            for x in span(points.iter().map(|p| p.0), reach, self.width) {
+        let (width, height) = self.size();
+        for y in span(points.iter().map(|p| p.1), reach, height) {
+            for x in span(points.iter().map(|p| p.0), reach, width) {
                 let covered = (0.5 - distance((x as f32 + 0.5, y as f32 + 0.5))).clamp(0.0, 1.0);
-                let pixel = &mut mask[y * self.width + x];
+                let pixel = &mut mask[y * width + x];
                 *pixel = pixel.max(covered);
             }
         }
     }
 
     fn tint(&mut self, mask: &[f32], colour: Colour, alpha: f32) {
-        for (pixel, &covered) in self.rgb.chunks_exact_mut(3).zip(mask) {
-            if covered > 0.0 {
-                pixel.copy_from_slice(&blend([pixel[0], pixel[1], pixel[2]], colour, covered * alpha.clamp(0.0, 1.0)));
-            }
+        for (pixel, &covered) in self.0.pixels_mut().zip(mask).filter(|(_, covered)| **covered > 0.0) {
+            pixel.0 = blend(pixel.0, colour, covered * alpha.clamp(0.0, 1.0));
         }
     }
 
     pub(crate) fn encode_error(&self) -> impl Fn(ImageError) -> PictureError {
-        let (width, height) = (self.width, self.height);
+        let (width, height) = self.size();
         move |source| PictureError::Encode { width, height, source }
     }
 }
@@ -233,7 +224,7 @@ mod tests {
     #[test]
     fn observations_of_any_number_of_channels_become_pictures() {
         let grey = Picture::from_observation(&[0, 100, 200, 255, 7, 8], 1, 2, 3);
-        assert_eq!((grey.width, grey.height, grey.get(1, 0), grey.get(2, 1)), (3, 2, [100; 3], [8; 3]));
+        assert_eq!((grey.size(), grey.get(1, 0), grey.get(2, 1)), ((3, 2), [100; 3], [8; 3]));
         let rooms = Picture::from_observation(&[0, 0, 255, 255, 0, 255, 0, 255], 2, 1, 4);
         assert_eq!([0, 1, 2, 3].map(|x| rooms.get(x, 0)), [GROUND, INK, WARM, WARM]);
         let rgb = Picture::from_observation(&[1, 2, 3, 4, 5, 6], 3, 1, 2);
@@ -245,20 +236,20 @@ mod tests {
         let mut picture = Picture::new(3, 2, GROUND);
         picture.points(&[(2.5, 0.5)], 0.4, WARM, 1.0);
         let large = picture.upscale(4);
-        assert_eq!((large.width, large.height), (12, 8));
+        assert_eq!(large.size(), (12, 8));
         assert!(
             (0..4).all(|i| large.get(8 + i, i) == picture.get(2, 0))
                 && large.get(7, 0) == GROUND
                 && large.get(8, 4) == GROUND
         );
         let both = Picture::beside(&[large.clone(), Picture::new(2, 2, INK)], 5, COOL);
-        assert_eq!((both.width, both.height), (19, 8));
+        assert_eq!(both.size(), (19, 8));
         assert_eq!(
             [(0, 0), (12, 3), (17, 2), (17, 3), (18, 4), (18, 5)].map(|(x, y)| both.get(x, y)),
             [GROUND, COOL, COOL, INK, INK, COOL]
         );
         let framed = picture.border(2, INK);
-        assert_eq!((framed.width, framed.height, framed.get(1, 1), framed.get(2, 2)), (7, 6, INK, GROUND));
+        assert_eq!((framed.size(), framed.get(1, 1), framed.get(2, 2)), ((7, 6), INK, GROUND));
     }
 
     #[test]
@@ -271,8 +262,6 @@ mod tests {
         picture.polyline(&[(f32::NAN, 1.0), (3.0, 3.0)], 2.0, WARM, 1.0);
         picture.points(&[(1e9, 3.0), (f32::INFINITY, 0.0), (-9.0, -9.0)], 2.0, WARM, 1.0);
         assert_eq!(picture, before, "what is elsewhere or nowhere is not drawn");
-        picture.ring((5.0, 5.0), 4.0, 1.0, WARM, 1.0);
-        assert!(picture.get(8, 4) != before.get(8, 4) && picture.get(5, 5) == before.get(5, 5));
     }
 
     #[test]
@@ -282,6 +271,6 @@ mod tests {
         let path = folder.path().join("picture.png");
         picture.save_png(&path).unwrap();
         let read = image::open(&path).unwrap().into_rgb8();
-        assert_eq!((read.width(), read.height(), read.as_raw()), (5, 4, &picture.rgb));
+        assert_eq!((read.dimensions(), read), ((5, 4), picture.0));
     }
 }

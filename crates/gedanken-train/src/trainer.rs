@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use gedanken_data::Prefetch;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_regularizer::Collapse;
-use gedanken_run::{Progress, RunFolder, Tracker};
+use gedanken_run::{ProgressBar, RunFolder, Tracker};
 
 use crate::checkpoint;
 use crate::clock::{Clock, Part};
@@ -109,7 +109,7 @@ impl Trainer {
         data: &mut Prefetch,
         evaluator: &mut dyn Evaluate,
         tracker: &mut Tracker,
-        progress: &Progress,
+        progress: &ProgressBar,
         stop: &Arc<AtomicBool>,
     ) -> Result<End, TrainError> {
         let mut clock = Clock::default();

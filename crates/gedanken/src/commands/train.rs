@@ -9,7 +9,7 @@ use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::TrainingEvaluation;
-use gedanken_run::{Progress, RunFolder, Tracker, say, write_atomic};
+use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
 use gedanken_train::{End, Trainer};
 
 use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read, same_model};
@@ -79,7 +79,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
             change(&folder, &experiment, trainer.step(), registry)?;
         }
     }
-    let progress = Progress::new(experiment.train.steps, trainer.step());
+    let progress = ProgressBar::new(experiment.train.steps, trainer.step());
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
     let mut tracker = match trainer.step() {
