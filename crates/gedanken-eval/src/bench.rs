@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Instant;
 
 use gedanken_planner::{Kind, PlannerConfig, Returned};
+use gedanken_run::{Picture, Plot};
 use serde::Serialize;
 
-use crate::plot::Plot;
 use crate::{CostRule, EvalError, LabelCost, Labels, Planning, Row, Setup, Thinker, TrueWorld};
 
 /// What is compared, and on what.
@@ -184,7 +184,7 @@ pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) 
 
 impl Standings {
     /// Success against model evaluations of a plan.
-    pub fn plot(&self) -> gedanken_train::film::Picture {
+    pub fn plot(&self) -> Picture {
         let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
         for row in &self.rows {
             let point = (row.evaluations_per_plan, row.row.success);

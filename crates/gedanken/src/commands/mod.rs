@@ -16,9 +16,8 @@ use gedanken_env::{Env, Registry};
 use gedanken_eval::{Protocol, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig};
 use gedanken_nn::Precision;
+use gedanken_run::{FolderError, check_writable, say, write_atomic};
 use gedanken_train::measure;
-use gedanken_train::progress::say;
-use gedanken_train::run_folder::{FolderError, check_writable, write_atomic};
 
 use crate::config::{EnvOverrides, load_with_env, schema, splice_env, to_toml};
 use crate::device::{self, Chosen};
