@@ -30,9 +30,13 @@ pub enum Baseline {
 }
 
 impl Baseline {
-    /// Whether it can only run where the environment knows its true cost-to-go.
-    fn needs_true_cost(self) -> bool {
-        matches!(self, Self::Simulator(Measure::True) | Self::ModelTrueCost)
+    /// The cost of labels that the environment must know.
+    fn cost(self) -> Option<Measure> {
+        match self {
+            Self::Simulator(measure) => Some(measure),
+            Self::ModelTrueCost => Some(Measure::True),
+            _ => None,
+        }
     }
 
     /// Whether it only tells something about tasks that were recorded.
@@ -81,8 +85,9 @@ impl<'a> Setup<'a> {
     /// The first `count` tasks of the protocol.
     ///
     /// # Errors
-    /// What [`Tasks::recorded`] says, or recorded tasks without a source.
+    /// What [`Tasks::recorded`] says, recorded tasks without a source, or an environment without a task.
     pub fn tasks(&self, count: usize) -> Result<Tasks<'a>, EvalError> {
+        self.env.spec().require_task()?;
         match (self.config.tasks_from, self.source) {
             (TasksFrom::Reset, _) => {
                 let tasks = Tasks::of(self.env, self.config, count);
@@ -112,7 +117,10 @@ impl<'a> Setup<'a> {
                 ObjectiveKind::Latent => latent(Norm::L2),
                 ObjectiveKind::LatentL1 => latent(Norm::L1),
                 ObjectiveKind::LatentCosine => latent(Norm::Cosine),
-                ObjectiveKind::Probe => Box::new(ProbeDistance { model: self.model, felt: false }),
+                ObjectiveKind::Probe => {
+                    self.env.spec().require_labels()?;
+                    Box::new(ProbeDistance { model: self.model, felt: false })
+                }
                 ObjectiveKind::Proprioception if self.model.spaces().proprioception.is_empty() => {
                     let why =
                         "plans are to go by proprioception, but the model was trained without (proprioception.labels)";
@@ -188,8 +196,22 @@ impl<'a> Setup<'a> {
     }
 
     /// The radius of success.
-    pub fn radius(&self) -> f64 {
-        self.config.radius.unwrap_or_else(|| self.env.success_radius())
+    ///
+    /// # Errors
+    /// An environment without a task.
+    pub fn radius(&self) -> Result<f64, EvalError> {
+        Ok(self.config.radius.unwrap_or(self.env.spec().require_task()?.radius))
+    }
+
+    /// Whether the environment knows a cost of its labels.
+    pub(crate) fn knows(&self, measure: Measure) -> bool {
+        let mut labels = vec![0.0; self.env.spec().label_len()];
+        self.env.labels(&mut labels);
+        let cost = match measure {
+            Measure::Plain => self.env.plain_distance(&labels, &labels),
+            Measure::True => self.env.cost_to_go(&labels, &labels),
+        };
+        !labels.is_empty() && cost.is_some()
     }
 }
 
@@ -217,14 +239,14 @@ pub fn evaluate(
             spec.action.len()
         )));
     }
-    let tasks = setup.tasks(tasks)?;
+    let (tasks, radius) = (setup.tasks(tasks)?, setup.radius()?);
     let (frameskip, recorded) = (setup.frameskip(), tasks.pieces().is_some());
     let mut rows = Vec::new();
     let mut row = |name: &str, about: &str, driver: &Driver<'_>| {
         say(name);
         let start = Instant::now();
         let episodes = tasks.run(driver, &mut |_, _, _| {})?;
-        rows.push(Row::of(name, about, &episodes, setup.config.rule, setup.radius(), start.elapsed().as_secs_f64()));
+        rows.push(Row::of(name, about, &episodes, setup.config.rule, radius, start.elapsed().as_secs_f64()));
         Ok::<(), EvalError>(())
     };
     let (world, planner, arrived) = (setup.world(), setup.planner, setup.config.arrived);
@@ -241,11 +263,9 @@ pub fn evaluate(
     let sampling = planner.without_gradient();
     let who = if sampling == *planner { "the same planner" } else { "CEM in the planner's place" };
     let truly_kept = setup.true_guardrails()?;
-    let mut labels = vec![0.0; spec.label_len()];
-    setup.env.labels(&mut labels);
-    let known = setup.env.cost_to_go(&labels, &labels).is_some();
     let runs = |baseline: &&Baseline| {
-        baselines && (known || !baseline.needs_true_cost()) && (recorded || !baseline.needs_recorded())
+        let known = baseline.cost().is_none_or(|measure| setup.knows(measure));
+        baselines && known && (recorded || !baseline.needs_recorded())
     };
     for baseline in BASELINES.iter().filter(runs) {
         match *baseline {
@@ -296,7 +316,7 @@ pub fn evaluate(
         env: spec.name.clone(),
         step,
         protocol: EvalConfig { tasks: tasks.count, ..setup.config.clone() },
-        radius: setup.radius(),
+        radius,
         planner: planner.clone(),
         frameskip,
         rows,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use gedanken_env::EnvError;
 use gedanken_planner::{Kind, PlannerConfig, Returned};
 use serde::Serialize;
 
@@ -124,6 +125,13 @@ const MOST_FUTURES: usize = 1 << 18;
 /// # Errors
 /// A name that is no planner's, or what an evaluation may say.
 pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
+    if what.simulator && !setup.knows(Measure::Plain) {
+        return Err(EnvError::missing(
+            setup.env.spec(),
+            "plain distance of labels, which plans on the simulator go by",
+        )
+        .into());
+    }
     let known = contenders(setup.planner, 1);
     for name in &what.planners {
         match known.iter().find(|(known, _)| known == name) {
@@ -176,7 +184,7 @@ pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) ->
                 config: config.clone(),
                 first_energy: first.unwrap_or(f64::NAN),
                 evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
-                row: Row::of(name, "", &episodes, setup.config.rule, setup.radius(), seconds),
+                row: Row::of(name, "", &episodes, setup.config.rule, setup.radius()?, seconds),
             });
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use gedanken_env::{Env, Many, OtherRule, Policy, Rng, derive_seed, rng};
+use gedanken_env::{Env, Many, OtherRule, Policy, Rng, Spec, derive_seed, rng};
 use gedanken_planner::{
     Agent, Bounds, Effort, Guardrail, Iteration, Objective, Observations, PlanError, PlannerConfig, World,
 };
@@ -301,29 +301,24 @@ impl Episodes {
 
 /// What an agent sees in every one of these environments.
 pub(crate) fn observe_all(envs: &[Box<dyn Env>]) -> Observations {
-    let many = Many::new(envs.iter().map(|env| env.boxed_clone()).collect());
-    observe(&many, &(0..envs.len()).collect::<Vec<_>>(), false)
+    look(&envs.iter().collect(), false)
 }
 
 /// What the agents of some tasks see now, or would see at their goals.
 pub(crate) fn observe(many: &Many, tasks: &[usize], goal: bool) -> Observations {
-    let spec = many.envs()[0].spec();
-    let (picture, row) = (spec.observation.len(), spec.label_len());
-    let mut seen = Observations {
-        rows: tasks.len(),
-        pixels: vec![0; tasks.len() * picture],
-        labels: vec![0.0; tasks.len() * row],
-    };
-    for (i, &task) in tasks.iter().enumerate() {
-        let env = &many.envs()[task];
-        let (pixels, labels) = (&mut seen.pixels[i * picture..][..picture], &mut seen.labels[i * row..][..row]);
-        if goal {
-            env.observe_goal(pixels);
-            env.goal_labels(labels);
-        } else {
-            env.observe(pixels);
-            env.labels(labels);
-        }
+    look(&many.only(tasks), goal)
+}
+
+fn look(many: &Many<&(dyn Env + 'static)>, goal: bool) -> Observations {
+    let size = |of: fn(&Spec) -> usize| many.envs().iter().map(|env| of(env.spec())).sum();
+    let (pixels, labels) = (size(|spec| spec.observation.len()), size(Spec::label_len));
+    let mut seen = Observations { rows: many.len(), pixels: vec![0; pixels], labels: vec![0.0; labels] };
+    if goal {
+        many.observe_goal(&mut seen.pixels);
+        many.goal_labels(&mut seen.labels);
+    } else {
+        many.observe(&mut seen.pixels);
+        many.labels(&mut seen.labels);
     }
     seen
 }

@@ -38,7 +38,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
         frameskip: setup.frameskip(),
         arrived: setup.config.arrived,
     });
-    let radius = setup.radius();
+    let radius = setup.radius()?;
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
     let (mut held, mut ways) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
     setup.tasks(tasks.end)?.run(&driver, &mut |step, many, agent| {

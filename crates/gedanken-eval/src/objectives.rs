@@ -108,10 +108,11 @@ impl Objective for LabelCost<'_> {
             let goal = &goals[row * size..][..size];
             let steps = labels[row * horizon * size..].chunks(size);
             for (cost, labels) in costs.iter_mut().zip(steps) {
-                *cost = match self.measure {
-                    Measure::Plain => self.env.plain_distance(labels, goal) as f32,
-                    Measure::True => self.env.cost_to_go(labels, goal).map_or(f32::NAN, |steps| steps as f32),
+                let known = match self.measure {
+                    Measure::Plain => self.env.plain_distance(labels, goal),
+                    Measure::True => self.env.cost_to_go(labels, goal),
                 };
+                *cost = known.map_or(f32::NAN, |known| known as f32);
             }
         });
         Tensor::from_data(TensorData::new(costs, [rows, horizon]), &device)

@@ -135,7 +135,10 @@ impl Evaluate for TrainingEvaluation<'_> {
         if let Some(worthiness) = evaluator.setup(model).worthiness()? {
             numbers.append(&mut worthiness.numbers());
         }
-        let tasks = evaluator.config.tasks_in_training.min(evaluator.config.tasks);
+        let tasks = match evaluator.env.spec().task {
+            Some(_) => evaluator.config.tasks_in_training.min(evaluator.config.tasks),
+            None => 0,
+        };
         let mut line = format!("update {step}: ");
         if tasks > 0 {
             let setup = evaluator.setup(model);

@@ -7,16 +7,16 @@ use gedanken_planner::{Objective, Observations, PlannerConfig, World};
 
 fn two_rooms(rule: &str) -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    let mut options = (entry.defaults)();
+    let mut options = entry.defaults();
     options["rule"] = rule.into();
-    (entry.make)(&options).unwrap()
+    entry.make(&options).unwrap()
 }
 
 fn rate(env: &dyn Env, policy: &str, count: usize) -> f64 {
     let config = EvalConfig::default();
     let tasks = Tasks::of(env, &config, count);
     let episodes = tasks.run(&Driver::Policy(policy), &mut |_, _, _| {}).unwrap();
-    Row::of(policy, "", &episodes, Rule::Final, env.success_radius(), 0.0).success
+    Row::of(policy, "", &episodes, Rule::Final, env.spec().require_task().unwrap().radius, 0.0).success
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn label_costs_are_the_environments() {
         for (task, energy) in energies.into_iter().enumerate() {
             let (a, b) = (&seen.labels[4 * task..][..4], &goals.labels[4 * task..][..4]);
             let expected = match measure {
-                Measure::Plain => env.plain_distance(a, b),
+                Measure::Plain => env.plain_distance(a, b).unwrap(),
                 Measure::True => env.cost_to_go(a, b).unwrap(),
             };
             assert!((f64::from(energy) - expected).abs() < 1e-3);
