@@ -1,7 +1,5 @@
 //! Many environments at once, on all cores.
 
-use std::ops::Deref;
-
 use rayon::prelude::*;
 
 use crate::{Env, Spec};
@@ -14,42 +12,14 @@ const DRAWN: usize = 4;
 /// Environments of one kind that are stepped and looked at together, in parallel.
 ///
 /// Results do not depend on the number of cores. Rows of every buffer are in the order of the environments.
-pub struct Many<E = Box<dyn Env>> {
-    envs: Vec<E>,
+#[derive(Clone, Default)]
+pub struct Many {
+    envs: Vec<Box<dyn Env>>,
 }
 
 impl Many {
-    /// The environments, to reset or set one by one.
-    pub fn envs_mut(&mut self) -> &mut [Box<dyn Env>] {
-        &mut self.envs
-    }
-
-    /// One control step of each: actions f32 `[envs, action]`.
-    ///
-    /// # Panics
-    /// When `actions` has another length.
-    pub fn step(&mut self, actions: &[f32]) {
-        let size = self.row(actions.len(), |spec| spec.action.len());
-        let rows = actions.par_chunks_exact(size);
-        self.envs.par_iter_mut().with_min_len(STEPPED).zip(rows).for_each(|(env, action)| env.step(action));
-    }
-
-    /// Some of them, by their numbers, to look at.
-    pub fn only(&self, numbers: &[usize]) -> Many<&(dyn Env + 'static)> {
-        Many { envs: numbers.iter().map(|&number| self.envs[number].as_ref()).collect() }
-    }
-}
-
-impl<'a> FromIterator<&'a Box<dyn Env>> for Many<&'a (dyn Env + 'static)> {
-    /// Environments to look at.
-    fn from_iter<I: IntoIterator<Item = &'a Box<dyn Env>>>(envs: I) -> Self {
-        Self { envs: envs.into_iter().map(AsRef::as_ref).collect() }
-    }
-}
-
-impl<E: Deref<Target = dyn Env> + Send + Sync> Many<E> {
     /// Takes the environments; they must have the same spaces.
-    pub fn new(envs: Vec<E>) -> Self {
+    pub fn new(envs: Vec<Box<dyn Env>>) -> Self {
         Self { envs }
     }
 
@@ -63,9 +33,29 @@ impl<E: Deref<Target = dyn Env> + Send + Sync> Many<E> {
         self.envs.is_empty()
     }
 
+    /// Copies of some of them, in this order.
+    pub fn select(&self, which: &[usize]) -> Self {
+        Self::new(which.iter().map(|&index| self.envs[index].clone()).collect())
+    }
+
     /// The environments.
-    pub fn envs(&self) -> &[E] {
+    pub fn envs(&self) -> &[Box<dyn Env>] {
         &self.envs
+    }
+
+    /// The environments, to reset or set one by one.
+    pub fn envs_mut(&mut self) -> &mut [Box<dyn Env>] {
+        &mut self.envs
+    }
+
+    /// One control step of each: actions f32 `[envs, action]`.
+    ///
+    /// # Panics
+    /// When `actions` has another length.
+    pub fn step(&mut self, actions: &[f32]) {
+        let size = self.row(actions.len(), |spec| spec.action.len());
+        let rows = actions.par_chunks_exact(size);
+        self.envs.par_iter_mut().with_min_len(STEPPED).zip(rows).for_each(|(env, action)| env.step(action));
     }
 
     /// Writes the observations, u8 `[envs, channels, height, width]`.
@@ -110,7 +100,7 @@ impl<E: Deref<Target = dyn Env> + Send + Sync> Many<E> {
     fn write<T: Send>(&self, out: &mut [T], size: fn(&Spec) -> usize, one: fn(&dyn Env, &mut [T])) {
         let size = self.row(out.len(), size);
         let rows = out.par_chunks_exact_mut(size);
-        self.envs.par_iter().with_min_len(DRAWN).zip(rows).for_each(|(env, row)| one(&**env, row));
+        self.envs.par_iter().with_min_len(DRAWN).zip(rows).for_each(|(env, row)| one(env.as_ref(), row));
     }
 
     /// The length of one environment's row in a buffer of `found` numbers.

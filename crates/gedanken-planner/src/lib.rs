@@ -2,11 +2,11 @@
 //! it, look again, replan.
 //!
 //! ```text
-//! Observations ──World::encode──> start ┐
-//!                                       ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
-//! goal image ────World::encode──> goals ┘       │  ▲
-//!                        candidate actions ─────┘  └───── energies
-//!                               └─World::rollout─> futures ─Objective::energy─┘
+//! latents of the present ── start ┐
+//!                                 ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
+//! latents of the goal ───── goals ┘       │  ▲
+//!                  candidate actions ─────┘  └───── energies
+//!                         └─World::rollout─> futures ─Objective::energy─┘
 //! ```
 //!
 //! A planner sees a model only through [`World`] and what it is after only through [`Objective`], so the same planner runs
@@ -47,4 +47,4 @@ pub use evaluate::chunks;
 pub use guardrail::{ActionLimit, Guardrail};
 pub use objective::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 pub use plan::{Iteration, Planner, Plans, Problem, Warm};
-pub use world::{Observations, Trajectory, World};
+pub use world::{Trajectory, World};

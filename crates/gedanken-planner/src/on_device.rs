@@ -169,16 +169,13 @@ impl Gaussian {
 mod tests {
     use super::*;
     use crate::search::{begin, end, host_rounds};
-    use crate::{Guardrail, Kind, LatentDistance, Objective, Observations, Plans, Problem, Trajectory, World};
+    use crate::{Guardrail, Kind, LatentDistance, Objective, Plans, Problem, Trajectory, World};
     use crate::{cem, icem, mppi, shooting};
 
     /// A point on the plane that actions move.
     struct Plane;
 
     impl World for Plane {
-        fn encode(&self, _: &Observations) -> Tensor<3> {
-            Tensor::zeros([1, 1, 2], &Device::flex())
-        }
         fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
             (latents + actions.cumsum(1)).unsqueeze_dim(2)
         }
