@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use gedanken_env::EnvError;
 use gedanken_planner::{Kind, PlannerConfig, Returned};
 use gedanken_run::{Picture, Plot};
 use serde::Serialize;
@@ -123,6 +124,10 @@ const MOST_FUTURES: usize = 1 << 18;
 /// A name that is no planner's, or what an evaluation may say.
 pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) -> Result<Standings, EvalError> {
     let protocol = setup.protocol;
+    if contest.simulator && !CostRule::Plain.known(protocol.env.as_ref()) {
+        let what = "plain distance of labels, by which plans on the simulator go";
+        return Err(EnvError::missing(protocol.env.spec(), what).into());
+    }
     let known = contenders(&protocol.planner, 1);
     for name in &contest.planners {
         match known.iter().find(|(known, _)| known == name) {
@@ -174,7 +179,7 @@ pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) 
                 config: config.clone(),
                 first_energy: first.unwrap_or(f64::NAN),
                 evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
-                row: Row::of(name, "", &episodes, protocol.config.rule, protocol.radius(), seconds),
+                row: Row::of(name, "", &episodes, protocol.config.rule, protocol.radius()?, seconds),
             });
         }
     }

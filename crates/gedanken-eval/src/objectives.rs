@@ -33,6 +33,8 @@ pub enum ModelPart {
     Proprioception,
     /// The ensemble of predictors.
     Ensemble,
+    /// The probe of labels, where the environment has any.
+    Probe,
 }
 
 /// All objectives, in the order in which they are summed.
@@ -70,7 +72,7 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         about: "Mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for \
                 a result from pixels alone.",
         to_goal: true,
-        needs: None,
+        needs: Some(ModelPart::Probe),
         make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: false })),
     },
     ListedObjective {
@@ -116,6 +118,7 @@ impl ModelPart {
             Self::Distance => model.distance().is_some(),
             Self::Proprioception => !model.spaces().proprioception.is_empty(),
             Self::Ensemble => model.ensemble().is_some(),
+            Self::Probe => model.spaces().labels > 0,
         }
     }
 
@@ -125,6 +128,7 @@ impl ModelPart {
             Self::Distance => "distance.enabled = true",
             Self::Proprioception => "proprioception.labels = [\"…\"]",
             Self::Ensemble => "ensemble.members = 2 or more",
+            Self::Probe => "an environment that has labels",
         }
     }
 }

@@ -141,7 +141,7 @@ impl Recorded {
     fn draw(env: &dyn Env, config: &EvalConfig, task: u64, source: &dyn Source) -> Result<Self, EvalError> {
         let (state, action) = (env.spec().state.len(), env.spec().action.len());
         let offset = config.goal_offset;
-        let radius = config.radius.unwrap_or_else(|| env.success_radius());
+        let radius = config.radius.unwrap_or(env.spec().require_task()?.radius);
         let (mut longest, mut solved, mut forbidden) = (0, 0, 0);
         for attempt in 0..ATTEMPTS {
             let random = |what: u64| derive_seed(config.seed, &[task, RECORDED, attempt, what]);

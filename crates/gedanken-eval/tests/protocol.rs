@@ -9,16 +9,16 @@ use gedanken_planner::{Objective, PlannerConfig, World};
 
 fn two_rooms(rule: &str) -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    let mut options = (entry.defaults)();
+    let mut options = entry.defaults();
     options["rule"] = rule.into();
-    (entry.make)(&options).unwrap()
+    entry.make(&options).unwrap()
 }
 
 fn rate(env: &dyn Env, policy: &str, count: usize) -> f64 {
     let config = EvalConfig::default();
     let tasks = Tasks::of(env, &config, count);
     let episodes = tasks.run(&mut Scripted::new([policy])).unwrap();
-    Row::of(policy, "", &episodes, Rule::Final, env.success_radius(), 0.0).success
+    Row::of(policy, "", &episodes, Rule::Final, env.spec().require_task().unwrap().radius, 0.0).success
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn label_costs_are_the_environments() {
         for (task, energy) in energies.into_iter().enumerate() {
             let (a, b) = (&labels[4 * task..][..4], &goals[4 * task..][..4]);
             let expected = match rule {
-                CostRule::Plain => env.plain_distance(a, b),
+                CostRule::Plain => env.plain_distance(a, b).unwrap(),
                 CostRule::ToGo => env.cost_to_go(a, b).unwrap(),
             };
             assert!((f64::from(energy) - expected).abs() < 1e-3);
