@@ -85,7 +85,7 @@ impl<'a> Tasks<'a> {
             Some(recorded) => recorded[task].env.boxed_clone(),
             None => self.drawn(task as u64),
         };
-        Many::new((0..self.count).map(start).collect())
+        Many::new((0..self.count).into_par_iter().map(start).collect())
     }
 
     /// Checks that all tasks start and end clear of the guardrails.
