@@ -5,15 +5,12 @@ use std::time::Instant;
 use burn::prelude::*;
 
 use crate::error::expect_shape;
-use crate::{
-    Bounds, Guardrail, Objective, Observations, PlanError, Planner, PlannerConfig, Plans, Problem, Warm, World,
-};
+use crate::{Bounds, Guardrail, Objective, Observations, PlanError, Planner, Plans, Problem, Warm, World};
 
 /// Acts in a batch of tasks that run in step.
 pub struct Agent {
-    planner: Box<dyn Planner>,
-    replan_every: usize,
-    warm_start: bool,
+    planner: Planner,
+    bounds: Bounds,
     seeds: Vec<u64>,
     step: u64,
     plans: Option<Plans>,
@@ -44,19 +41,18 @@ impl Effort {
 }
 
 impl Agent {
-    /// An agent for as many tasks as there are `seeds`, at the beginning of their episodes. What it does in a task follows
-    /// from that task and its seed, not from the others.
+    /// An agent for as many tasks as there are `seeds`, at the beginning of their episodes, that acts within `bounds`. What it does in a
+    /// task follows from that task and its seed, not from the others.
     ///
     /// # Errors
-    /// What [`PlannerConfig::init`] says, or no seed.
-    pub fn new(config: &PlannerConfig, bounds: Bounds, seeds: Vec<u64>) -> Result<Self, PlanError> {
+    /// No seed.
+    pub fn new(planner: Planner, bounds: Bounds, seeds: Vec<u64>) -> Result<Self, PlanError> {
         if seeds.is_empty() {
             return Err(PlanError::NoTasks);
         }
         Ok(Agent {
-            planner: config.init(bounds)?,
-            replan_every: config.replan_every,
-            warm_start: config.warm_start,
+            planner,
+            bounds,
             seeds,
             step: 0,
             plans: None,
@@ -69,7 +65,7 @@ impl Agent {
     /// this one included. Only when a new plan is due are the observations looked at.
     ///
     /// # Errors
-    /// What [`Planner::plan`] says, or another number of observations than of tasks.
+    /// See [`Planner::plan`], or another number of observations than of tasks.
     pub fn act(
         &mut self,
         world: &dyn World,
@@ -82,15 +78,17 @@ impl Agent {
         if steps_left == 0 {
             return Err(PlanError::NoSteps);
         }
-        let current = self.plans.as_ref().filter(|plans| self.executed < self.replan_every.min(plans.horizon));
+        let settings = self.planner.settings();
+        let current = self.plans.as_ref().filter(|plans| self.executed < settings.replan_every.min(plans.horizon));
         if current.is_none() {
             let began = Instant::now();
             expect_shape("observations", &[observations.rows], &[self.seeds.len()])?;
-            let warm = self.plans.as_ref().filter(|_| self.warm_start);
+            let warm = self.plans.as_ref().filter(|_| settings.warm_start);
             let plans = self.planner.plan(&Problem {
                 world,
                 objective,
                 guardrails,
+                bounds: &self.bounds,
                 start: world.encode(observations),
                 goals: goals.clone(),
                 steps_left,

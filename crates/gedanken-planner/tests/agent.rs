@@ -5,8 +5,17 @@ mod toy;
 use std::sync::Mutex;
 
 use burn::prelude::*;
-use gedanken_planner::{Agent, LatentDistance, Observations, PlanError, PlannerConfig, World};
-use toy::{Plane, plane_bounds, points};
+use gedanken_planner::{Agent, LatentDistance, Observations, PlanError, Planner, PlannerConfig, World, strategies};
+use serde_json::json;
+use toy::{Plane, plane_bounds, points, set};
+
+fn cem(keys: serde_json::Value) -> PlannerConfig {
+    set(&PlannerConfig::default(), keys)
+}
+
+fn init(config: &PlannerConfig) -> Planner {
+    config.init(&strategies()).unwrap()
+}
 
 /// The plane, noting what is asked of it.
 #[derive(Default)]
@@ -36,7 +45,7 @@ fn run(
     steps: usize,
     world: &dyn World,
 ) -> (Agent, Vec<f32>) {
-    let mut agent = Agent::new(config, plane_bounds(), seeds.to_vec()).unwrap();
+    let mut agent = Agent::new(init(config), plane_bounds(), seeds.to_vec()).unwrap();
     let mut at = at.to_vec();
     for step in 0..steps {
         let seen = Observations { rows: seeds.len(), pixels: Vec::new(), labels: at.clone() };
@@ -58,7 +67,7 @@ fn the_agent_arrives_at_every_goal() {
 
 #[test]
 fn what_it_does_in_a_task_does_not_depend_on_the_others() {
-    let config = PlannerConfig { horizon: 6, replan_every: 2, ..PlannerConfig::default() };
+    let config = cem(json!({ "horizon": 6, "replan_every": 2 }));
     let (_, together) = run(&config, &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 7, &Plane);
     let (_, alone) = run(&config, &[2], &[5.0, 5.0], &[0.0, 1.0], 7, &Plane);
     assert_eq!(alone, together[2..]);
@@ -66,12 +75,12 @@ fn what_it_does_in_a_task_does_not_depend_on_the_others() {
 
 #[test]
 fn a_task_goes_on_as_before_when_others_have_ended() {
-    let (config, goals) = (PlannerConfig { replan_every: 2, ..PlannerConfig::default() }, [6.0, 8.0, 0.0, 1.0]);
+    let (config, goals) = (cem(json!({ "replan_every": 2 })), [6.0, 8.0, 0.0, 1.0]);
     let act = |agent: &mut Agent, goals: &[f32], step: usize| {
         let seen = Observations { rows: goals.len() / 2, pixels: Vec::new(), labels: vec![5.0; goals.len()] };
         agent.act(&Plane, &LatentDistance::default(), &[], &seen, &points(goals), 9 - step).unwrap()
     };
-    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(&config, plane_bounds(), vec![1, 2]).unwrap());
+    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(init(&config), plane_bounds(), vec![1, 2]).unwrap());
     assert_eq!(act(&mut both, &goals, 0), act(&mut fewer, &goals, 0));
     fewer.retain(&[false, true]);
     for step in 1..6 {
@@ -81,7 +90,7 @@ fn a_task_goes_on_as_before_when_others_have_ended() {
 
 #[test]
 fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
-    let config = PlannerConfig { horizon: 4, replan_every: 2, iterations: 1, ..PlannerConfig::default() };
+    let config = cem(json!({ "horizon": 4, "replan_every": 2, "iterations": 1 }));
     let world = Watched::default();
     let (agent, _) = run(&config, &[1], &[0.0, 0.0], &[3.0, 0.0], 7, &world);
     assert_eq!(world.encoded.lock().unwrap().len(), 4);
@@ -94,17 +103,9 @@ fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
 #[test]
 fn a_warm_start_goes_on_with_the_plan_and_a_cold_one_forgets_it() {
     // A single round of a few small samples cannot find the way in one plan: it has to be improved from plan to plan.
-    let config = PlannerConfig {
-        horizon: 8,
-        replan_every: 1,
-        iterations: 1,
-        samples: 16,
-        init_std: 0.3,
-        smoothness: 0.8,
-        ..PlannerConfig::default()
-    };
-    let distance = |warm_start| {
-        let config = PlannerConfig { warm_start, ..config.clone() };
+    let keys = json!({ "horizon": 8, "replan_every": 1, "iterations": 1, "samples": 16, "init_std": 0.3, "smoothness": 0.8 });
+    let distance = |warm_start: bool| {
+        let config = set(&cem(keys.clone()), json!({ "warm_start": warm_start }));
         let (_, end) = run(&config, &[1], &[0.0, 0.0], &[30.0, 0.0], 30, &Plane);
         (end[0] - 30.0).hypot(end[1])
     };
@@ -114,8 +115,8 @@ fn a_warm_start_goes_on_with_the_plan_and_a_cold_one_forgets_it() {
 #[test]
 fn no_task_no_step_and_a_wrong_number_of_observations_are_errors() {
     let config = PlannerConfig::default();
-    assert_eq!(Agent::new(&config, plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
-    let mut agent = Agent::new(&config, plane_bounds(), vec![1]).unwrap();
+    assert_eq!(Agent::new(init(&config), plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
+    let mut agent = Agent::new(init(&config), plane_bounds(), vec![1]).unwrap();
     let goals = points(&[0.0, 0.0]);
     let seen = Observations { rows: 2, pixels: Vec::new(), labels: vec![0.0; 4] };
     let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &[], &seen, &goals, steps);
