@@ -10,8 +10,15 @@ const MIN_PER_TASK: usize = 16;
 /// Environments of one kind that are stepped and looked at together, in parallel.
 ///
 /// What comes out does not depend on the number of cores. Rows of every buffer are in the order of the environments.
+#[derive(Default)]
 pub struct Many {
     envs: Vec<Box<dyn Env>>,
+}
+
+impl Clone for Many {
+    fn clone(&self) -> Self {
+        Self::new(self.envs.iter().map(|env| env.boxed_clone()).collect())
+    }
 }
 
 impl Many {
@@ -28,6 +35,11 @@ impl Many {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.envs.is_empty()
+    }
+
+    /// Copies of some of them, in this order.
+    pub fn select(&self, which: &[usize]) -> Self {
+        Self::new(which.iter().map(|&index| self.envs[index].boxed_clone()).collect())
     }
 
     /// The environments.

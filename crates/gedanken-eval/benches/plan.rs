@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken_planner::{Bounds, Kind, LatentDistance, Objective, Observations, Over, PlannerConfig, Problem, World};
+use gedanken_planner::{Bounds, Kind, LatentDistance, Objective, Over, PlannerConfig, Problem, World};
 use gedanken_predictor::{Gru, GruConfig};
 
 /// The program's.
@@ -25,10 +25,6 @@ fn wave<const D: usize>(shape: [usize; D], scale: f64, device: &Device) -> Tenso
 struct Imagined(Gru);
 
 impl World for Imagined {
-    fn encode(&self, _: &Observations) -> Tensor<3> {
-        unreachable!("the start is given")
-    }
-
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         let mut latent = latents;
         let steps = (0..actions.dims()[1]).map(|step| {

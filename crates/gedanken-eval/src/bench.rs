@@ -4,16 +4,14 @@ use std::fmt;
 use std::time::Instant;
 
 use gedanken_planner::{Kind, PlannerConfig, Returned};
+use gedanken_run::{Picture, Plot};
 use serde::Serialize;
 
-use crate::baselines::Setup;
-use crate::episodes::{Driver, Thinker};
-use crate::plot::Plot;
-use crate::{EvalError, LabelCost, Labels, Measure, Row, Simulator};
+use crate::{CostRule, EvalError, LabelCost, Labels, Planning, Row, Setup, Thinker, TrueWorld};
 
 /// What is compared, and on what.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct Contest {
     /// Model evaluations that a plan of one task may cost.
     pub budgets: Vec<u64>,
     /// Names of planners, of [`contenders`]; all where empty.
@@ -26,7 +24,7 @@ pub struct Comparison {
 
 /// What one planner reached with one budget.
 #[derive(Clone, Debug, Serialize)]
-pub struct BenchRow {
+pub struct Standing {
     /// The planner.
     pub planner: String,
     /// The budget of a plan.
@@ -44,7 +42,7 @@ pub struct BenchRow {
 
 /// All planners on one checkpoint, under one protocol.
 #[derive(Clone, Debug, Serialize)]
-pub struct Bench {
+pub struct Standings {
     /// The environment.
     pub env: String,
     /// What was planned on: the model or the simulator.
@@ -52,7 +50,7 @@ pub struct Bench {
     /// Tasks of every row.
     pub tasks: usize,
     /// One row for every planner and budget.
-    pub rows: Vec<BenchRow>,
+    pub rows: Vec<Standing>,
 }
 
 /// Every planner at a budget of `evaluations` of a plan: the experiment's horizon, bounds and noise, and the budget shared out as
@@ -123,70 +121,70 @@ const MOST_FUTURES: usize = 1 << 18;
 ///
 /// # Errors
 /// A name that is no planner's, or what an evaluation may say.
-pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
-    let known = contenders(setup.planner, 1);
-    for name in &what.planners {
+pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) -> Result<Standings, EvalError> {
+    let protocol = setup.protocol;
+    let known = contenders(&protocol.planner, 1);
+    for name in &contest.planners {
         match known.iter().find(|(known, _)| known == name) {
             None => {
                 let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
                 return Err(EvalError::Mismatch(format!("no planner `{name}`; there are {}", known.join(", "))));
             }
-            Some((_, config)) if what.simulator && config.needs_gradient() => {
+            Some((_, config)) if contest.simulator && config.needs_gradient() => {
                 let why = "needs a gradient, which the simulator does not have";
                 return Err(EvalError::Mismatch(format!("`{name}` {why}")));
             }
             Some(_) => {}
         }
     }
-    let tasks = setup.tasks(what.tasks)?;
-    let (world, simulator) = (setup.world(), Simulator::new());
-    let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure: Measure::Plain };
+    let tasks = protocol.tasks(contest.tasks)?;
+    let (world, simulator) = (setup.world(), TrueWorld::default());
+    let cost = LabelCost { env: protocol.env.as_ref(), labels: Labels::Simulated, rule: CostRule::Plain };
     let objective = setup.objective()?;
-    let kept = if what.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
+    let kept = if contest.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
     let mut rows = Vec::new();
-    for &budget in &what.budgets {
-        for (name, config) in contenders(setup.planner, budget) {
-            let left_out = !what.planners.is_empty() && what.planners.iter().all(|planner| planner != name);
-            if left_out || (what.simulator && config.needs_gradient()) {
+    for &budget in &contest.budgets {
+        for (name, config) in contenders(&protocol.planner, budget) {
+            let left_out = !contest.planners.is_empty() && contest.planners.iter().all(|planner| planner != name);
+            if left_out || (contest.simulator && config.needs_gradient()) {
                 continue;
             }
             say(&format!("{name}, {budget} evaluations a plan"));
             let model = Thinker {
                 world: &world,
-                simulator: None,
                 objective: objective.as_ref(),
                 guardrails: &kept,
                 planner: &config,
                 frameskip: setup.frameskip(),
-                arrived: setup.config.arrived,
+                arrived: protocol.config.arrived,
             };
-            let true_one =
-                Thinker { world: &simulator, simulator: Some(&simulator), objective: &cost, arrived: None, ..model };
-            let thinker = if what.simulator { true_one } else { model };
+            let true_one = Thinker { world: &simulator, objective: &cost, arrived: None, ..model };
+            let thinker = if contest.simulator { true_one } else { model };
             let (mut first, start) = (None, Instant::now());
-            let episodes = tasks.run(&Driver::Planner(thinker), &mut |_, _, agent| {
-                if let (None, Some(plans)) = (first, agent.and_then(|(agent, _)| agent.plans())) {
+            let episodes = tasks.watch(&mut Planning::new(thinker), &mut |moment| {
+                if let (None, Some(plans)) = (first, moment.actor.agent().and_then(|(agent, _)| agent.plans())) {
                     first = Some(plans.energy.iter().map(|&e| f64::from(e)).sum::<f64>() / plans.tasks.max(1) as f64);
                 }
             })?;
-            let (effort, seconds) = (episodes.effort, start.elapsed().as_secs_f64());
-            rows.push(BenchRow {
+            let (effort, seconds) =
+                (episodes.planned.as_ref().map(|p| p.effort).unwrap_or_default(), start.elapsed().as_secs_f64());
+            rows.push(Standing {
                 planner: name.to_owned(),
                 budget,
                 config: config.clone(),
                 first_energy: first.unwrap_or(f64::NAN),
                 evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
-                row: Row::of(name, "", &episodes, setup.config.rule, setup.radius(), seconds),
+                row: Row::of(name, "", &episodes, protocol.config.rule, protocol.radius(), seconds),
             });
         }
     }
-    let world = if what.simulator { "the true simulator" } else { "the learned model" }.to_owned();
-    Ok(Bench { env: setup.env.spec().name.clone(), world, tasks: what.tasks, rows })
+    let world = if contest.simulator { "the true simulator" } else { "the learned model" }.to_owned();
+    Ok(Standings { env: protocol.env.spec().name.clone(), world, tasks: contest.tasks, rows })
 }
 
-impl Bench {
+impl Standings {
     /// Success against model evaluations of a plan.
-    pub fn plot(&self) -> gedanken_train::film::Picture {
+    pub fn plot(&self) -> Picture {
         let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
         for row in &self.rows {
             let point = (row.evaluations_per_plan, row.row.success);
@@ -201,7 +199,7 @@ impl Bench {
     }
 }
 
-impl fmt::Display for Bench {
+impl fmt::Display for Standings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} on {}, {} tasks", self.env, self.world, self.tasks)?;
         let head = ["budget", "success", "95 % interval", "first energy", "evals/plan", "ms/plan"];

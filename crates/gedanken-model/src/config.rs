@@ -141,7 +141,7 @@ impl Default for DistanceConfig {
 }
 
 /// An ensemble of further predictors like the model's own, each of one step from one latent, trained on detached latents: where
-/// they disagree, the model does not know (Pathak et al., 2019). Plans can avoid that: `eval.objectives.uncertainty`, and guardrails
+/// they disagree, the model does not know (Pathak et al., 2019). Plans can avoid that: `eval.objective.uncertainty`, and guardrails
 /// of kind `uncertainty`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use burn::prelude::*;
 
 use crate::error::expect_shape;
-use crate::{Bounds, Guardrail, Objective, Observations, PlanError, Planner, Plans, Problem, Warm, World};
+use crate::{Bounds, Guardrail, Objective, PlanError, Planner, Plans, Problem, Warm, World};
 
 /// Acts in a batch of tasks that run in step.
 pub struct Agent {
@@ -62,16 +62,16 @@ impl Agent {
     }
 
     /// The next actions `[tasks, action]` towards the goals' latents `[tasks, tokens, dim]`, with `steps_left` actions to go,
-    /// this one included. Only when a new plan is due are the observations looked at.
+    /// this one included. `look` gives the latents of the present `[tasks, tokens, dim]`; it is called when a new plan is due.
     ///
     /// # Errors
-    /// See [`Planner::plan`], or another number of observations than of tasks.
+    /// See [`Planner::plan`], or another number of latents than of tasks.
     pub fn act(
         &mut self,
         world: &dyn World,
         objective: &dyn Objective,
         guardrails: &[Box<dyn Guardrail + '_>],
-        observations: &Observations,
+        look: &dyn Fn() -> Tensor<3>,
         goals: &Tensor<3>,
         steps_left: usize,
     ) -> Result<Vec<f32>, PlanError> {
@@ -82,14 +82,15 @@ impl Agent {
         let current = self.plans.as_ref().filter(|plans| self.executed < settings.replan_every.min(plans.horizon));
         if current.is_none() {
             let began = Instant::now();
-            expect_shape("observations", &[observations.rows], &[self.seeds.len()])?;
+            let start = look();
+            expect_shape("present", &start.dims()[..1], &[self.seeds.len()])?;
             let warm = self.plans.as_ref().filter(|_| settings.warm_start);
             let plans = self.planner.plan(&Problem {
                 world,
                 objective,
                 guardrails,
                 bounds: &self.bounds,
-                start: world.encode(observations),
+                start,
                 goals: goals.clone(),
                 steps_left,
                 seeds: &self.seeds,

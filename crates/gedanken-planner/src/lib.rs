@@ -3,11 +3,11 @@
 //! # The way through
 //!
 //! ```text
-//! Observations ──World::encode──> start ┐
-//!                                       ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
-//! goal image ────World::encode──> goals ┘       │
-//!                                               └─ search, round by round:
-//!                       Strategy::propose ──candidates──> World::rollout ──futures──> Objective::energy ──> Strategy::refine
+//! latents of the present ── start ┐
+//!                                 ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
+//! latents of the goal ───── goals ┘       │
+//!                                         └─ search, round by round:
+//!                 Strategy::propose ──candidates──> World::rollout ──futures──> Objective::energy ──> Strategy::refine
 //! ```
 //!
 //! Everything is batched over tasks: one rollout imagines all candidates of all tasks. Random numbers are the host's and follow from a
@@ -62,7 +62,7 @@ pub use random::Random;
 pub use sampling::Sampling;
 pub use scored::Scored;
 pub use strategy::{Belief, Returned, Round, Strategy, Weights};
-pub use world::{Observations, Trajectory, World};
+pub use world::{Trajectory, World};
 
 /// The strategies that come with this crate.
 pub fn strategies() -> Catalog<dyn Strategy> {

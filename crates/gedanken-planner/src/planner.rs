@@ -174,6 +174,13 @@ pub struct Planner {
     strategy: Arc<dyn Strategy>,
 }
 
+impl Default for Planner {
+    /// CEM, every key at its default.
+    fn default() -> Self {
+        Planner { plan: PlanConfig::default(), strategy: Arc::new(Cem::default()) }
+    }
+}
+
 impl Planner {
     /// A planner by this strategy.
     ///

@@ -385,16 +385,13 @@ fn scores(energy: &[f32], violation: &[f32]) -> Vec<Score> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guardrail, LatentDistance, Objective, Observations, PlannerConfig, Trajectory, World, strategies};
+    use crate::{Guardrail, LatentDistance, Objective, PlannerConfig, Trajectory, World, strategies};
     use serde_json::{Value, json};
 
     /// A point on the plane that actions move.
     struct Plane;
 
     impl World for Plane {
-        fn encode(&self, _: &Observations) -> Tensor<3> {
-            Tensor::zeros([1, 1, 2], &Device::flex())
-        }
         fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
             (latents + actions.cumsum(1)).unsqueeze_dim(2)
         }

@@ -13,7 +13,7 @@ use gedanken_eval::LearnedWorld;
 use gedanken_model::{Blueprint, TrainBatch, WorldModel};
 use gedanken_planner::{Bounds, LatentDistance, Problem, chunks};
 use gedanken_regularizer::directions;
-use gedanken_train::run_folder::write_atomic;
+use gedanken_run::write_atomic;
 use gedanken_train::{Clock, Learner, host_batch};
 use rand::RngExt;
 use rayon::prelude::*;

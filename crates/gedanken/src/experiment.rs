@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
 use gedanken_encoder::EncoderConfig;
-use gedanken_eval::{EvalConfig, TasksFrom};
+use gedanken_eval::{EvalConfig, GuardrailConfig, ModelPart, TasksFrom};
 use gedanken_model::{
     DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
     ProprioceptionConfig, Spaces,
@@ -215,19 +215,16 @@ pub(crate) fn check(
         let message = format!("{budget}; expected at least eval.goal_offset = {offset}, what the recording took");
         return Err(loaded.error("eval.budget", message));
     }
-    let learned = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Learned;
-    if eval.weighted().iter().any(learned) && !experiment.distance.enabled {
-        return Err(loaded.error("eval.objective", "\"learned\" needs distance.enabled = true; or use \"latent\""));
+    let has = |part| match part {
+        ModelPart::Distance => experiment.distance.enabled,
+        ModelPart::Proprioception => !experiment.proprioception.labels.is_empty(),
+        ModelPart::Ensemble => experiment.ensemble.members > 0,
+    };
+    if let Some(problem) = eval.objective.problem(&has) {
+        return Err(loaded.error("eval.objective", problem));
     }
-    let felt = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Proprioception;
-    if eval.weighted().iter().any(felt) && experiment.proprioception.labels.is_empty() {
-        let key =
-            if eval.objectives.proprioception > 0.0 { "eval.objectives.proprioception" } else { "eval.objective" };
-        return Err(loaded.error(key, "plans can only go by what is felt: proprioception.labels = [\"…\"]"));
-    }
-    if eval.needs_ensemble() && experiment.ensemble.members == 0 {
-        let key = if eval.objectives.uncertainty > 0.0 { "eval.objectives.uncertainty" } else { "eval.guardrails" };
-        return Err(loaded.error(key, "uncertainty needs an ensemble: ensemble.members = 2 or more"));
+    if let Some(part) = eval.guardrails.iter().filter_map(GuardrailConfig::needs).find(|part| !has(*part)) {
+        return Err(loaded.error("eval.guardrails", format!("they need a model with {}", part.key())));
     }
     Ok(())
 }

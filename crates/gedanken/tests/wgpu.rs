@@ -15,9 +15,7 @@ use gedanken::model::{
     TrainBatch, WorldModel, load, save,
 };
 use gedanken::nn::{Linear, Precision};
-use gedanken::planner::{
-    ActionLimit, Bounds, Guardrail, Kind, Objective, Observations, PlannerConfig, Problem, Returned, World,
-};
+use gedanken::planner::{ActionLimit, Bounds, Guardrail, Kind, Objective, PlannerConfig, Problem, Returned, World};
 use gedanken::predictor::{ConvConfig, GruConfig, PredictorConfig, TransformerConfig};
 use gedanken::train::adamw;
 use rand::RngExt;
@@ -132,9 +130,6 @@ fn trained(config: &ModelConfig) -> WorldModel {
 struct Imagined<'a>(&'a WorldModel);
 
 impl World for Imagined<'_> {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        unreachable!("{} rows", observations.rows)
-    }
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         self.0.unroll(latents, actions)
     }

@@ -3,17 +3,13 @@
 
 use burn::prelude::*;
 use gedanken_planner::{Bounds, Guardrail, Problem, Trajectory, Warm, World, strategies};
-use gedanken_planner::{LatentDistance, Objective, Observations, PlanError, Planner, PlannerConfig, Plans};
+use gedanken_planner::{LatentDistance, Objective, PlanError, Planner, PlannerConfig, Plans};
 use serde_json::{Value, json};
 
 /// Every action is executed as it is.
 pub struct Plane;
 
 impl World for Plane {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        points(&observations.labels)
-    }
-
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         (latents + actions.cumsum(1)).unsqueeze_dim(2)
     }

@@ -9,11 +9,10 @@ use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::TrainingEvaluation;
-use gedanken_train::progress::{Progress, say};
-use gedanken_train::run_folder::write_atomic;
-use gedanken_train::{End, RunFolder, Tracker, Trainer};
+use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
+use gedanken_train::{End, Trainer};
 
-use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read, same_model};
+use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_model};
 use crate::Experiment;
 use crate::config::to_toml;
 
@@ -71,7 +70,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         }
     };
 
-    let evaluator = evaluator(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
+    let protocol = protocol(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
     if args.resume.is_some() {
         if checkpoint.is_none() {
             say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
@@ -80,7 +79,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
             change(&folder, &experiment, trainer.step(), registry)?;
         }
     }
-    let progress = Progress::new(experiment.train.steps, trainer.step());
+    let progress = ProgressBar::new(experiment.train.steps, trainer.step());
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
     let mut tracker = match trainer.step() {
@@ -99,7 +98,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
 
     let mut data = experiment.data.prefetch(source, trainer.step());
     let tell = progress.clone();
-    let mut evaluation = TrainingEvaluation { evaluator: &evaluator, say: Box::new(move |line| tell.message(line)) };
+    let mut evaluation = TrainingEvaluation { protocol: &protocol, say: Box::new(move |line| tell.message(line)) };
     let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     listen(&stop, &trained);
     let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
@@ -116,7 +115,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
     if stop.load(Ordering::Relaxed) {
         say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
     } else if experiment.eval.tasks > 0 {
-        finish(&evaluator, &trainer, &folder, &mut tracker)?;
+        finish(&protocol, &trainer, &folder, &mut tracker)?;
     }
     print(&run)
 }
@@ -171,7 +170,7 @@ fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
 
 /// The evaluation at the end.
 fn finish(
-    evaluator: &gedanken_eval::Evaluator,
+    protocol: &gedanken_eval::Protocol,
     trainer: &Trainer,
     folder: &RunFolder,
     tracker: &mut Tracker,
@@ -179,7 +178,7 @@ fn finish(
     let step = trainer.step();
     let into: PathBuf = folder.eval(step);
     let report =
-        evaluator.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
+        protocol.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
     tracker.text(step, "report", &format!("```\n{report}\n```"));
     tracker.flush()?;
     print(&report.to_string())
