@@ -50,15 +50,7 @@ impl Agent {
         if seeds.is_empty() {
             return Err(PlanError::NoTasks);
         }
-        Ok(Agent {
-            planner,
-            bounds,
-            seeds,
-            step: 0,
-            plans: None,
-            executed: 0,
-            effort: Effort::default(),
-        })
+        Ok(Agent { planner, bounds, seeds, step: 0, plans: None, executed: 0, effort: Effort::default() })
     }
 
     /// The next actions `[tasks, action]` towards the goals' latents `[tasks, tokens, dim]`, with `steps_left` actions to go,

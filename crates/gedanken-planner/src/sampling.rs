@@ -140,7 +140,8 @@ mod tests {
             assert_eq!(best.energy.into_scalar::<f32>(), 1.0);
             let mean = Tensor::zeros([1, 1, 1], &device);
             let std = mean.ones_like() * strategy.init_std();
-            let mut belief = Belief { mean, std, memory: Vec::new(), elites: None, best: None, known: vec![Vec::new()] };
+            let mut belief =
+                Belief { mean, std, memory: Vec::new(), elites: None, best: None, known: vec![Vec::new()] };
             let round = Round { number: 0, tried, elites, gradient: None, lost: None };
             strategy.refine(&mut belief, &round).unwrap();
             [belief.mean, belief.std].map(|number| number.into_scalar::<f32>())

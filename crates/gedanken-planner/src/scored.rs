@@ -160,7 +160,8 @@ impl Scored {
     /// These tasks alone; `index` holds their `rows`.
     pub(crate) fn select(&self, rows: &[usize], index: &Tensor<1, Int>) -> Self {
         let samples = self.actions.dims()[1];
-        let of = |scores: &Vec<Score>| rows.iter().flat_map(|&row| &scores[row * samples..][..samples]).copied().collect();
+        let of =
+            |scores: &Vec<Score>| rows.iter().flat_map(|&row| &scores[row * samples..][..samples]).copied().collect();
         Scored {
             actions: self.actions.clone().select(0, index.clone()),
             energy: self.energy.clone().select(0, index.clone()),

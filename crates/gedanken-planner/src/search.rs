@@ -28,12 +28,7 @@ pub(crate) fn plan(config: &PlanConfig, strategy: &dyn Strategy, problem: &Probl
 }
 
 /// The same, ranking on the host or where the futures are imagined.
-fn plan_on(
-    config: &PlanConfig,
-    strategy: &dyn Strategy,
-    problem: &Problem,
-    on_host: bool,
-) -> Result<Plans, PlanError> {
+fn plan_on(config: &PlanConfig, strategy: &dyn Strategy, problem: &Problem, on_host: bool) -> Result<Plans, PlanError> {
     let mut search = Search::new(config, problem, on_host)?;
     let belief = search.begin(strategy, problem);
     let mut found = search.run(strategy, belief)?;
@@ -287,7 +282,9 @@ impl<'a> Search<'a> {
         if found.iter().any(|found| found.elites.is_empty()) {
             return Ok(());
         }
-        let sequences = |found: &Found| found.elites.iter().cycle().take(count).flat_map(|elite| elite.actions.clone()).collect::<Vec<_>>();
+        let sequences = |found: &Found| {
+            found.elites.iter().cycle().take(count).flat_map(|elite| elite.actions.clone()).collect::<Vec<_>>()
+        };
         let at = self.upload(found.iter().flat_map(sequences).collect(), found.len(), count);
         let nothing = self.upload(vec![0.0; found.len() * self.evaluator.length()], found.len(), 1);
         let (mean, std, known) = (nothing.clone(), nothing, vec![Vec::new(); found.len()]);
