@@ -126,6 +126,7 @@ fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
     let contest = Contest {
         budgets: args.budgets.clone(),
+        strategies: gedanken_planner::strategies(),
         planners: args.planners.clone(),
         tasks: args.tasks.map_or(opened.protocol.config.tasks, |tasks| tasks as usize),
         simulator: args.simulator,
