@@ -45,7 +45,7 @@ pub fn evaluate(
         step,
         protocol: EvalConfig { tasks, ..protocol.config.clone() },
         radius: protocol.radius()?,
-        planner: protocol.planner.clone(),
+        planner: protocol.planner.config(),
         frameskip: setup.frameskip(),
         rows: rows.rows,
         checks: None,
@@ -114,7 +114,7 @@ impl Rows<'_> {
         let Protocol { env, planner, .. } = self.protocol;
         let env = env.as_ref();
         let sampling = planner.without_gradient();
-        let who = if sampling == *planner { "the same planner" } else { "CEM in the planner's place" };
+        let who = if planner.needs_gradient() { "CEM in the planner's place" } else { "the same planner" };
         let guardrails = setup.true_guardrails()?;
         for (name, cost, rule) in [
             ("simulator-plain", "plain distance", CostRule::Plain),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use gedanken_env::{Env, Many};
 use gedanken_planner::{Agent, World};
-use gedanken_train::film::Picture;
+use gedanken_run::{Picture, scene};
 
 use crate::{EvalError, Labels, LearnedWorld, Perceive, Planning, Setup, Thinker};
 
@@ -56,7 +56,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
 
 fn frame(env: &dyn Env, paths: &[Vec<(f32, f32)>]) -> Picture {
     let scale = (HEIGHT / env.spec().observation.height).max(1);
-    Picture::scene(&picture(env, false), &picture(env, true), paths, scale)
+    scene(&picture(env, false), &picture(env, true), paths, scale)
 }
 
 fn picture(env: &dyn Env, goal: bool) -> Picture {

@@ -12,7 +12,6 @@ mod guardrails;
 mod labels;
 mod objectives;
 mod planning;
-mod plot;
 mod probes;
 mod pushes;
 mod region;
@@ -39,7 +38,6 @@ pub use guardrails::{ActionNorm, Ahead, GuardrailConfig, guardrails};
 pub use labels::{CostRule, LabelCost, Labels};
 pub use objectives::{ListedObjective, ModelPart, OBJECTIVES, Objectives};
 pub use planning::{Planned, Planning, Thinker};
-pub use plot::Plot;
 pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
 pub use region::{KeepOut, Margin, StayWithin};
 pub use report::{OtherRate, Report, Row};
@@ -66,13 +64,13 @@ pub enum EvalError {
     Data(#[from] gedanken_data::DataError),
     /// Numbers or pictures could not be written.
     #[error(transparent)]
-    Track(#[from] gedanken_train::tracker::TrackError),
+    Track(#[from] gedanken_run::TrackError),
     /// A file could not be written.
     #[error(transparent)]
-    Folder(#[from] gedanken_train::run_folder::FolderError),
+    Folder(#[from] gedanken_run::FolderError),
     /// A picture could not be made or written.
     #[error(transparent)]
-    Picture(#[from] gedanken_train::film::PictureError),
+    Picture(#[from] gedanken_run::PictureError),
     /// The model and the environment, or the model and the protocol, do not go together.
     #[error("{0}")]
     Mismatch(String),

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use gedanken_env::{Many, derive_seed};
-use gedanken_planner::{Agent, Bounds, Effort, Guardrail, Iteration, Objective, PlanError, PlannerConfig};
+use gedanken_planner::{Agent, Bounds, Effort, Guardrail, Iteration, Objective, PlanError, Planner};
 
 use crate::worlds::host;
 use crate::{Actor, EvalError, Perceive};
@@ -17,7 +17,7 @@ pub struct Thinker<'a> {
     /// Constraints on its plans. Where no plan keeps them, the agent keeps still ([`gedanken_env::Env::rest`]).
     pub guardrails: &'a [Box<dyn Guardrail + 'a>],
     /// The search.
-    pub planner: &'a PlannerConfig,
+    pub planner: &'a Planner,
     /// Control steps of one planned action: plans are made of blocks of the actions of so many.
     pub frameskip: usize,
     /// The energy below which it stops for good.
@@ -76,7 +76,7 @@ impl Actor for Planning<'_> {
         let bounds = Bounds::new(space.low.clone(), space.high.clone(), space.max_norm)?.frameskip(frameskip)?;
         let seeds = (0..envs.len() as u64).map(|task| derive_seed(seed, &[task, 2])).collect();
         self.agents = Some(Agents {
-            agent: Agent::new(planner, bounds, seeds)?,
+            agent: Agent::new(planner.clone(), bounds, seeds)?,
             goals: world.goals(envs),
             active: (0..envs.len()).collect(),
             blocks: vec![None; envs.len()],
@@ -115,7 +115,7 @@ impl Agents {
     fn decide(&mut self, thinker: &Thinker<'_>, envs: &Many, step: usize, numbers: usize) -> Result<(), EvalError> {
         let Thinker { world, objective, guardrails, planner, frameskip, arrived } = *thinker;
         self.blocks.fill(None);
-        let looks = (step / frameskip).is_multiple_of(planner.replan_every);
+        let looks = (step / frameskip).is_multiple_of(planner.settings().replan_every);
         if let (true, Some(limit), false) = (looks, arrived, self.active.is_empty()) {
             let now = world.present(&envs.select(&self.active)).unsqueeze_dim::<4>(1);
             let energies = host(objective.energy(now, self.goals.clone()));

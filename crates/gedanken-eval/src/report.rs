@@ -275,7 +275,8 @@ impl fmt::Display for Report {
                 or_dash(row.milliseconds_per_plan, 2),
                 or_dash(row.evaluations_per_task, 0),
             )?;
-            if let Some([near, middle, far]) = row.evaluations_by_distance.filter(|_| self.planner.tolerance > 0.0) {
+            if let Some([near, middle, far]) = row.evaluations_by_distance.filter(|_| self.planner.plan.tolerance > 0.0)
+            {
                 writeln!(
                     f,
                     "{:width$}  evaluations by distance at the start: {near:.0} near, {middle:.0} further, {far:.0} far",

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use gedanken_data::Source;
 use gedanken_env::Env;
 use gedanken_model::{Blueprint, WorldModel};
-use gedanken_planner::{Guardrail, Objective, PlannerConfig};
+use gedanken_planner::{Guardrail, Objective, Planner};
 
 use crate::{Ahead, EvalConfig, EvalError, Labels, LearnedWorld, Tasks, TasksFrom, TrueWorld, Worthiness, guardrails};
 
@@ -19,7 +19,7 @@ pub struct Protocol {
     /// The episodes that recorded tasks are cut from; needed by protocols that ask for them.
     pub source: Option<Arc<dyn Source>>,
     /// The search.
-    pub planner: PlannerConfig,
+    pub planner: Planner,
     /// The model's parts and statistics.
     pub blueprint: Blueprint,
     /// Where the model lives.
@@ -118,8 +118,8 @@ impl<'a> Setup<'a> {
 
     /// The reach of plans. What lies beyond the next look is seen nearer before it is done.
     fn ahead(&self) -> Ahead {
-        let planner = &self.protocol.planner;
-        Ahead { look: planner.replan_every, horizon: planner.horizon, frameskip: self.frameskip() }
+        let plan = self.protocol.planner.settings();
+        Ahead { look: plan.replan_every, horizon: plan.horizon, frameskip: self.frameskip() }
     }
 
     /// Measures of whether the model is worth planning with; none where the environment has no policies to compare with.
@@ -132,7 +132,7 @@ impl<'a> Setup<'a> {
             return Ok(None);
         }
         let frameskip = self.frameskip();
-        let plan = [planner.horizon.min(config.budget.div_ceil(frameskip)).max(1), frameskip];
+        let plan = [planner.settings().horizon.min(config.budget.div_ceil(frameskip)).max(1), frameskip];
         Worthiness::of(&self.world(), self.objective()?.as_ref(), env.as_ref(), plan, config.seed).map(Some)
     }
 }

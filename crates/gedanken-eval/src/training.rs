@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use gedanken_model::WorldModel;
-use gedanken_train::film::save_gif;
-use gedanken_train::run_folder::{FolderError, write_atomic};
-use gedanken_train::{Evaluate, Tracker};
+use gedanken_run::{FolderError, Tracker, save_gif, write_atomic};
+use gedanken_train::Evaluate;
 
 use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Standings, checks, compare, evaluate, films};

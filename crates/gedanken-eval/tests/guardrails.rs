@@ -6,7 +6,7 @@ use gedanken_eval::{
     ActionNorm, Ahead, CostRule, Episodes, EvalConfig, GuardrailConfig, KeepOut, LabelCost, Labels, Margin, Planning,
     Row, Rule, StayWithin, Sureness, Tasks, Thinker, TrueWorld, guardrails,
 };
-use gedanken_planner::{Guardrail, PlannerConfig, Trajectory};
+use gedanken_planner::{Cem, Guardrail, PlanConfig, Planner, Trajectory};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
@@ -38,7 +38,8 @@ fn build(env: &dyn Env, configs: &[GuardrailConfig]) -> Result<Vec<Box<dyn Guard
 fn run(env: &dyn Env, config: &EvalConfig, kept: &[Box<dyn Guardrail>]) -> Episodes {
     let world = TrueWorld::default();
     let objective = LabelCost { env, labels: Labels::Simulated, rule: CostRule::ToGo };
-    let planner = PlannerConfig { max_norm: Some(1.8), ..PlannerConfig::default() };
+    let plan = PlanConfig { max_norm: Some(1.8), ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
     let mut actor = Planning::new(Thinker {
         world: &world,
         objective: &objective,

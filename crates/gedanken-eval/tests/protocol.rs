@@ -5,7 +5,7 @@ use gedanken_env::{Env, Many};
 use gedanken_eval::{
     CostRule, EvalConfig, LabelCost, Labels, Perceive, Planning, Row, Rule, Scripted, Tasks, Thinker, TrueWorld,
 };
-use gedanken_planner::{Objective, PlannerConfig, World};
+use gedanken_planner::{Cem, Objective, PlanConfig, Planner, World};
 
 fn two_rooms(rule: &str) -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
@@ -108,7 +108,7 @@ fn a_model_that_has_diverged_has_not_arrived() {
         world: &world,
         objective: &Diverged,
         guardrails: &[],
-        planner: &PlannerConfig::default(),
+        planner: &Planner::default(),
         frameskip: 1,
         arrived: Some(3.0),
     };
@@ -123,7 +123,8 @@ fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_a
     let config = EvalConfig { budget: 120, ..EvalConfig::default() };
     let world = TrueWorld::default();
     let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule: CostRule::ToGo };
-    let planner = PlannerConfig { max_norm: Some(1.8), ..PlannerConfig::default() };
+    let plan = PlanConfig { max_norm: Some(1.8), ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
     let mut actor = Planning::new(Thinker {
         world: &world,
         objective: &objective,

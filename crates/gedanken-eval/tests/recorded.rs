@@ -7,7 +7,7 @@ use gedanken_eval::{
     CostRule, EvalConfig, EvalError, LabelCost, Labels, Nobody, Perceive, Planning, Row, Rule, Tasks, TasksFrom,
     Thinker, TrueWorld,
 };
-use gedanken_planner::{PlannerConfig, World};
+use gedanken_planner::{Cem, PlanConfig, Planner, World};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
@@ -95,7 +95,8 @@ fn planned(frameskip: usize, budget: usize) -> Vec<Vec<f64>> {
     let env = two_rooms();
     let world = TrueWorld::default();
     let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule: CostRule::ToGo };
-    let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
+    let plan = PlanConfig { horizon: 4, replan_every: 2, ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
     let mut actor = Planning::new(Thinker {
         world: &world,
         objective: &objective,
@@ -130,13 +131,14 @@ fn blocks_of_one_are_single_steps() {
     let env = two_rooms();
     let world = TrueWorld::default();
     let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule: CostRule::ToGo };
-    let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
+    let plan = PlanConfig { horizon: 4, replan_every: 2, ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
     let space = env.spec().action.clone();
     let bounds = gedanken_planner::Bounds::new(space.low, space.high, space.max_norm).unwrap();
     let config = EvalConfig { budget: 9, ..EvalConfig::default() };
     let mut many = Tasks::of(env.as_ref(), &config, 6).start();
     let seeds = (0..6).map(|task| gedanken_env::derive_seed(config.seed, &[task, 2])).collect();
-    let mut agent = gedanken_planner::Agent::new(&planner, bounds, seeds).unwrap();
+    let mut agent = gedanken_planner::Agent::new(planner, bounds, seeds).unwrap();
     let goals = world.goals(&many);
     let mut distances: Vec<Vec<f64>> = many.distances().into_iter().map(|d| vec![d]).collect();
     for step in 0..9 {

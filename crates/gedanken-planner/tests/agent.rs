@@ -6,8 +6,17 @@ use std::cell::Cell;
 use std::sync::Mutex;
 
 use burn::prelude::*;
-use gedanken_planner::{Agent, LatentDistance, PlanError, PlannerConfig, World};
-use toy::{Plane, plane_bounds, points};
+use gedanken_planner::{Agent, LatentDistance, PlanError, Planner, PlannerConfig, World, strategies};
+use serde_json::json;
+use toy::{Plane, plane_bounds, points, set};
+
+fn cem(keys: serde_json::Value) -> PlannerConfig {
+    set(&PlannerConfig::default(), keys)
+}
+
+fn init(config: &PlannerConfig) -> Planner {
+    config.init(&strategies()).unwrap()
+}
 
 /// The plane, noting what is asked of it.
 #[derive(Default)]
@@ -32,7 +41,7 @@ fn run(
     world: &dyn World,
 ) -> (Agent, Vec<f32>, usize) {
     let looks = Cell::new(0);
-    let mut agent = Agent::new(config, plane_bounds(), seeds.to_vec()).unwrap();
+    let mut agent = Agent::new(init(config), plane_bounds(), seeds.to_vec()).unwrap();
     let mut at = at.to_vec();
     for step in 0..steps {
         let look = || {
@@ -57,7 +66,7 @@ fn the_agent_arrives_at_every_goal() {
 
 #[test]
 fn what_it_does_in_a_task_does_not_depend_on_the_others() {
-    let config = PlannerConfig { horizon: 6, replan_every: 2, ..PlannerConfig::default() };
+    let config = cem(json!({ "horizon": 6, "replan_every": 2 }));
     let (_, together, _) = run(&config, &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 7, &Plane);
     let (_, alone, _) = run(&config, &[2], &[5.0, 5.0], &[0.0, 1.0], 7, &Plane);
     assert_eq!(alone, together[2..]);
@@ -65,12 +74,12 @@ fn what_it_does_in_a_task_does_not_depend_on_the_others() {
 
 #[test]
 fn a_task_goes_on_as_before_when_others_have_ended() {
-    let (config, goals) = (PlannerConfig { replan_every: 2, ..PlannerConfig::default() }, [6.0, 8.0, 0.0, 1.0]);
+    let (config, goals) = (cem(json!({ "replan_every": 2 })), [6.0, 8.0, 0.0, 1.0]);
     let act = |agent: &mut Agent, goals: &[f32], step: usize| {
         let look = || points(&vec![5.0; goals.len()]);
         agent.act(&Plane, &LatentDistance::default(), &[], &look, &points(goals), 9 - step).unwrap()
     };
-    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(&config, plane_bounds(), vec![1, 2]).unwrap());
+    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(init(&config), plane_bounds(), vec![1, 2]).unwrap());
     assert_eq!(act(&mut both, &goals, 0), act(&mut fewer, &goals, 0));
     fewer.retain(&[false, true]);
     for step in 1..6 {
@@ -80,7 +89,7 @@ fn a_task_goes_on_as_before_when_others_have_ended() {
 
 #[test]
 fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
-    let config = PlannerConfig { horizon: 4, replan_every: 2, iterations: 1, ..PlannerConfig::default() };
+    let config = cem(json!({ "horizon": 4, "replan_every": 2, "iterations": 1 }));
     let world = Watched::default();
     let (agent, _, looks) = run(&config, &[1], &[0.0, 0.0], &[3.0, 0.0], 7, &world);
     assert_eq!(looks, 4);
@@ -93,17 +102,11 @@ fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
 #[test]
 fn a_warm_start_goes_on_with_the_plan_and_a_cold_one_forgets_it() {
     // A single round of a few small samples cannot find the way in one plan: it has to be improved from plan to plan.
-    let config = PlannerConfig {
-        horizon: 8,
-        replan_every: 1,
-        iterations: 1,
-        samples: 16,
-        init_std: 0.3,
-        smoothness: 0.8,
-        ..PlannerConfig::default()
-    };
-    let distance = |warm_start| {
-        let config = PlannerConfig { warm_start, ..config.clone() };
+    let keys = json!({
+        "horizon": 8, "replan_every": 1, "iterations": 1, "samples": 16, "init_std": 0.3, "smoothness": 0.8,
+    });
+    let distance = |warm_start: bool| {
+        let config = set(&cem(keys.clone()), json!({ "warm_start": warm_start }));
         let (_, end, _) = run(&config, &[1], &[0.0, 0.0], &[30.0, 0.0], 30, &Plane);
         (end[0] - 30.0).hypot(end[1])
     };
@@ -113,8 +116,8 @@ fn a_warm_start_goes_on_with_the_plan_and_a_cold_one_forgets_it() {
 #[test]
 fn no_task_no_step_and_a_wrong_number_of_latents_are_errors() {
     let config = PlannerConfig::default();
-    assert_eq!(Agent::new(&config, plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
-    let mut agent = Agent::new(&config, plane_bounds(), vec![1]).unwrap();
+    assert_eq!(Agent::new(init(&config), plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
+    let mut agent = Agent::new(init(&config), plane_bounds(), vec![1]).unwrap();
     let goals = points(&[0.0, 0.0]);
     let look = || points(&[0.0; 4]);
     let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &[], &look, &goals, steps);

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use gedanken_data::Prefetch;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_regularizer::Collapse;
+use gedanken_run::{ProgressBar, RunFolder, Tracker};
 
 use crate::checkpoint;
 use crate::clock::{Clock, Part};
@@ -16,9 +17,6 @@ use crate::error::TrainError;
 use crate::learner::{Learner, Update};
 use crate::measure::host_batch;
 use crate::optimizer::adamw;
-use crate::progress::Progress;
-use crate::run_folder::RunFolder;
-use crate::tracker::Tracker;
 
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +109,7 @@ impl Trainer {
         data: &mut Prefetch,
         evaluator: &mut dyn Evaluate,
         tracker: &mut Tracker,
-        progress: &Progress,
+        progress: &ProgressBar,
         stop: &Arc<AtomicBool>,
     ) -> Result<End, TrainError> {
         let mut clock = Clock::default();

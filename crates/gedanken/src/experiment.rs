@@ -10,7 +10,7 @@ use gedanken_model::{
     ProprioceptionConfig, Spaces,
 };
 use gedanken_nn::Precision;
-use gedanken_planner::{PlanError, PlannerConfig};
+use gedanken_planner::{PlanError, PlannerConfig, strategies};
 use gedanken_predictor::PredictorConfig;
 use gedanken_regularizer::RegularizerConfig;
 use gedanken_train::TrainConfig;
@@ -190,8 +190,8 @@ pub(crate) fn check(
         let key = key.replacen("data.", "collect.", 1);
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
-    match experiment.planner.validate() {
-        Ok(()) => {}
+    match experiment.planner.init(&strategies()) {
+        Ok(_) => {}
         Err(PlanError::Config { field, reason }) => return Err(loaded.error(&format!("planner.{field}"), reason)),
         Err(error) => return Err(loaded.error("planner", error.to_string())),
     }

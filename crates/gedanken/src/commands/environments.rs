@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gedanken_env::{Env, Registry, Spec};
-use gedanken_train::film::Picture;
-use gedanken_train::run_folder::{FolderError, write_atomic};
+use gedanken_run::{FolderError, Picture, write_atomic};
 
 use super::{Failure, print};
 

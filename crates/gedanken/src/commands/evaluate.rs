@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use gedanken_env::Registry;
 use gedanken_eval::{Contest, Protocol};
 use gedanken_model::WorldModel;
-use gedanken_train::{RunFolder, load_model};
+use gedanken_run::RunFolder;
+use gedanken_train::load_model;
 
 use super::{
     DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_model, say,
@@ -125,6 +126,7 @@ fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, registry)?;
     let contest = Contest {
         budgets: args.budgets.clone(),
+        strategies: gedanken_planner::strategies(),
         planners: args.planners.clone(),
         tasks: args.tasks.map_or(opened.protocol.config.tasks, |tasks| tasks as usize),
         simulator: args.simulator,

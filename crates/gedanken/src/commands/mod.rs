@@ -16,11 +16,11 @@ use gedanken_env::{Env, Registry};
 use gedanken_eval::{Protocol, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig};
 use gedanken_nn::Precision;
+use gedanken_planner::strategies;
+use gedanken_run::{FolderError, check_writable, say, write_atomic};
 use gedanken_train::measure;
-use gedanken_train::progress::say;
-use gedanken_train::run_folder::{FolderError, check_writable, write_atomic};
 
-use crate::config::{EnvOverrides, load_with_env, schema, splice_env, to_toml};
+use crate::config::{EnvOverrides, load_with_env, schema, splice_env, splice_planner, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
 use crate::{ActionStatistics, Experiment, PixelStatistics};
@@ -145,7 +145,11 @@ fn execute(command: Command, registry: &Registry) -> ExitCode {
         Command::Rollout(args) => environments::rollout(&args, registry),
         Command::Config(args) => print_config(&args, registry),
         Command::Schema => print(
-            &serde_json::to_string_pretty(&splice_env(schema::<Experiment>(), registry, None)).unwrap_or_default(),
+            &serde_json::to_string_pretty(&splice_planner(
+                splice_env(schema::<Experiment>(), registry, None),
+                &strategies(),
+            ))
+            .unwrap_or_default(),
         ),
     };
     match done {
@@ -175,10 +179,11 @@ fn print_config(args: &ConfigArgs, registry: &Registry) -> Result<(), Failure> {
 
 /// Reads an experiment with every default in place, and its environment.
 fn read(file: &Path, overrides: &[String], registry: &Registry) -> Result<(Experiment, Box<dyn Env>), Failure> {
-    let mut loaded = load_with_env::<Experiment>(file, overrides, registry)?;
+    let mut loaded = load_with_env::<Experiment>(file, overrides, registry, &strategies())?;
     let env = loaded.value.env.make(registry)?;
     check(&loaded, env.as_ref())?;
     loaded.value.env = loaded.value.env.resolved(registry)?;
+    loaded.value.planner = loaded.value.planner.complete(&strategies())?;
     Ok((loaded.value, env))
 }
 
@@ -293,7 +298,7 @@ fn protocol(
         env,
         config: experiment.eval.clone(),
         source,
-        planner: experiment.planner.clone(),
+        planner: experiment.planner.init(&strategies())?,
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),
     })

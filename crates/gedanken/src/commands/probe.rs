@@ -6,7 +6,8 @@ use clap::Args;
 use gedanken_data::{DataConfig, Split, WindowConfig};
 use gedanken_env::Registry;
 use gedanken_eval::{Frames, Probing, probes};
-use gedanken_train::{RunFolder, load_model};
+use gedanken_run::RunFolder;
+use gedanken_train::load_model;
 
 use super::{DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_model, same_spaces};
 

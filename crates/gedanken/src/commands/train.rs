@@ -9,9 +9,8 @@ use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
 use gedanken_env::{Env, Registry};
 use gedanken_eval::TrainingEvaluation;
-use gedanken_train::progress::{Progress, say};
-use gedanken_train::run_folder::write_atomic;
-use gedanken_train::{End, RunFolder, Tracker, Trainer};
+use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
+use gedanken_train::{End, Trainer};
 
 use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_model};
 use crate::Experiment;
@@ -80,7 +79,7 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
             change(&folder, &experiment, trainer.step(), registry)?;
         }
     }
-    let progress = Progress::new(experiment.train.steps, trainer.step());
+    let progress = ProgressBar::new(experiment.train.steps, trainer.step());
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
     let mut tracker = match trainer.step() {

@@ -155,13 +155,13 @@ fn options_table(schema: Map<String, Value>) -> Map<String, Value> {
     table
 }
 
-fn insert(table: &mut Map<String, Value>, key: &str, schema: Value) {
+pub(super) fn insert(table: &mut Map<String, Value>, key: &str, schema: Value) {
     if let Some(properties) = table.entry("properties").or_insert(json!({})).as_object_mut() {
         properties.insert(key.to_owned(), schema);
     }
 }
 
-fn rename_refs(schema: &mut Value, prefix: &str) {
+pub(super) fn rename_refs(schema: &mut Value, prefix: &str) {
     match schema {
         Value::Object(table) => {
             for (keyword, inner) in table {
@@ -179,7 +179,7 @@ fn rename_refs(schema: &mut Value, prefix: &str) {
 }
 
 /// Replaces the schema of the table at a dotted path, following references on the way; its description stays.
-fn replace(root: &mut Value, path: &str, with: &Value) {
+pub(super) fn replace(root: &mut Value, path: &str, with: &Value) {
     let mut pointer = String::new();
     for part in path.split('.') {
         pointer = follow(root, pointer);

@@ -4,7 +4,8 @@
 //! `extends = "other.toml"` (and what that one extends), the file itself, and the `--set KEY=VALUE` of the command
 //! line.
 //! Tables are merged key by key; arrays and single values are replaced. A table that changes its `kind` (or the
-//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another; all planners have the same keys.
+//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another; the planner's keeps the keys that its new
+//! kind has too.
 //!
 //! The result is checked against the JSON Schema of `T` before serde sees it, so that an error can say where it stands
 //! and what would be right, and so that all errors are found at once.
@@ -12,6 +13,7 @@
 mod env;
 mod error;
 mod layers;
+mod planner;
 mod schema;
 mod tree;
 mod validate;
@@ -22,12 +24,14 @@ mod tests;
 use std::path::Path;
 
 use gedanken_env::Registry;
+use gedanken_planner::{Catalog, Strategy};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use env::{ENV, ENV_OVERRIDES, EnvConfig, EnvOverrides, splice_env};
 pub use error::{ConfigError, Place, Problem};
+pub use planner::splice_planner;
 pub use schema::unknown_keywords;
 
 use layers::Draft;
@@ -72,21 +76,26 @@ pub fn load<T>(path: &Path, overrides: &[String], schema: &Value) -> Result<Load
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
-    Draft::read::<T>(path, overrides)?.check(schema)
+    Draft::read::<T>(path, overrides, &Catalog::new("planner"))?.check(schema)
 }
 
 /// Like [`load`] with the schema of `T`, whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked against the options of
-/// the environment that `env.name` names. The environments are built once, so that what only they know (factors,
+/// the environment that `env.name` names, and `[planner]` against the keys of the strategy that its `kind` names. The environments are built once, so that what only they know (factors,
 /// options that exclude each other) is found here too.
 ///
 /// # Errors
 /// Every problem that there is, with its place: see [`ConfigError`].
-pub fn load_with_env<T>(path: &Path, overrides: &[String], registry: &Registry) -> Result<Loaded<T>, ConfigError>
+pub fn load_with_env<T>(
+    path: &Path,
+    overrides: &[String],
+    registry: &Registry,
+    strategies: &Catalog<dyn Strategy>,
+) -> Result<Loaded<T>, ConfigError>
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
-    let draft = Draft::read::<T>(path, overrides)?;
-    let schema = splice_env(schema::<T>(), registry, Some(draft.env_name()));
+    let draft = Draft::read::<T>(path, overrides, strategies)?;
+    let schema = splice_planner(splice_env(schema::<T>(), registry, Some(draft.env_name())), strategies);
     let loaded = draft.check(&schema)?;
     let problems = env::problems(&loaded.draft, registry);
     if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::invalid(problems)) }

@@ -70,6 +70,11 @@ impl Check<'_> {
     }
 
     fn table(&mut self, node: &Node, key: &str, schema: &Schema) {
+        self.table_of(node, key, schema, &|_| None);
+    }
+
+    /// `of` says of a key that this table does not have which others do.
+    fn table_of(&mut self, node: &Node, key: &str, schema: &Schema, of: &dyn Fn(&str) -> Option<String>) {
         let Content::Table(table) = &node.content else { return };
         let none = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
@@ -82,7 +87,7 @@ impl Check<'_> {
             let inner = join(key, name);
             match properties.get(name).or(others) {
                 Some(schema) => self.node(value, &inner, schema),
-                None => self.unknown(&value.place, inner, name, properties),
+                None => self.unknown(&value.place, inner, name, properties, of(name)),
             }
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -93,7 +98,10 @@ impl Check<'_> {
         }
     }
 
-    fn unknown(&mut self, place: &Place, key: String, name: &str, properties: &Schema) {
+    fn unknown(&mut self, place: &Place, key: String, name: &str, properties: &Schema, of: Option<String>) {
+        if let Some(of) = of {
+            return self.problem(place, key, of);
+        }
         // A key that exists in one other table was probably meant to be there.
         let mut elsewhere = Vec::new();
         find_key(self.root, &resolve(self.root, self.root), name, "", &mut elsewhere);
@@ -132,7 +140,16 @@ impl Check<'_> {
         };
         let chosen = given.as_str();
         match branches.iter().find(|branch| chosen.is_some() && constant_text(branch, tag) == chosen) {
-            Some(branch) => self.table(node, key, branch),
+            Some(branch) => self.table_of(node, key, branch, &|name| {
+                let has = |branch: &&Schema| branch.get("properties").is_some_and(|keys| keys.get(name).is_some());
+                let others: Vec<&str> =
+                    branches.iter().filter(has).filter_map(|other| constant_text(other, tag)).collect();
+                let moved = moved(key, name).map(|now| format!("; {now}")).unwrap_or_default();
+                (!others.is_empty()).then(|| {
+                    let chosen = chosen.unwrap_or_default();
+                    format!("no such key where {tag} is \"{chosen}\"{moved} (it belongs to: {})", others.join(", "))
+                })
+            }),
             None => {
                 let near = suggestion(chosen.and_then(|text| nearest(text, values)));
                 self.problem(
@@ -164,6 +181,16 @@ impl Check<'_> {
 
     fn problem(&mut self, place: &Place, key: String, message: String) {
         self.problems.push(Problem { place: place.clone(), key, message });
+    }
+}
+
+/// Where to look for a key that once belonged to every kind of this table.
+fn moved(key: &str, name: &str) -> Option<&'static str> {
+    match (key, name) {
+        ("planner", "learning_rate") => Some("the length of polishing's first step is `planner.polish_rate`"),
+        ("planner", "min_std") => Some("the noise of a descent's steps is `planner.noise`"),
+        ("planner", "smoothness") => Some("the noise of icem is `planner.color`"),
+        _ => None,
     }
 }
 

@@ -251,7 +251,7 @@ fn sets(overrides: &[&str]) -> Vec<String> {
 }
 
 fn load_from(path: &Path, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {
-    load_with_env::<Sample>(path, &sets(overrides), &registry())
+    load_with_env::<Sample>(path, &sets(overrides), &registry(), &gedanken_planner::strategies())
 }
 
 fn load_text(text: &str, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {
