@@ -3,7 +3,9 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Part, Projector, embed_patches};
+use gedanken_nn::{
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Part, Projector, embed_patches,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

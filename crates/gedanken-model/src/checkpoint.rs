@@ -130,20 +130,25 @@ const COMPATIBLE: &str = "0.2.";
 fn plan(folder: &Path, parts: &Parts) -> Result<(Blueprint, Plan), CheckpointError> {
     let path = folder.join(BLUEPRINT);
     let text = std::fs::read_to_string(&path).map_err(io(&path))?;
-    let content =
-        |found: String, expected: &str| CheckpointError::Content { path: path.clone(), found, expected: expected.to_owned() };
+    let content = |found: String, expected: &str| CheckpointError::Content {
+        path: path.clone(),
+        found,
+        expected: expected.to_owned(),
+    };
     let json: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| content(error.to_string(), "the description of a model"))?;
     let version = json.get("version").and_then(|version| version.as_str()).unwrap_or_default();
     if !version.starts_with(COMPATIBLE) {
         let found = format!("a model of gedanken {version}");
-        let expected = format!("one of gedanken {COMPATIBLE}x; evaluate it with the program that made it, or train it again");
+        let expected =
+            format!("one of gedanken {COMPATIBLE}x; evaluate it with the program that made it, or train it again");
         return Err(content(found, &expected));
     }
     let blueprint: Blueprint =
         serde_json::from_value(json).map_err(|error| content(error.to_string(), "the description of a model"))?;
     check(&blueprint).map_err(|found| content(found, "a model that can be built"))?;
-    let plan = parts.plan(&blueprint.model).map_err(|error| content(error.to_string(), "parts that this program knows"))?;
+    let plan =
+        parts.plan(&blueprint.model).map_err(|error| content(error.to_string(), "parts that this program knows"))?;
     match plan.problem(&blueprint.spaces, None) {
         Some((key, problem)) => Err(content(format!("{key}: {problem}"), "a model that can be built")),
         None => Ok((blueprint, plan)),
@@ -158,7 +163,8 @@ fn check(blueprint: &Blueprint) -> Result<(), String> {
     let Blueprint { model, spaces, statistics, .. } = blueprint;
     let [channels, height, width] = spaces.pixels;
     let reasonable = |n: usize| (1..=65_536).contains(&n);
-    if ![channels, height, width, spaces.action, spaces.labels].into_iter().all(reasonable) {
+    // Not every environment has labels.
+    if ![channels, height, width, spaces.action, spaces.labels.max(1)].into_iter().all(reasonable) {
         return Err(format!("spaces {spaces:?}"));
     }
     if statistics.pixel_mean.len() != channels || statistics.pixel_std.len() != channels {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use gedanken_encoder::PatchConfig;
 use gedanken_nn::{LatentShape, Schedule, Spaces};
 use gedanken_parts::Table;
-use gedanken_encoder::PatchConfig;
 use gedanken_predictor::ConvConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,9 +154,8 @@ impl Plan {
             let fitting = format!("windows of {} frames, or a multiple of {history} more", history + 1);
             return Some(("prediction.teacher", format!("a history of {history} frames needs {fitting}, not {time}")));
         }
-        (!self.prediction.teacher && found >= time).then(|| {
-            ("prediction.unroll", format!("{found} steps need windows of {} frames, not {time}", found + 1))
-        })
+        (!self.prediction.teacher && found >= time)
+            .then(|| ("prediction.unroll", format!("{found} steps need windows of {} frames, not {time}", found + 1)))
     }
 
     /// The latents of pictures `[channels, height, width]`.

@@ -2,7 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, LatentShape, Mlp, Noise, Part, Predictor, frame_by_frame};
+use gedanken_nn::{
+    Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, LatentShape, Mlp, Noise, Part, Predictor, frame_by_frame,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +62,8 @@ impl ConvConfig {
 impl PredictorConfig for ConvConfig {
     fn problem(&self, latent: LatentShape) -> Option<String> {
         if latent.is_vector() {
-            let message = "kind \"conv\" takes a map, the encoder makes a vector; use \"mlp\", \"gru\" or \"transformer\"";
+            let message =
+                "kind \"conv\" takes a map, the encoder makes a vector; use \"mlp\", \"gru\" or \"transformer\"";
             return Some(message.to_owned());
         }
         (!self.width.is_multiple_of(self.groups))
@@ -68,7 +71,9 @@ impl PredictorConfig for ConvConfig {
     }
 
     fn init(&self, latent: LatentShape, action: usize, device: &Device) -> Part<dyn Predictor> {
-        (Box::new(ConvConfig::init(self, [latent.rows, latent.columns], latent.dim, action, device)) as Box<dyn Predictor>).into()
+        (Box::new(ConvConfig::init(self, [latent.rows, latent.columns], latent.dim, action, device))
+            as Box<dyn Predictor>)
+            .into()
     }
 }
 

@@ -5,7 +5,9 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, LatentShape, Linear, Noise, Part, Predictor, Projector};
+use gedanken_nn::{
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, LatentShape, Linear, Noise, Part, Predictor, Projector,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

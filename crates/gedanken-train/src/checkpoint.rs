@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
 use gedanken_model::{Blueprint, CheckpointError, Parts, WorldModel};
+use gedanken_run::{FolderError, RunFolder, step_of, write_dir_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
-use crate::run_folder::{FolderError, RunFolder, step_of, write_dir_atomic};
 
 /// Where training stands. With the model and the optimiser it is all that the next update depends on: batches are
 /// functions of the seed and the step.

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use gedanken_data::DataError;
 use gedanken_model::CheckpointError;
-
-use crate::run_folder::FolderError;
-use crate::tracker::TrackError;
+use gedanken_run::{FolderError, TrackError};
 
 /// Why training stopped before its end.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,4 @@
-//! Training: the loop, its schedule, what it writes down, and how it goes on after it was stopped.
-
-pub mod film;
-pub mod progress;
-pub mod run_folder;
-pub mod tensorboard;
-pub mod tracker;
+//! Training: the loop, its schedule, and how it goes on after it was stopped.
 
 mod checkpoint;
 mod clock;
@@ -24,6 +18,4 @@ pub use gradients::{PartNorm, clip_parts, split};
 pub use learner::{Learner, Update};
 pub use measure::{host_batch, measure};
 pub use optimizer::adamw;
-pub use run_folder::RunFolder;
-pub use tracker::Tracker;
 pub use trainer::{End, Evaluate, Save, Task, Trainer};

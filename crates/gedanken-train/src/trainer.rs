@@ -9,18 +9,15 @@ use gedanken_data::{Batch, Prefetch};
 use gedanken_model::{Blueprint, CheckpointError, WorldModel};
 use gedanken_nn::{Learn, Shown};
 use gedanken_regularizer::Collapse;
+use gedanken_run::{Picture, ProgressBar, RunFolder, Tracker};
 
 use crate::checkpoint;
 use crate::clock::{Clock, Part};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
-use crate::film::Picture;
 use crate::learner::{Learner, Update};
 use crate::measure::host_batch;
 use crate::optimizer::adamw;
-use crate::progress::Progress;
-use crate::run_folder::RunFolder;
-use crate::tracker::Tracker;
 
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +122,7 @@ impl<L: Learn> Trainer<L> {
         data: &mut Prefetch,
         evaluator: &mut dyn Evaluate<L>,
         tracker: &mut Tracker,
-        progress: &Progress,
+        progress: &ProgressBar,
         stop: &Arc<AtomicBool>,
     ) -> Result<End, TrainError> {
         let mut clock = Clock::default();
@@ -255,15 +252,13 @@ impl<L: Learn> Trainer<L> {
 /// Frames a second of what terms show.
 const FILM_FPS: f32 = 4.0;
 
-/// Pictures of `[time, 3, height, width]` in 0 to 1.
+/// Pictures of `[time, channels, height, width]` in 0 to 1.
 fn pictures(pixels: Tensor<4>) -> Vec<Picture> {
     let [_, channels, height, width] = pixels.dims();
-    let bytes = (plain(pixels).permute([0, 2, 3, 1]).clamp(0.0, 1.0) * 255.0).round();
+    let bytes = (plain(pixels).clamp(0.0, 1.0) * 255.0).round();
     let bytes: Vec<u8> = bytes.into_data().iter::<f32>().map(|x| x as u8).collect();
-    bytes
-        .chunks_exact((channels * height * width).max(1))
-        .map(|rgb| Picture { width, height, rgb: rgb.to_vec() })
-        .collect()
+    let frames = bytes.chunks_exact((channels * height * width).max(1));
+    frames.map(|frame| Picture::from_observation(frame, channels, height, width)).collect()
 }
 
 /// Off the autodiff graph, if it is on one.

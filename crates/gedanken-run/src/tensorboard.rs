@@ -1,8 +1,8 @@
 //! Events for TensorBoard, written through `tensorboard-rs`.
 //!
-//! Its `FileWriter` hands events to a thread of its own, which panics when it cannot write, upon which every call
-//! panics too; and it names its file by the second, truncating one that is there. [`Events`] turns the former into one
-//! error, and gives each file a name that no other has.
+//! Its `FileWriter` hands events to a thread of its own. When that thread cannot write, it panics, and so does every later call:
+//! [`Events`] makes one error of it. It names its file by the second and truncates one that is there: [`Events`] gives each file a
+//! name that no other has.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,10 +22,10 @@ use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
 use tensorboard_rs::summary_writer::FileWriter;
 
-use crate::run_folder::create_temporary_dir;
+use crate::atomic::temporary_dir;
 
 /// Bins of a histogram.
-pub const BINS: usize = 32;
+const BINS: usize = 32;
 
 /// One events file, new and open.
 pub struct Events {
@@ -35,11 +35,10 @@ pub struct Events {
 impl Events {
     /// Opens a new file in `folder`. TensorBoard forgets what earlier files say of `first_step` and later ones.
     pub fn create(folder: &Path, first_step: u64) -> io::Result<Self> {
-        let (private, _lock) = create_temporary_dir(&folder.join("events"))?;
-        let opened = Self::create_in(&private).and_then(|(events, file)| rename_unique(&file, folder).map(|()| events));
-        let removed = fs::remove_dir_all(&private);
-        let mut events = opened?;
-        removed?;
+        let (private, _lock) = temporary_dir(&folder.join("events"))?;
+        let (mut events, file) = Self::create_in(private.path())?;
+        rename_unique(&file, folder)?;
+        private.close()?;
         // TensorBoard takes the first such mark for the run's beginning, and each later one for a restart.
         let mut log = SessionLog::new();
         log.set_status(SessionLog_SessionStatus::START);
@@ -124,8 +123,8 @@ pub fn scalar(tag: &str, value: f64) -> Summary_Value {
     summary
 }
 
-/// How `values` are distributed: [`BINS`] bins of one width from the least to the greatest. What is not finite is left
-/// out; `None` where nothing is left.
+/// The histogram of `values` in [`BINS`] bins of one width, from the least to the greatest. Infinities and NaN are left out; `None`
+/// where nothing else is there.
 pub fn histogram(tag: &str, values: &[f32]) -> Option<Summary_Value> {
     let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
     let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -153,11 +152,11 @@ pub fn histogram(tag: &str, values: &[f32]) -> Option<Summary_Value> {
     Some(summary)
 }
 
-/// A picture, or an animated GIF, which TensorBoard plays; `encoded` as PNG or GIF of `width` x `height` pixels.
-pub fn image(tag: &str, encoded: Vec<u8>, width: usize, height: usize) -> Summary_Value {
+/// A picture, or an animated GIF, which TensorBoard plays: `encoded` as PNG or GIF, `size` its pixels across and down.
+pub fn image(tag: &str, encoded: Vec<u8>, size: (usize, usize)) -> Summary_Value {
     let mut image = Summary_Image::new();
-    image.set_width(width as i32);
-    image.set_height(height as i32);
+    image.set_width(size.0 as i32);
+    image.set_height(size.1 as i32);
     image.set_colorspace(3); // rgb
     image.set_encoded_image_string(encoded);
     let mut summary = tagged(tag);
@@ -238,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut events = Events::create(folder.path(), 0).unwrap();
         events.add(7, vec![scalar("loss", 0.25), scalar("bad", f64::NAN)]).unwrap();
-        events.add(8, vec![image("seen", vec![1, 2, 3], 20, 10), text("config", "**bold**")]).unwrap();
+        events.add(8, vec![image("seen", vec![1, 2, 3], (20, 10)), text("config", "**bold**")]).unwrap();
         drop(events);
 
         let read = records(&files(folder.path())[0]);

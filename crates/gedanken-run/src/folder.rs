@@ -1,4 +1,4 @@
-//! The folder of a run: where things are, and writing them so that a kill at any moment leaves nothing half done.
+//! The folder of a run.
 //!
 //! ```text
 //! runs/two_rooms/2026-11-22T13-05-12-seed1/
@@ -8,65 +8,20 @@
 //!   eval/step-001000/
 //! ```
 //!
-//! Everything in it is written whole or not at all; opening it removes what killed writers left behind.
-
-mod atomic;
+//! Everything in it is written whole or not at all, whenever the writer is killed; opening it removes what killed writers left behind.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) use atomic::create_temporary_dir;
-use atomic::remove_leftovers;
-pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
+use crate::atomic::{entries, remove_dir_atomic, remove_leftovers};
+use crate::error::FolderError;
 
-/// What can go wrong with a run's folder.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// The file system said no.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was tried: "write", "read", "remove".
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is nothing of this name.
-    #[error("no such run or checkpoint: {}", .0.display())]
-    Missing(PathBuf),
-    /// Something is there, but it is not a run.
-    #[error("{} is not a run: {why}", path.display())]
-    NotARun {
-        /// What was given.
-        path: PathBuf,
-        /// What it lacks.
-        why: String,
-    },
-    /// Two trainings of one run would write over each other.
-    #[error("{} is being trained by another process", .0.display())]
-    Busy(PathBuf),
-    /// A run that was stopped before its first checkpoint.
-    #[error("{} has no checkpoint yet: nothing matches checkpoints/step-*", .0.display())]
-    NoCheckpoint(PathBuf),
-    /// An experiment's name that would not do as a folder's.
-    #[error("experiment name `{0}`; expected letters, digits, `-`, `_` and `.`, the first one a letter or digit")]
-    Name(String),
-}
-
-impl FolderError {
-    /// For `map_err`: names what was being done, and to which path.
-    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { doing, path: path.to_path_buf(), source }
-    }
-}
-
-/// One whole checkpoint: they appear by renaming, so one that is there is complete.
+/// A checkpoint. It appears by renaming, so one that is there is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Training steps done when it was written.
+    /// Updates done when it was written.
     pub step: u64,
     /// Its folder.
     pub path: PathBuf,
@@ -81,7 +36,10 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes `root/experiment/<UTC time>-seed<seed>/`, with `-2`, `-3`, … behind it where that is taken.
     ///
-    /// Writes nothing into it: the run is one, for [`RunFolder::open`], as soon as `config.toml` is there.
+    /// It is a run, for [`RunFolder::open`], as soon as a `config.toml` is written into it.
+    ///
+    /// # Errors
+    /// [`FolderError::Name`], [`FolderError::Io`].
     pub fn create(root: &Path, experiment: &str, seed: u64) -> Result<Self, FolderError> {
         let plain = experiment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !plain || !experiment.starts_with(|c: char| c.is_ascii_alphanumeric()) {
@@ -104,7 +62,8 @@ impl RunFolder {
 
     /// The run at `path`, or the one that the checkpoint at `path` belongs to; removes what killed writers left in it.
     ///
-    /// Errors name what is missing: the path itself, `config.toml`, or which run is meant where `path` holds several.
+    /// # Errors
+    /// [`FolderError::Missing`]; [`FolderError::NotARun`], which names the latest run where `path` holds several.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let (run, _) = find_run(path)?;
         for folder in [run.path.clone(), run.checkpoints_path(), run.path.join("eval")] {
@@ -114,25 +73,28 @@ impl RunFolder {
     }
 
     /// The run at `path` with its latest checkpoint; or, where `path` is a checkpoint, that one with its run.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`], and [`FolderError::NoCheckpoint`].
     pub fn open_checkpoint(path: &Path) -> Result<(Self, Checkpoint), FolderError> {
         let run = Self::open(path)?;
         let checkpoint = match find_run(path)?.1 {
-            Some(given) => given,
-            None => run.latest_checkpoint()?.ok_or_else(|| FolderError::NoCheckpoint(path.to_path_buf()))?,
+            Some(given) => Some(given),
+            None => run.latest_checkpoint()?,
         };
-        Ok((run, checkpoint))
+        Ok((run, checkpoint.ok_or_else(|| FolderError::NoCheckpoint(path.to_path_buf()))?))
     }
 
-    /// Keeps the run for this process to train, until what is given back is dropped: a lock on the hidden file `.training`.
+    /// Keeps the run for this process to train, until the returned file is dropped: a lock on the hidden file `.training`.
     ///
     /// # Errors
-    /// [`FolderError::Busy`], or a folder that cannot be written to.
+    /// [`FolderError::Busy`]; [`FolderError::Io`] where the folder cannot be written to.
     pub fn claim(&self) -> Result<fs::File, FolderError> {
         let path = self.path.join(".training");
         let file = fs::File::create(&path).map_err(FolderError::io("write", &path))?;
         match file.try_lock() {
             Err(fs::TryLockError::WouldBlock) => Err(FolderError::Busy(self.path.clone())),
-            // Where locks do not exist, nothing can be known.
+            // Where locks do not exist, other processes cannot be seen.
             _ => Ok(file),
         }
     }
@@ -157,8 +119,8 @@ impl RunFolder {
         self.path.join("eval").join(step_name(step))
     }
 
-    /// Where a further evaluation of that update goes, which replaces none: the first of `eval/step-000123`, `eval/step-000123-2`,
-    /// `eval/step-000123-3`, … that is not there yet.
+    /// The first of `eval/step-000123`, `eval/step-000123-2`, `eval/step-000123-3`, … that is not there yet: for one more evaluation
+    /// of the same update.
     pub fn next_eval(&self, step: u64) -> PathBuf {
         let first = self.eval(step);
         let further = (2..).map(|number| first.with_file_name(format!("{}-{number}", step_name(step))));
@@ -166,6 +128,9 @@ impl RunFolder {
     }
 
     /// All checkpoints, by step.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>, FolderError> {
         let mut found: Vec<_> = entries(&self.checkpoints_path())?
             .into_iter()
@@ -176,22 +141,22 @@ impl RunFolder {
         Ok(found)
     }
 
-    /// The checkpoint of the most steps.
+    /// The checkpoint of the most updates.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
     pub fn latest_checkpoint(&self) -> Result<Option<Checkpoint>, FolderError> {
         Ok(self.checkpoints()?.pop())
     }
 
-    /// Removes all checkpoints but the last `keep_last`, of which there is always one.
+    /// Removes all checkpoints but the last `keep_last`; the very last one always stays.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
     pub fn prune(&self, keep_last: usize) -> Result<(), FolderError> {
         let found = self.checkpoints()?;
         let old = found.len().saturating_sub(keep_last.max(1));
         found[..old].iter().try_for_each(|checkpoint| remove_dir_atomic(&checkpoint.path))
-    }
-
-    /// Removes the checkpoints of more than `step` steps: for a run that goes on from an earlier one, and will write
-    /// them anew.
-    pub fn discard_after(&self, step: u64) -> Result<(), FolderError> {
-        self.checkpoints()?.iter().filter(|c| c.step > step).try_for_each(|c| remove_dir_atomic(&c.path))
     }
 
     fn checkpoints_path(&self) -> PathBuf {
@@ -199,8 +164,8 @@ impl RunFolder {
     }
 }
 
-/// `2026-11-22T13-05-12`: the second in UTC, without colons, for names of folders.
-pub fn timestamp(time: SystemTime) -> String {
+/// `2026-11-22T13-05-12`: the second in UTC, without the colons that Windows forbids in names.
+fn timestamp(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -225,8 +190,8 @@ fn step_name(step: u64) -> String {
     format!("step-{step:06}")
 }
 
-/// The step of a checkpoint's folder, by its name.
-pub(crate) fn step_of(path: &Path) -> Option<u64> {
+/// The number of updates in the name of a checkpoint's folder, `step-000123`.
+pub fn step_of(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
 }
 
@@ -267,21 +232,12 @@ fn find_run(path: &Path) -> Result<(RunFolder, Option<Checkpoint>), FolderError>
     }
 }
 
-/// What a folder holds; nothing where there is no such folder.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-        .map_err(FolderError::io("read", folder))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::atomic::{write_atomic, write_dir_atomic};
 
     fn run() -> (tempfile::TempDir, RunFolder) {
         let root = tempfile::tempdir().unwrap();
@@ -366,12 +322,10 @@ mod tests {
         [900, 1_000_000, 5, 99_999].iter().for_each(|&step| save(&run, step));
         fs::create_dir(run.checkpoints_path().join("step-last")).unwrap();
         assert_eq!(saved(&run), [5, 900, 99_999, 1_000_000]);
-        run.discard_after(99_999).unwrap();
-        assert_eq!(saved(&run), [5, 900, 99_999]);
         run.prune(2).unwrap();
-        assert_eq!(saved(&run), [900, 99_999]);
+        assert_eq!(saved(&run), [99_999, 1_000_000]);
         run.prune(0).unwrap();
-        assert_eq!(saved(&run), [99_999]);
+        assert_eq!(saved(&run), [1_000_000]);
         assert!(run.checkpoint(123).ends_with("checkpoints/step-000123") && run.eval(7).ends_with("eval/step-000007"));
     }
 

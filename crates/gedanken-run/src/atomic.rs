@@ -1,48 +1,51 @@
-//! Writing files and folders whole or not at all, whenever the writer is killed.
+//! Files and folders that are written whole or not at all, whenever the writer is killed.
 //!
-//! What is written goes to a hidden name beside its own, `.{name}.{process}-{number}.tmp`, is synced, and renamed. Its
-//! writer holds a file lock on it meanwhile, so that what a killed writer left behind can be told from what a living
-//! one is at.
+//! They are written under a hidden name beside their own, `.{name}.{random}.tmp`, synced, and renamed. The writer holds a file lock
+//! meanwhile, which tells what a killed writer left behind from what a living one is at.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{FolderError, entries};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
-/// Writes a file whole or not at all; makes the folders above it. Where `path` is a link to a file, that file; a device or a pipe is
-/// written to as it is.
+use crate::error::FolderError;
+
+/// Writes a file whole or not at all; makes the folders above it. A link is followed; a device or a pipe is written to as it is.
+///
+/// # Errors
+/// [`FolderError::Io`]; what was at `path` before is still there.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
-    write_atomic_with(path, |file| file.write_all(bytes)).map(|_| ())
+    write_atomic_with(path, |file| file.write_all(bytes))
 }
 
-/// [`write_atomic`] for what is better written piece by piece; gives what `fill` gives.
+/// [`write_atomic`] piece by piece; returns what `fill` returns.
+///
+/// # Errors
+/// As [`write_atomic`], and those of `fill`.
 pub fn write_atomic_with<R>(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<R>) -> Result<R, FolderError> {
     create_parent(path)?;
     let target = &target(path);
-    if is_device(target) {
-        let written = File::options().write(true).open(target).and_then(|mut device| fill(&mut device));
-        return written.map_err(FolderError::io("write", path));
-    }
-    let temporary = temporary_beside(target);
     let write = || {
-        let mut file = File::create_new(&temporary)?;
+        if is_device(target) {
+            return fill(&mut File::options().write(true).open(target)?);
+        }
+        let mut temporary = temporary_file(target)?;
         // Where locks do not exist, what a killed writer leaves is a hidden file: not worth failing for.
-        let _ = file.try_lock();
-        let result = fill(&mut file)?;
-        file.sync_all()?;
-        fs::rename(&temporary, target)?;
+        let _ = temporary.as_file().try_lock();
+        let result = fill(temporary.as_file_mut())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(target)?;
+        sync_parent(target);
         Ok(result)
     };
-    let result = write().map_err(FolderError::io("write", path)).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-    sync_parent(target);
-    Ok(result)
+    write().map_err(FolderError::io("write", path))
 }
 
-/// Whether [`write_atomic`] could write `path` now: for what takes long and is written in the end. Makes the folders above it.
+/// Tries whether [`write_atomic`] could write `path`, before work that takes long. Makes the folders above it.
+///
+/// # Errors
+/// The one that [`write_atomic`] would give.
 pub fn check_writable(path: &Path) -> Result<(), FolderError> {
     create_parent(path)?;
     let target = target(path);
@@ -51,18 +54,17 @@ pub fn check_writable(path: &Path) -> Result<(), FolderError> {
     } else if is_device(&target) {
         Ok(())
     } else {
-        let temporary = temporary_beside(&target);
-        File::create_new(&temporary).and_then(|_| fs::remove_file(&temporary))
+        temporary_file(&target).map(drop)
     };
     tried.map_err(FolderError::io("write", path))
 }
 
-/// Where a path leads: through links, where there is something.
+/// A path with its links followed, where there is something.
 fn target(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// Whether it is there and neither a file nor a folder, and so cannot be replaced.
+/// Something that is there and neither a file nor a folder, and so cannot be replaced.
 fn is_device(path: &Path) -> bool {
     path.exists() && !path.is_file() && !path.is_dir()
 }
@@ -71,57 +73,67 @@ fn is_device(path: &Path) -> bool {
 ///
 /// Replaces a folder that is there already. Between its going and the new one's coming is a moment with neither, so a
 /// run's last good checkpoint should not be the one that is replaced.
+///
+/// # Errors
+/// [`FolderError::Io`], and those of `fill`, after which the old folder is still there.
 pub fn write_dir_atomic<E: From<FolderError>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     create_parent(path)?;
-    let (temporary, lock) = create_temporary_dir(path).map_err(FolderError::io("write", path))?;
-    let result = fill(&temporary).and_then(|()| {
-        sync_tree(&temporary).map_err(FolderError::io("write", path))?;
-        if path.exists() {
-            remove_dir_atomic(path)?;
-        }
-        fs::rename(&temporary, path).map_err(FolderError::io("write", path))?;
-        sync_parent(path);
-        Ok(())
-    });
-    drop(lock);
-    result.inspect_err(|_| drop(fs::remove_dir_all(&temporary)))
+    let (temporary, _lock) = temporary_dir(path).map_err(FolderError::io("write", path))?;
+    fill(temporary.path())?;
+    sync_tree(temporary.path()).map_err(FolderError::io("write", path))?;
+    if path.exists() {
+        remove_dir_atomic(path)?;
+    }
+    fs::rename(temporary.path(), path).map_err(FolderError::io("write", path))?;
+    let _ = temporary.keep();
+    sync_parent(path);
+    Ok(())
 }
 
 /// Removes a folder so that a kill halfway leaves no half folder under its name.
+///
+/// # Errors
+/// [`FolderError::Io`].
 pub fn remove_dir_atomic(path: &Path) -> Result<(), FolderError> {
-    let temporary = temporary_beside(path);
-    fs::rename(path, &temporary).map_err(FolderError::io("remove", path))?;
-    match fs::remove_dir_all(&temporary) {
-        // Another process that opened the run took it for left behind, and was quicker.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result.map_err(FolderError::io("remove", &temporary)),
-    }
+    let remove = || {
+        let (temporary, _lock) = temporary_dir(path)?;
+        fs::rename(path, temporary.path().join("removed"))?;
+        temporary.close()
+    };
+    remove().map_err(FolderError::io("remove", path))
 }
 
-/// An empty folder with a [`temporary_beside`] name, and the lock that keeps it from being taken for left behind.
-pub(crate) fn create_temporary_dir(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
-    let temporary = temporary_beside(path);
-    fs::create_dir(&temporary)?;
-    // Only Unix opens folders as files; elsewhere, `RunFolder::open` cannot open them either, and lets them be.
-    let lock = File::open(&temporary).ok().filter(|folder| folder.try_lock().is_ok());
-    Ok((temporary, lock))
+/// A file with a hidden name beside `path`, removed when dropped.
+fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
+    let prefix = hidden_prefix(path);
+    let mut builder = Builder::new();
+    // The permissions of a file that is created plainly; those of a temporary one are for its owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(&prefix).suffix(SUFFIX).tempfile_in(parent(path))
 }
 
-/// A hidden name beside `path` that nobody else uses, and that [`RunFolder::open`] recognises as left behind.
-fn temporary_beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // The clock tells apart processes of one number, as containers have them.
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-    path.with_file_name(format!(".{name}.{}-{nanos}-{}.tmp", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+/// An empty folder with a hidden name beside `path`, removed when dropped, and the lock that keeps it from being taken for left
+/// behind.
+pub(crate) fn temporary_dir(path: &Path) -> io::Result<(TempDir, Option<File>)> {
+    let folder = Builder::new().prefix(&hidden_prefix(path)).suffix(SUFFIX).tempdir_in(parent(path))?;
+    // Only Unix opens folders as files; elsewhere, `remove_leftovers` cannot open them either, and lets them be.
+    let lock = File::open(folder.path()).ok().filter(|folder| folder.try_lock().is_ok());
+    Ok((folder, lock))
 }
+
+fn hidden_prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+const SUFFIX: &str = ".tmp";
 
 /// Removes from a folder what killed writers left in it.
-pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
+pub(crate) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
     for path in entries(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let abandoned = || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
-        if name.starts_with('.') && name.ends_with(".tmp") && abandoned() {
+        if name.starts_with('.') && name.ends_with(SUFFIX) && abandoned() {
             // A folder that may only be read, or that another process cleans at the same time, is still a good run.
             let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
@@ -129,8 +141,22 @@ pub(super) fn remove_leftovers(folder: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
+/// Everything in a folder; nothing where there is no such folder.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(FolderError::io("read", folder))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn create_parent(path: &Path) -> Result<(), FolderError> {
-    let Some(parent) = path.parent() else { return Ok(()) };
+    let parent = parent(path);
     if let Some(file) = parent.ancestors().find(|above| above.is_file()) {
         return Err(FolderError::io("create", parent)(io::Error::other(format!("{} is a file", file.display()))));
     }
@@ -147,7 +173,7 @@ fn sync_tree(path: &Path) -> io::Result<()> {
 }
 
 fn sync_parent(path: &Path) {
-    sync_dir(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    sync_dir(parent(path));
 }
 
 /// Makes names last through a power cut, on systems that sync folders; on others there is nothing to be done.
@@ -196,6 +222,19 @@ mod tests {
             let error = write_atomic(Path::new("/dev/full"), b"too much").unwrap_err();
             assert!(error.to_string().contains("cannot write /dev/full"), "{error}");
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn others_may_read_what_they_may_read_of_a_plain_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        fs::write(folder.path().join("plain"), b"").unwrap();
+        write_atomic(&folder.path().join("file"), b"").unwrap();
+        fs::create_dir(folder.path().join("plain dir")).unwrap();
+        write_dir_atomic(&folder.path().join("dir"), |_| Ok::<_, FolderError>(())).unwrap();
+        assert_eq!((mode("file"), mode("dir")), (mode("plain"), mode("plain dir")));
     }
 
     #[test]

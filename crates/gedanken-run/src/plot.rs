@@ -1,11 +1,11 @@
-//! A line chart as a picture: success against compute.
+//! Line charts: success against compute.
 
+use crate::picture::{COOL, Colour, GREEN, GROUND, INK, Picture, WARM};
 use font8x8::legacy::BASIC_LEGACY;
-use gedanken_train::film::{COOL, Colour, GREEN, GROUND, INK, Picture, WARM};
 
 /// A chart of lines over a logarithmic axis.
 pub struct Plot<'a> {
-    /// What it shows.
+    /// Its heading.
     pub title: &'a str,
     /// The horizontal axis, logarithmic: all x above 0.
     pub x: &'a str,
@@ -76,8 +76,8 @@ fn write(picture: &mut Picture, text: &str, (left, top): (f32, f32), colour: Col
         for (row, bits) in glyph.iter().enumerate() {
             for column in (0..8).filter(|column| bits >> column & 1 == 1) {
                 let (x, y) = (left as usize + 8 * number + column, top as usize + row);
-                if x < picture.width && y < picture.height {
-                    picture.rgb[3 * (y * picture.width + x)..][..3].copy_from_slice(&colour);
+                if let Some(pixel) = picture.0.get_pixel_mut_checked(x as u32, y as u32) {
+                    pixel.0 = colour;
                 }
             }
         }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn nothing_to_draw_and_one_point_are_pictures_too() {
         for lines in [Vec::new(), vec![("a".to_owned(), vec![(5.0, 0.5)])]] {
-            assert_eq!(Plot { title: "", x: "", y: "", lines }.draw().width, SIZE.0);
+            assert_eq!(Plot { title: "", x: "", y: "", lines }.draw().size(), SIZE);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a run tells of itself while it trains: to TensorBoard, and to `metrics.jsonl` for scripts.
+//! Numbers, pictures and films of a run while it trains: for TensorBoard, and in `metrics.jsonl` for scripts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -8,11 +8,13 @@ use std::time::Instant;
 use serde::{Serialize, Serializer};
 use tensorboard_proto::summary::Summary_Value;
 
-use crate::film::{Picture, PictureError, gif};
-use crate::run_folder::{FolderError, write_atomic_with};
+use crate::atomic::write_atomic_with;
+use crate::error::FolderError;
+use crate::film::gif;
+use crate::picture::{Picture, PictureError};
 use crate::tensorboard::{self, Events};
 
-/// What stops a run's tracking.
+/// Why numbers or pictures of a run could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
     /// `metrics.jsonl` could not be read or written.
@@ -21,15 +23,15 @@ pub enum TrackError {
     /// A picture or film could not be encoded.
     #[error("{tag}: {source}")]
     Picture {
-        /// Of what name.
+        /// Its name.
         tag: String,
-        /// Why.
+        /// The encoder's error.
         source: PictureError,
     },
-    /// A scalar's name that would not do as a key.
+    /// The scalar's name does not do as a key.
     #[error("scalar `{0}`: a name is not empty, and `step` and `seconds` are taken")]
     Tag(String),
-    /// Something other than a line of metrics, which therefore cannot be taken up again.
+    /// A resumed run's `metrics.jsonl` has something other than a line of metrics.
     #[error("{}:{line}: not a line of metrics; move the file away to go on without it", path.display())]
     Line {
         /// The file.
@@ -39,7 +41,7 @@ pub enum TrackError {
     },
 }
 
-/// Writes what a run tells of itself.
+/// Writes the numbers, pictures and films of a run.
 ///
 /// `metrics.jsonl` gets one line per call of [`Tracker::scalars`], at once:
 ///
@@ -47,9 +49,9 @@ pub enum TrackError {
 /// {"step":100,"seconds":12.5,"train/loss":0.25,"train/gradient":null}
 /// ```
 ///
-/// `seconds` is the time spent on the run so far, not counting what lies between a stop and a resume. `null` is a
-/// number that is not finite; TensorBoard's file has it as it is. A failure of this file is an error. A failure of
-/// TensorBoard's is a warning, once, and the run goes on without it.
+/// `seconds` is the time spent on the run so far, without the time between a stop and a resume. `null` is an infinity or NaN;
+/// TensorBoard's file has it as it is. A failure to write this file is an error. A failure to write TensorBoard's is a warning,
+/// once, and the run goes on without it.
 pub struct Tracker {
     metrics: PathBuf,
     file: File,
@@ -61,7 +63,10 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// For a new run in `folder`, which is there. `warn` gets what the user should know but training survives.
+    /// For a new run in `folder`, which exists. `warn` gets the warnings.
+    ///
+    /// # Errors
+    /// [`TrackError::Folder`]: `metrics.jsonl` exists, or cannot be created.
     pub fn create(folder: &Path, warn: impl FnMut(&str) + Send + 'static) -> Result<Self, TrackError> {
         let metrics = folder.join("metrics.jsonl");
         let file = OpenOptions::new().append(true).create_new(true).open(&metrics);
@@ -69,8 +74,11 @@ impl Tracker {
         Ok(Self::start(folder, metrics, file, (0, 0.0), 0, Box::new(warn)))
     }
 
-    /// For a run that goes on after `step`: forgets all that was told of later ones, so that the whole will read like
-    /// that of a run which never stopped.
+    /// For a run that goes on after `step`: forgets the lines of later ones, so that the file will read like that of a run which
+    /// never stopped.
+    ///
+    /// # Errors
+    /// [`TrackError::Line`], [`TrackError::Folder`].
     pub fn resume(folder: &Path, step: u64, warn: impl FnMut(&str) + Send + 'static) -> Result<Self, TrackError> {
         let metrics = folder.join("metrics.jsonl");
         let (length, seconds) = truncate(&metrics, step)?;
@@ -100,9 +108,12 @@ impl Tracker {
     }
 
     /// Numbers of a step, by name; `a/b` groups them in TensorBoard. No name twice.
-    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), TrackError> {
-        if let Some((tag, _)) = values.iter().find(|(tag, _)| ["", "step", "seconds"].contains(tag)) {
-            return Err(TrackError::Tag(tag.to_string()));
+    ///
+    /// # Errors
+    /// [`TrackError::Tag`], [`TrackError::Folder`].
+    pub fn scalars<S: AsRef<str>>(&mut self, step: u64, values: &[(S, f64)]) -> Result<(), TrackError> {
+        if let Some((tag, _)) = values.iter().find(|(tag, _)| ["", "step", "seconds"].contains(&tag.as_ref())) {
+            return Err(TrackError::Tag(tag.as_ref().to_owned()));
         }
         let line = Line { step, seconds: (self.seconds() * 1000.0).round() / 1000.0, values };
         let bytes = serde_json::to_vec(&line).map_err(io::Error::from);
@@ -112,27 +123,32 @@ impl Tracker {
             Ok(bytes.len() as u64)
         });
         self.length += written.map_err(FolderError::io("write", &self.metrics))?;
-        self.tell(step, values.iter().map(|(tag, value)| tensorboard::scalar(tag, *value)).collect());
+        self.tell(step, values.iter().map(|(tag, value)| tensorboard::scalar(tag.as_ref(), *value)).collect());
         Ok(())
     }
 
-    /// How numbers are distributed; what is not finite is left out.
+    /// A histogram of numbers; infinities and NaN are left out.
     pub fn histogram(&mut self, step: u64, tag: &str, values: &[f32]) {
         self.tell(step, tensorboard::histogram(tag, values).into_iter().collect());
     }
 
     /// A picture.
+    ///
+    /// # Errors
+    /// [`TrackError::Picture`].
     pub fn image(&mut self, step: u64, tag: &str, picture: &Picture) -> Result<(), TrackError> {
         let png = picture.png().map_err(|source| TrackError::Picture { tag: tag.to_string(), source })?;
-        self.tell(step, vec![tensorboard::image(tag, png, picture.width, picture.height)]);
+        self.tell(step, vec![tensorboard::image(tag, png, picture.size())]);
         Ok(())
     }
 
     /// A film of frames of one size, `fps` of them a second.
+    ///
+    /// # Errors
+    /// [`TrackError::Picture`]: no frame, or frames of several sizes.
     pub fn film(&mut self, step: u64, tag: &str, frames: &[Picture], fps: f32) -> Result<(), TrackError> {
         let gif = gif(frames, fps).map_err(|source| TrackError::Picture { tag: tag.to_string(), source })?;
-        let (width, height) = frames.first().map_or((0, 0), |frame| (frame.width, frame.height));
-        self.tell(step, vec![tensorboard::image(tag, gif, width, height)]);
+        self.tell(step, vec![tensorboard::image(tag, gif, frames[0].size())]);
         Ok(())
     }
 
@@ -141,7 +157,10 @@ impl Tracker {
         self.tell(step, vec![tensorboard::text(tag, markdown)]);
     }
 
-    /// Makes `metrics.jsonl` outlast a power cut: before a checkpoint is written that it should reach up to.
+    /// Syncs `metrics.jsonl` to the disk, so that it outlasts a power cut: before a checkpoint of the same update is written.
+    ///
+    /// # Errors
+    /// [`TrackError::Folder`].
     pub fn flush(&mut self) -> Result<(), TrackError> {
         Ok(self.file.sync_all().map_err(FolderError::io("write", &self.metrics))?)
     }
@@ -162,26 +181,26 @@ impl Tracker {
 }
 
 /// One line of `metrics.jsonl`; keys in the order given.
-struct Line<'a> {
+struct Line<'a, S> {
     step: u64,
     seconds: f64,
-    values: &'a [(&'a str, f64)],
+    values: &'a [(S, f64)],
 }
 
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl<S: AsRef<str>> Serialize for Line<'_, S> {
+    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("step", &self.step)?;
         map.serialize_entry("seconds", &self.seconds)?;
         for (tag, value) in self.values {
-            map.serialize_entry(tag, value)?; // JSON has no NaN and no infinity: serde_json writes null
+            map.serialize_entry(tag.as_ref(), value)?; // JSON has no NaN and no infinity: serde_json writes null
         }
         map.end()
     }
 }
 
-/// Keeps the lines of `step` and earlier ones; gives the length of the file and the seconds of the last line.
+/// Keeps the lines of `step` and earlier ones; returns the length of the file and the seconds of the last line.
 fn truncate(path: &Path, step: u64) -> Result<(u64, f64), TrackError> {
     let mut bad = None;
     let kept = write_atomic_with(path, |new| {
@@ -225,7 +244,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::film::{GROUND, WARM};
+    use crate::picture::{GROUND, WARM};
 
     fn quiet(_: &str) {}
 

@@ -1,33 +1,33 @@
-//! How far a run is: a bar on a terminal, elsewhere a plain line now and then. Both go to standard error.
+//! Progress of a run on standard error: a bar on a terminal, elsewhere a plain line now and then.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressDrawTarget, ProgressStyle};
 
-/// Prints a line to standard error. A reader that went away, or a full disk, is nothing to end a training for.
+/// Prints a line to standard error. An error there (a closed pipe, a full disk) does not end a training.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Tells how far a run is. Clones tell of the same run.
+/// The progress of a run; clones show the same one.
 #[derive(Clone)]
-pub struct Progress {
+pub struct ProgressBar {
     total: u64,
-    bar: Option<ProgressBar>,
+    bar: Option<indicatif::ProgressBar>,
     pace: Arc<Mutex<Pace>>,
 }
 
-impl Progress {
-    /// For a run of `total` steps of which `done` are behind it.
+impl ProgressBar {
+    /// Of a run of `total` updates, `done` of them behind it.
     pub fn new(total: u64, done: u64) -> Self {
         Self::on(std::io::stderr().is_terminal(), total, done)
     }
 
     fn on(terminal: bool, total: u64, done: u64) -> Self {
         let bar = terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
+            let bar = indicatif::ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
             let template = "{bar:28.cyan/dim} {human_pos}/{human_len}  {msg}  {eta} left";
             // The template is right, as a test sees; were it not, the plain bar would do.
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -40,7 +40,7 @@ impl Progress {
         Self { total, bar, pace: Arc::new(Mutex::new(Pace::new(total, done, Instant::now()))) }
     }
 
-    /// After a step: how many are done, the loss, and samples trained on per second.
+    /// After `step` updates: the loss, and samples trained on per second.
     pub fn update(&self, step: u64, loss: f64, samples_per_second: f64) {
         let numbers = format!("loss {loss:.4}  {samples_per_second:.0} samples/s");
         if let Some(bar) = &self.bar {
@@ -64,7 +64,7 @@ impl Progress {
         }
     }
 
-    /// Leaves the bar as it stands, below it the cursor: at the end, or before something else is told.
+    /// Leaves the bar as it stands and goes to the next line: at the end, or before other output.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.abandon();
@@ -103,7 +103,7 @@ impl Pace {
 }
 
 /// `48 s`, `3 min 20 s`, `1 h 5 min`.
-pub fn duration(time: Duration) -> String {
+fn duration(time: Duration) -> String {
     match time.as_secs() {
         s @ 0..60 => format!("{s} s"),
         s @ 60..3600 => format!("{} min {} s", s / 60, s % 60),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_bar_starts_where_the_run_goes_on_and_follows_it() {
-        let progress = Progress::on(true, 1000, 150);
+        let progress = ProgressBar::on(true, 1000, 150);
         let clone = progress.clone();
         progress.update(151, f64::NAN, 1234.5);
         clone.message("a message");
@@ -152,6 +152,6 @@ mod tests {
         assert_eq!((bar.position(), bar.message()), (151, "loss NaN  1234 samples/s".to_string()));
         assert!(ProgressStyle::with_template("{bar:28.cyan/dim} {human_pos}/{human_len}  {msg}  {eta} left").is_ok());
         progress.finish();
-        Progress::on(false, 10, 0).update(1, 0.5, 10.0);
+        ProgressBar::on(false, 10, 0).update(1, 0.5, 10.0);
     }
 }

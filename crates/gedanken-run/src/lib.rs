@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod atomic;
+mod error;
+mod film;
+mod folder;
+pub mod picture;
+mod plot;
+mod progress;
+mod tensorboard;
+mod tracker;
+
+pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
+pub use error::FolderError;
+pub use film::{gif, save_gif, scene};
+pub use folder::{Checkpoint, RunFolder, step_of};
+pub use picture::{Picture, PictureError};
+pub use plot::Plot;
+pub use progress::{ProgressBar, say};
+pub use tracker::{TrackError, Tracker};
