@@ -144,9 +144,8 @@ impl<L: Learn> Trainer<L> {
                     let mut scalars = numbers;
                     scalars.extend(clock.scalars());
                     scalars.push(("speed/frames_per_second".to_owned(), frames_per_second));
-                    let named: Vec<(&str, f64)> = scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-                    tracker.scalars(step, &named)?;
-                    progress.update(step, named[0].1, frames_per_second);
+                    tracker.scalars(step, &scalars)?;
+                    progress.update(step, scalars[0].1, frames_per_second);
                     clock = Clock::default();
                 }
             }
