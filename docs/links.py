@@ -32,4 +32,4 @@ for page in [DOCS.parent / "README.md", *pages]:
             wrong.append(f"{page.relative_to(DOCS.parent)}: no heading for {link}")
 summary = (DOCS / "SUMMARY.md").read_text(encoding="utf-8")
 wrong += [f"SUMMARY.md: no {at}" for page in pages if (at := str(page.relative_to(DOCS))) != "SUMMARY.md" and f"({at})" not in summary]
-sys.exit("\n".join(wrong))
+sys.exit("\n".join(wrong) or 0)
