@@ -10,7 +10,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_data::Source;
 use gedanken_env::{Env, derive_seed, rng};
 use gedanken_eval::LearnedWorld;
-use gedanken_model::{Blueprint, TrainBatch, WorldModel};
+use gedanken_model::{Blueprint, WorldModel};
+use gedanken_nn::{Learn, Progress, TrainBatch};
+use gedanken_regularizer::Sigreg;
 use gedanken_planner::{Bounds, LatentDistance, Problem, chunks};
 use gedanken_regularizer::directions;
 use gedanken_train::run_folder::write_atomic;
@@ -20,7 +22,7 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
-use crate::Experiment;
+use crate::{Experiment, Parts};
 use crate::device::Chosen;
 
 /// The costs of an experiment's parts.
@@ -61,6 +63,8 @@ pub(crate) struct Subject<'a> {
     pub env: &'a dyn Env,
     pub source: &'a dyn Source,
     pub blueprint: &'a Blueprint,
+    /// The parts it may be made of.
+    pub parts: &'a Parts,
     pub chosen: &'a Chosen,
 }
 
@@ -137,20 +141,23 @@ impl Subject<'_> {
         let device = &chosen.device;
         let host = self.source.batch(0)?;
         let batch = host_batch(&host, &blueprint.statistics, 0, device);
-        let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), experiment.seed, device);
-        // What starts at zero would hide what stands before it.
+        let plan = self.parts.model.plan(&blueprint.model)?;
+        let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
+        // At the full learning rate, since a layer that starts at zero would hide the one before it.
+        let after_warmup = (experiment.train.warmup * experiment.train.steps as f64) as u64;
         let mut learner = Learner::new(model, &experiment.train);
         for _ in 0..FIRST_UPDATES {
-            learner.update(|| batch.clone(), experiment.train.lr, &mut Clock::default());
+            learner.update(|| batch.clone(), after_warmup, &mut Clock::default());
         }
         let model = learner.model();
         let planner = &experiment.planner;
         let rollout = Rollout { rows: planner.samples.max(64), steps: planner.horizon.min(32) };
 
-        let made = model.loss(batch.clone());
+        let made = model.loss(batch.clone(), Progress { step: 0, steps: experiment.train.steps });
         let mut loss = BTreeMap::from([("total".to_owned(), number(made.total))]);
         loss.extend(made.terms.into_iter().map(|(name, value)| (name.to_owned(), number(value))));
-        let first = cycled(made.latents, rollout.rows);
+        let latents = model.encode(batch.pixels.clone(), model.felt(batch.labels.clone()));
+        let first = cycled(latents, rollout.rows);
         let futures = {
             let actions = batch.actions.clone().flatten::<2>(0, 1);
             let numbers = actions.dims()[1];
@@ -192,7 +199,7 @@ impl Subject<'_> {
         })?;
         self.plan(&model, first.narrow(0, 0, 1), &mut watch)?;
         watch.time("training_step", frames, || {
-            learner.update(|| batch.clone(), experiment.train.lr, &mut Clock::default());
+            learner.update(|| batch.clone(), after_warmup, &mut Clock::default());
             Ok(())
         })?;
         Ok(Bench {
@@ -276,9 +283,8 @@ impl Subject<'_> {
             ("labels", batch.labels.dims().to_vec(), host(batch.labels.clone())),
             ("at", vec![at.len()], at),
         ];
-        let regularizer = &self.blueprint.model.regularizer;
-        if regularizer.sigreg > 0.0 {
-            let (dim, count) = (model.latent_shape().dim, regularizer.projections);
+        if let Some(sigreg) = model.term::<Sigreg>() {
+            let (dim, count) = (model.latent_shape().dim, sigreg.projections);
             tensors.push((
                 "directions",
                 vec![dim, count],

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::error::{nearest, suggestion};
+use super::moved::moved;
 use super::schema::{
     Schema, alternatives, constant_text, constants, describe, find_key, format_bounds, resolve, tag, types,
 };
@@ -94,6 +95,9 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, place: &Place, key: String, name: &str, properties: &Schema) {
+        if let Some(now) = moved(&key) {
+            return self.problem(place, key, format!("no such key any more: {now}"));
+        }
         // A key that exists in one other table was probably meant to be there.
         let mut elsewhere = Vec::new();
         find_key(self.root, &resolve(self.root, self.root), name, "", &mut elsewhere);

@@ -305,7 +305,7 @@ fn sets(overrides: &[&str]) -> Vec<String> {
 }
 
 fn load_from(path: &Path, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {
-    load_with_env::<Sample>(path, &sets(overrides), &registry())
+    load_with_env::<Sample>(path, &sets(overrides), &registry(), |schema| schema)
 }
 
 fn load_text(text: &str, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {

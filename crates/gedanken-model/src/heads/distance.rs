@@ -11,18 +11,74 @@
 //! All times are in control steps. Frames of a window may stand several apart (frameskip): `k` is then `steps` frames times the
 //! control steps between two of them, which the frames' own times tell.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_encoder::LatentShape;
-use gedanken_nn::Readout;
+use gedanken_nn::{LatentShape, Part, Progress, Readout, Slow};
+use gedanken_regularizer::{Setting, Term, TermConfig, Value, View};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::config::DistanceConfig;
+/// The learned goal distance: control steps between two latents of one layout, by expectile regression on temporal
+/// differences (in the manner of HILP, Park et al. 2024, and IQL, Kostrikov et al. 2022). Trained on detached latents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DistanceConfig {
+    /// Channels of the convolutions before the hidden layers, where latents are maps; an empty list for none. Default 32, 16.
+    #[schemars(length(max = 8), inner(range(min = 1, max = 4096)))]
+    pub channels: Vec<usize>,
+    /// Widths of the hidden layers of the embedding. Default 512, 256.
+    #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65536)))]
+    pub hidden: Vec<usize>,
+    /// Numbers of the embedding. Default 64.
+    #[schemars(range(min = 1, max = 65536))]
+    pub dim: usize,
+    /// Control steps per unit of embedding distance. Default 10.
+    #[schemars(range(min = 0.001))]
+    pub scale: f64,
+    /// Frames between a state and the earlier or later one whose distance is its target (times `frameskip`, control steps): less than
+    /// half the frames of a window, so that every frame has one. Default 4.
+    #[schemars(range(min = 1, max = 1024))]
+    pub steps: usize,
+    /// Weight of targets longer than the estimate; shorter ones weigh one less this. Below 0.5 the distance follows the shortest
+    /// ways seen. Default 0.1.
+    #[schemars(range(min = 0.001, max = 0.999))]
+    pub expectile: f64,
+    /// Share of the online network that the target network takes in at every update. Default 0.01.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub target_rate: f64,
+}
+
+impl Default for DistanceConfig {
+    fn default() -> Self {
+        Self {
+            channels: vec![32, 16],
+            hidden: vec![512, 256],
+            dim: 64,
+            scale: 10.0,
+            steps: 4,
+            expectile: 0.1,
+            target_rate: 0.01,
+        }
+    }
+}
+
+impl TermConfig for DistanceConfig {
+    fn problem(&self, setting: &Setting<'_>) -> Option<(&'static str, String)> {
+        let (steps, least) = (self.steps, 2 * self.steps + 1);
+        let time = setting.time.filter(|&time| time < least)?;
+        Some(("steps", format!("{steps} steps need windows of {least} frames, not {time}")))
+    }
+
+    fn init(&self, setting: &Setting<'_>, device: &Device) -> Part<dyn Term> {
+        (Box::new(GoalDistance::new(setting.latent, self, device)) as Box<dyn Term>).into()
+    }
+}
 
 /// The online network, its slow copy, and how they are trained.
 #[derive(Module, Debug)]
 pub struct GoalDistance {
     online: Readout,
-    target: Readout,
+    target: Slow<Readout>,
     #[module(skip)]
     config: DistanceConfig,
 }
@@ -48,14 +104,11 @@ pub struct LayoutFrames {
 const FAR: f32 = 1e6;
 
 impl GoalDistance {
-    /// A new head on latents of this shape; target network equal to the online one.
+    /// A new head on latents of this shape. [`Term::begin`] makes the target network equal to the online one.
     pub fn new(latent: LatentShape, config: &DistanceConfig, device: &Device) -> Self {
         let widths = [config.hidden.as_slice(), &[config.dim]].concat();
         let network = || Readout::new([latent.rows, latent.columns], latent.dim, &config.channels, &widths, device);
-        let online = network();
-        let mut copy = Weights::of(&online);
-        let target = network().map(&mut copy).no_grad();
-        Self { online, target, config: config.clone() }
+        Self { online: network(), target: Slow::like(network()), config: config.clone() }
     }
 
     /// Latents `[batch, tokens, dim]` -> embeddings `[batch, embedding]`, in control steps.
@@ -64,7 +117,7 @@ impl GoalDistance {
     }
 
     /// The loss, its mean over all pairs, and the mean estimate in control steps (both `[1]`).
-    pub fn loss(&self, frames: LayoutFrames) -> (Tensor<1>, Tensor<1>) {
+    pub fn regress(&self, frames: LayoutFrames) -> (Tensor<1>, Tensor<1>) {
         let LayoutFrames { latents, layouts, episodes, time, extra, ref at } = frames;
         let (per_window, steps) = (time + extra, self.config.steps);
         let all = episodes * per_window;
@@ -81,7 +134,7 @@ impl GoalDistance {
         };
 
         let estimate = pairs(embed(&self.online));
-        let slow = pairs(embed(&self.target).detach());
+        let slow = pairs(embed(self.target.get()).detach());
         let apart = steps * at[1].abs_diff(at[0]) as usize;
         let none = Tensor::<4>::full([layouts, episodes, steps, all], FAR, &device);
         let (after, before) = (slow.clone().narrow(2, steps, time - steps), slow.narrow(2, 0, time - steps));
@@ -92,13 +145,28 @@ impl GoalDistance {
         let target = (after.min_pair(before) + apart as f64).min_pair(caps);
         (expectile_loss(estimate.clone(), target, self.config.expectile), estimate.mean())
     }
+}
 
-    /// Moves the target network towards the online one; call it after every update.
-    #[must_use]
-    pub fn follow(mut self) -> Self {
-        let mut toward = Weights { rate: self.config.target_rate as f32, ..Weights::of(&self.online) };
-        self.target = self.target.map(&mut toward);
-        self
+impl Term for GoalDistance {
+    fn loss(&self, view: &View) -> Value {
+        let batch = &view.batch;
+        let (loss, mean) = self.regress(LayoutFrames {
+            latents: view.latents.clone().detach(),
+            layouts: batch.layouts,
+            episodes: batch.episodes,
+            time: batch.time,
+            extra: batch.extra,
+            at: batch.at.clone(),
+        });
+        Value { loss, notes: vec![("distance_mean", mean.detach())] }
+    }
+
+    fn begin(&mut self) {
+        self.target.follow(&self.online, 1.0);
+    }
+
+    fn after_update(&mut self, _: Progress) {
+        self.target.follow(&self.online, self.config.target_rate);
     }
 }
 
@@ -132,40 +200,4 @@ fn caps(at: &[u32], layouts: usize, episodes: usize, per_window: usize, sources:
         }
     }
     caps
-}
-
-/// Mixes a module's weights, in the order of a visit, into another module of the same shape.
-struct Weights {
-    values: std::vec::IntoIter<Tensor<1>>,
-    rate: f32,
-}
-
-impl Weights {
-    fn of(module: &Readout) -> Self {
-        struct Collect(Vec<Tensor<1>>);
-        impl ModuleVisitor for Collect {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let value = param.val();
-                let value = if value.is_autodiff() { value.inner() } else { value };
-                let numbers = value.shape().num_elements();
-                self.0.push(value.reshape([numbers]));
-            }
-        }
-        let mut collect = Collect(Vec::new());
-        module.visit(&mut collect);
-        Self { values: collect.0.into_iter(), rate: 1.0 }
-    }
-}
-
-impl ModuleMapper for Weights {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(from) = self.values.next() else { return param };
-        let rate = self.rate;
-        param.map(|to| {
-            let autodiff = to.is_autodiff();
-            let to = if autodiff { to.inner() } else { to };
-            let mixed = to.clone() * (1.0 - rate) + from.reshape(to.dims()) * rate;
-            if autodiff { Tensor::from_inner(mixed) } else { mixed }
-        })
-    }
 }

@@ -6,37 +6,55 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_encoder::LatentShape;
-use gedanken_nn::Noise;
-use gedanken_predictor::{Predictor, PredictorConfig};
+use gedanken_nn::{Noise, Part, Predictor};
+use gedanken_regularizer::{Setting, Term, TermConfig, Value, View};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Ensemble: further predictors like the model's own, each of one step from one latent, trained on detached latents: where
+/// they disagree, the model does not know (Pathak et al., 2019). Plans can avoid that: the objective `uncertainty`, and guardrails
+/// of kind `uncertainty`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnsembleConfig {
+    /// Members. Default 5, PLDM's.
+    #[schemars(range(min = 2, max = 32))]
+    pub members: usize,
+}
+
+impl Default for EnsembleConfig {
+    fn default() -> Self {
+        Self { members: 5 }
+    }
+}
+
+impl TermConfig for EnsembleConfig {
+    fn init(&self, setting: &Setting<'_>, device: &Device) -> Part<dyn Term> {
+        let members = (0..self.members).map(|_| (setting.predictor)(device)).collect();
+        (Box::new(Ensemble::new(members)) as Box<dyn Term>).into()
+    }
+}
 
 /// The members.
 #[derive(Module, Debug)]
 pub struct Ensemble {
-    members: Vec<Predictor>,
+    members: Vec<Part<dyn Predictor>>,
 }
 
 impl Ensemble {
-    /// So many predictors of latents of this shape under actions of so many numbers.
-    pub fn new(
-        predictor: &PredictorConfig,
-        members: usize,
-        latent: LatentShape,
-        action: usize,
-        device: &Device,
-    ) -> Self {
-        let member = |_| predictor.init([latent.rows, latent.columns], latent.dim, action, device);
-        Self { members: (0..members).map(member).collect() }
+    /// An ensemble of these predictors.
+    pub fn new(members: Vec<Part<dyn Predictor>>) -> Self {
+        Self { members }
     }
 
     /// The members.
-    pub fn members(&self) -> &[Predictor] {
+    pub fn members(&self) -> &[Part<dyn Predictor>] {
         &self.members
     }
 
     /// The mean squared error of a step, the mean over members, `[1]`: detached latents of consecutive frames
     /// `[windows, time, tokens, dim]` and the actions between them `[windows, time - 1, action]`.
-    pub fn loss(&self, sequences: Tensor<4>, actions: Tensor<3>) -> Tensor<1> {
+    pub fn error(&self, sequences: Tensor<4>, actions: Tensor<3>) -> Tensor<1> {
         let [windows, time, tokens, dim] = sequences.dims();
         let flat = |from: usize| {
             let frames = sequences.clone().narrow(1, from, time - 1);
@@ -66,6 +84,12 @@ impl Ensemble {
 
     /// What every member thinks comes next: latents `[rows, 1, tokens, dim]`, actions `[rows, 1, action]`.
     fn steps(&self, latents: Tensor<4>, actions: Tensor<3>) -> impl Iterator<Item = Tensor<4>> {
-        self.members.iter().map(move |member| member.forward(latents.clone(), actions.clone(), &mut Noise::none()))
+        self.members.iter().map(move |member| member.predict(latents.clone(), actions.clone(), &mut Noise::none()))
+    }
+}
+
+impl Term for Ensemble {
+    fn loss(&self, view: &View) -> Value {
+        self.error(view.sequences.clone().detach(), view.batch.actions.clone()).into()
     }
 }

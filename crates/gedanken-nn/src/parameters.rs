@@ -49,19 +49,54 @@ pub fn named_parameters<M: Module>(module: &M) -> Vec<Named> {
     collect.found
 }
 
-/// What `make` builds on the device that it is given, the CPU: its weights are a function of `seed` alone.
+/// Names and shapes of what [`named_parameters`] returns, without drawing weights that have not been drawn yet.
+pub fn shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
+    struct Collect {
+        path: Vec<String>,
+        found: Vec<(String, Vec<usize>)>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push((self.path.join("."), param.lazy_shape().to_vec()));
+        }
+    }
+    let mut collect = Collect { path: Vec::new(), found: Vec::new() };
+    module.visit(&mut collect);
+    collect.found
+}
+
+/// A module made on the CPU, the device that `make` is given: its weights are a function of `seed` alone, and its parameters
+/// are numbered.
 pub fn seeded<M: Module>(seed: u64, make: impl FnOnce(&Device) -> M) -> M {
     // burn draws initial weights from one generator per process, when they are first looked at.
     static DRAWING: Mutex<()> = Mutex::new(());
     let _guard = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let cpu = Device::flex();
     cpu.seed(seed);
-    draw_and_number(make(&cpu))
+    number(make(&cpu))
 }
 
-/// Draws every lazily initialised parameter now, in order, and numbers the parameters in that order: the identity of a
-/// parameter, which the optimiser's state hangs on, is then the same in every process.
-pub(crate) fn draw_and_number<M: Module>(module: M) -> M {
+/// Draws every weight that has not been drawn yet, in the order of the module's fields. burn draws a weight when it is first looked at.
+pub fn draw<M: Module>(module: M) -> M {
+    struct Look;
+    impl ModuleVisitor for Look {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            drop(param.val());
+        }
+    }
+    module.visit(&mut Look);
+    module
+}
+
+/// Numbers the parameters in the order of the module's fields: the identity of a parameter, which the optimiser's state hangs on,
+/// is then the same in every process. Draws what has not been drawn yet.
+pub fn number<M: Module>(module: M) -> M {
     struct Number(u64);
     impl ModuleMapper for Number {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -73,11 +108,11 @@ pub(crate) fn draw_and_number<M: Module>(module: M) -> M {
     module.map(&mut Number(0))
 }
 
-/// The numbers that a parameter gets, by its name and shape; `None` leaves it as it is.
-type ValueOf<'a> = dyn FnMut(&str, &[usize]) -> Option<Vec<f32>> + 'a;
+/// The numbers of a parameter, by its name and shape; `None` leaves it as it is.
+pub type ValueOf<'a> = dyn FnMut(&str, &[usize]) -> Option<Vec<f32>> + 'a;
 
-/// Puts values in the place of every parameter, by name.
-pub(crate) fn replace<M: Module>(module: M, value_of: &mut ValueOf) -> M {
+/// Puts values in the place of parameters, by name and shape.
+pub fn replace<M: Module>(module: M, value_of: &mut ValueOf<'_>) -> M {
     struct Replace<'a, 'b> {
         path: Vec<String>,
         value_of: &'a mut ValueOf<'b>,
@@ -90,7 +125,7 @@ pub(crate) fn replace<M: Module>(module: M, value_of: &mut ValueOf) -> M {
             self.path.pop();
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.val().dims();
+            let shape: [usize; D] = param.lazy_shape().dims();
             match (self.value_of)(&self.path.join("."), &shape) {
                 Some(values) => {
                     param.map(|old| Tensor::<1>::from_data(values.as_slice(), &old.device()).reshape(shape))

@@ -2,8 +2,27 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_encoder::LatentShape;
-use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, Mlp, max_pool_2x2};
+use gedanken_nn::{Conv3x3, Conv3x3Config, LatentShape, Linear, Mlp, Part, max_pool_2x2};
+use gedanken_regularizer::{Setting, Term, TermConfig, Value, View};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Inverse dynamics: the mean squared error of the action read from two consecutive latents. It is what makes a latent see
+/// the agent when the background varies (PLDM, section 4).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InverseDynamicsConfig {
+    /// Width inside. Default 256, of the two hidden layers, for vectors; 32 channels for maps.
+    #[schemars(range(min = 1, max = 65536))]
+    pub hidden: Option<usize>,
+}
+
+impl TermConfig for InverseDynamicsConfig {
+    fn init(&self, setting: &Setting<'_>, device: &Device) -> Part<dyn Term> {
+        let head = InverseDynamics::new(setting.latent, self.hidden, setting.spaces.action, device);
+        (Box::new(head) as Box<dyn Term>).into()
+    }
+}
 
 /// Reads actions from pairs of latents. Trained with the encoder: it is part of what shapes the latent.
 #[derive(Module, Debug)]
@@ -54,5 +73,15 @@ impl InverseDynamics {
                 head.output.forward(x.flatten::<2>(1, 3))
             }
         }
+    }
+}
+
+impl Term for InverseDynamics {
+    fn loss(&self, view: &View) -> Value {
+        let [windows, time, tokens, dim] = view.sequences.dims();
+        let pairs = time - 1;
+        let flat = |from| view.sequences.clone().narrow(1, from, pairs).reshape([windows * pairs, tokens, dim]);
+        let actions = view.batch.actions.clone().flatten::<2>(0, 1);
+        (self.forward(flat(0), flat(1)) - actions).powi_scalar(2).mean().into()
     }
 }
