@@ -1,4 +1,4 @@
-//! Kernels for the CPU: plain slices in, plain vectors out. Only [`flex`] knows of tensors.
+//! Kernels for the CPU: plain slices in, plain vectors out.
 //!
 //! Every kernel is parallel over the images of a batch. A batch is cut into tasks by its size alone, and what the tasks
 //! hand back is added in their order, so results are the same bits whatever the number of threads. (The weights' gradient of a
@@ -9,7 +9,6 @@ pub(crate) mod add_relu;
 pub(crate) mod attention;
 pub(crate) mod conv3x3;
 mod exp;
-pub(crate) mod flex;
 pub(crate) mod gelu;
 pub(crate) mod group_norm;
 pub(crate) mod gru;

@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::add_relu;
+use gedanken_kernels::add_relu;
 
 fn maps(seed: u32, shape: [usize; 4]) -> Tensor<4> {
     numbers(seed, shape, &Device::flex().autodiff()).require_grad()

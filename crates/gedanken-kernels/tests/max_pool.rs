@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::{max_pool_2x2, max_pool_3x3};
+use gedanken_kernels::{max_pool_2x2, max_pool_3x3};
 
 const SHAPES: [[usize; 4]; 7] =
     [[1, 1, 1, 1], [2, 5, 7, 3], [70, 4, 6, 8], [3, 33, 31, 16], [1, 2, 1, 33], [2, 65, 65, 2], [1, 3, 3, 300]];

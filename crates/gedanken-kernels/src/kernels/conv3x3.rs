@@ -72,22 +72,6 @@ pub(crate) fn input_gradient(geometry: Geometry, gradient: &[f32], weights: &[f3
     forward(Geometry { input: output, output: input, ..geometry }, gradient, &turned, &vec![0.0; input], false)
 }
 
-/// The gradient of what was rectified, from that of the result, both `[batch, height, width, output]`: where the result is zero, none.
-pub(crate) fn rectified(geometry: Geometry, result: &[f32], gradient: &[f32]) -> Vec<f32> {
-    let length = geometry.output_len();
-    let task = |range: Range<usize>, out: &mut Images| {
-        let mut image = vec![0.0; length];
-        for index in range {
-            let numbers = index * length..(index + 1) * length;
-            for ((to, &x), &g) in image.iter_mut().zip(&result[numbers.clone()]).zip(&gradient[numbers]) {
-                *to = if x <= 0.0 { 0.0 } else { g };
-            }
-            out.push(&image);
-        }
-    };
-    collect_images(geometry.batch, length, task).0
-}
-
 /// Gradients of the weights `[3 * 3 * input, output]` and of the bias `[output]`.
 pub(crate) fn weight_gradient(geometry: Geometry, images: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (length, out_length) = (geometry.input_len(), geometry.output_len());

@@ -1,9 +1,9 @@
 //! Products of matrices whose right factor is cut into panels of as many columns as a tile has.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::simd::lanes;
+use super::simd::{With, lanes};
 use super::tile::{add_dots, add_outers, for_pieces, load, store};
 
 /// Rows of a panel that are summed over at a time, for all rows of the other factor: they stay in the first cache meanwhile.
@@ -104,18 +104,34 @@ pub(super) fn multiply_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
 }
 
 /// A product: `count` rows, which begin `stride` apart, times all panels, into as many rows that begin `stride` apart there.
-#[inline(always)]
 pub(super) fn product<S: Simd>(
     simd: S,
     rows: (&[f32], usize),
     panels: &[Panel],
-    (out, stride): (&mut [f32], usize),
+    out: (&mut [f32], usize),
     count: usize,
 ) {
-    for panel in panels {
-        match panel.vectors {
-            1 => multiply::<S, 1>(simd, rows, panel, (&mut *out, stride), count),
-            _ => multiply::<S, 2>(simd, rows, panel, (&mut *out, stride), count),
+    Product { rows, panels, out, count }.with(simd);
+}
+
+struct Product<'a> {
+    rows: (&'a [f32], usize),
+    panels: &'a [Panel],
+    out: (&'a mut [f32], usize),
+    count: usize,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { rows, panels, out: (out, stride), count } = self;
+        for panel in panels {
+            match panel.vectors {
+                1 => multiply::<S, 1>(simd, rows, panel, (&mut *out, stride), count),
+                _ => multiply::<S, 2>(simd, rows, panel, (&mut *out, stride), count),
+            }
         }
     }
 }
@@ -141,7 +157,6 @@ fn multiply<S: Simd, const VECTORS: usize>(
 
 /// What `count` rows of `a` and as many of `b` add to `sum`: `sum += a^T b`. Rows begin so many numbers apart; `sum` has `rows` of
 /// them, of `width` numbers, and `b` whole vectors, `vectors` of them.
-#[inline(always)]
 pub(super) fn correlate<S: Simd>(
     simd: S,
     vectors: usize,
@@ -149,11 +164,30 @@ pub(super) fn correlate<S: Simd>(
     b: (&[f32], usize),
     count: usize,
     sum: (&mut [f32], usize),
-    [rows, width]: [usize; 2],
+    size: [usize; 2],
 ) {
-    match vectors {
-        1 => correlate_vectors::<S, 1>(simd, a, b, count, sum, [rows, width]),
-        _ => correlate_vectors::<S, 2>(simd, a, b, count, sum, [rows, width]),
+    Correlate { vectors, a, b, count, sum, size }.with(simd);
+}
+
+struct Correlate<'a> {
+    vectors: usize,
+    a: (&'a [f32], usize),
+    b: (&'a [f32], usize),
+    count: usize,
+    sum: (&'a mut [f32], usize),
+    size: [usize; 2],
+}
+
+impl WithSimd for Correlate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { vectors, a, b, count, sum, size } = self;
+        match vectors {
+            1 => correlate_vectors::<S, 1>(simd, a, b, count, sum, size),
+            _ => correlate_vectors::<S, 2>(simd, a, b, count, sum, size),
+        }
     }
 }
 

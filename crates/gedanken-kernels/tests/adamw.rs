@@ -5,7 +5,7 @@ mod common;
 use burn::optim::{AdamWConfig, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
-use gedanken_nn::{AdamWStep, adamw};
+use gedanken_kernels::{AdamWStep, adamw};
 
 const STEP: AdamWStep = AdamWStep { rate: 0.01, decay: 0.1, betas: [0.9, 0.999], epsilon: 1e-8, time: 1 };
 

@@ -1,4 +1,4 @@
-//! `relu(a + b)` of the images of a batch.
+//! `relu(a + b)` of the images of a batch, and the gradient of a ReLU.
 
 use std::ops::Range;
 
@@ -11,11 +11,27 @@ use super::{Images, collect_images};
 const RUN: usize = 1024;
 
 /// Of two batches of so many images; what is not a number stays so.
-pub(crate) fn add_relu(batch: usize, a: &[f32], b: &[f32]) -> Vec<f32> {
+pub(crate) fn forward(batch: usize, a: &[f32], b: &[f32]) -> Vec<f32> {
     let length = a.len() / batch.max(1);
     let task = |range: Range<usize>, out: &mut Images| {
         let numbers = range.start * length..range.end * length;
         dispatch(RUN, AddRelu { a: &a[numbers.clone()], b: &b[numbers], out });
+    };
+    collect_images(batch, length, task).0
+}
+
+/// The gradient of what went into a ReLU, from its result and the result's gradient: where the result is zero, none.
+pub(crate) fn gradient(batch: usize, result: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let length = result.len() / batch.max(1);
+    let task = |range: Range<usize>, out: &mut Images| {
+        let mut image = vec![0.0; length];
+        for index in range {
+            let numbers = index * length..(index + 1) * length;
+            for ((to, &x), &g) in image.iter_mut().zip(&result[numbers.clone()]).zip(&gradient[numbers]) {
+                *to = if x <= 0.0 { 0.0 } else { g };
+            }
+            out.push(&image);
+        }
     };
     collect_images(batch, length, task).0
 }

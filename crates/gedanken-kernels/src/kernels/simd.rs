@@ -9,17 +9,30 @@ pub(super) fn dispatch<Op: WithSimd>(channels: usize, operation: Op) -> Op::Outp
     #[cfg(target_arch = "x86_64")]
     {
         if let (Some(simd), true) = (pulp::x86::V4::try_new(), channels > 8) {
-            return Simd::vectorize(simd, operation);
+            return operation.with(simd);
         }
         if let Some(simd) = pulp::x86::V3::try_new() {
-            return Simd::vectorize(simd, operation);
+            return operation.with(simd);
         }
-        Simd::vectorize(pulp::Scalar128b, operation)
+        operation.with(pulp::Scalar128b)
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
         let _ = channels;
         pulp::Arch::new().dispatch(operation)
+    }
+}
+
+/// An operation on one kind of vectors, as a function of its own: never inlined, so compiled once for each set of instructions. The compiler
+/// puts a method of a trait into the unit of the type it is implemented for, here the kernel's: an edit of one kernel compiles no other again.
+pub(super) trait With: WithSimd {
+    fn with<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+impl<Op: WithSimd> With for Op {
+    #[inline(never)]
+    fn with<S: Simd>(self, simd: S) -> Op::Output {
+        simd.vectorize(self)
     }
 }
 
