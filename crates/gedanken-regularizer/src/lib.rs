@@ -12,6 +12,7 @@
 //! Sources: VICReg (Bardes, Ponce, LeCun, 2022, arXiv:2105.04906) for variance and covariance; PLDM (Sobal et al., 2025,
 //! arXiv:2502.14819) for the same terms and time similarity on trajectories; LeJEPA (arXiv:2511.08544) for SIGReg.
 
+mod barlow_twins;
 mod covariance;
 mod diagnostics;
 mod prediction;
@@ -23,6 +24,7 @@ mod view;
 
 use gedanken_parts::Catalog;
 
+pub use barlow_twins::{BarlowTwins, barlow_twins};
 pub use covariance::{Covariance, covariance};
 pub use diagnostics::{Collapse, DEAD_STD, FEW, MAX_SAMPLES, MIN_MEAN_STD, MIN_RANK};
 pub use prediction::Prediction;
@@ -40,4 +42,5 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<Covariance>("covariance"))
         .with(term::<TimeSimilarity>("time_similarity"))
         .with(term::<Sigreg>("sigreg"))
+        .with(term::<BarlowTwins>("barlow_twins"))
 }
