@@ -70,7 +70,8 @@ impl Parts {
 
     /// With a planner, `[planner] kind = "…"`.
     #[must_use]
-    pub fn strategy(mut self, entry: Entry<dyn Strategy>) -> Self {
+    pub fn strategy<S: Strategy + Written>(mut self, kind: &'static str) -> Self {
+        let entry = Entry::new(kind, |strategy: S| Ok(Box::new(strategy) as Box<dyn Strategy>));
         self.strategies = self.strategies.with(entry);
         self
     }
