@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use gedanken_model::WorldModel;
+use gedanken_model::{Probe, WorldModel};
 use gedanken_planner::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -118,17 +118,17 @@ impl ModelPart {
             Self::Distance => model.distance().is_some(),
             Self::Proprioception => !model.spaces().proprioception.is_empty(),
             Self::Ensemble => model.ensemble().is_some(),
-            Self::Probe => model.spaces().labels > 0,
+            Self::Probe => model.term::<Probe>().is_some(),
         }
     }
 
     /// The key by which an experiment asks for it.
     pub fn key(self) -> &'static str {
         match self {
-            Self::Distance => "distance.enabled = true",
+            Self::Distance => "a weight of loss.distance",
             Self::Proprioception => "proprioception.labels = [\"…\"]",
-            Self::Ensemble => "ensemble.members = 2 or more",
-            Self::Probe => "an environment that has labels",
+            Self::Ensemble => "a weight of loss.ensemble",
+            Self::Probe => "labels in its environment and a weight of loss.probe",
         }
     }
 }
@@ -250,12 +250,12 @@ mod tests {
         let problem = |toml, has: bool| read(toml).problem(&|_| has).unwrap_or_default();
         assert_eq!(problem("latent".into(), false), "");
         assert_eq!(problem("learned".into(), true), "");
-        assert!(problem("learned".into(), false).contains("distance.enabled = true; or use `latent`"));
+        assert!(problem("learned".into(), false).contains("a weight of loss.distance; or use `latent`"));
         assert!(problem("latnet".into(), true).contains("no objective `latnet`; there are learned, latent,"));
         assert!(problem(serde_json::json!({ "effort": 1.0 }), true).starts_with("nothing leads to a goal"));
         assert!(problem(serde_json::json!({ "latent": 0.0 }), true).starts_with("nothing leads to a goal"));
         let uncertain = serde_json::json!({ "latent": 1.0, "uncertainty": 1.0 });
-        assert!(problem(uncertain, false).contains("`uncertainty` needs a model with ensemble.members"));
+        assert!(problem(uncertain, false).contains("`uncertainty` needs a model with a weight of loss.ensemble"));
     }
 
     #[test]

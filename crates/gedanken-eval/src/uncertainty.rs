@@ -24,7 +24,7 @@ impl<'a> Uncertainty<'a> {
     pub fn of(model: &'a WorldModel, statistics: &'a Statistics) -> Result<Self, EvalError> {
         let none = || {
             EvalError::Mismatch(
-                "uncertainty is asked for, but the model was trained without an ensemble (ensemble.members)".to_owned(),
+                "uncertainty is asked for, but the model was trained without an ensemble (loss.ensemble)".to_owned(),
             )
         };
         Ok(Self { ensemble: model.ensemble().ok_or_else(none)?, statistics })
