@@ -133,16 +133,18 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
                 tracker.film(step, "eval/task-000", film, films::FPS)?;
             }
         }
-        if !checks.probes.is_empty() {
-            let errors = checks.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit));
-            said.push(format!("probes {}", errors.collect::<Vec<_>>().join(", ")));
+        let probes: Vec<String> =
+            checks.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
+        if !probes.is_empty() {
+            said.push(format!("probes {}", probes.join(", ")));
+        } else if let Some(error) = numbers.get("worthiness/error_first") {
+            said.push(format!("imagination off by {error:.3} of the variance of latents after a block"));
         }
         if let Some(correlation) = checks.learned_rank_correlation.or(checks.latent_rank_correlation) {
             said.push(format!("rank correlation {correlation:.3}"));
         }
         if let Some(push) = checks.pushes.iter().find(|p| p.kind == "blocked" && p.count > 0) {
-            let (model, steps, truth) = (push.model[2], push.steps[2], push.truth[2]);
-            said.push(format!("leak {model:.1} px in {steps} pushes (true {truth:.1})"));
+            said.push(format!("leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]));
         }
         let named: Vec<(&str, f64)> = numbers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         tracker.scalars(step, &named)?;
