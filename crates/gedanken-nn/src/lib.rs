@@ -1,4 +1,4 @@
-//! Blocks that encoders and predictors share, and the update of their weights.
+#![doc = include_str!("../README.md")]
 
 mod adamw;
 mod add_relu;
