@@ -39,9 +39,9 @@ def values(node):
     choices = [str(each["const"]) for each in alternatives(node) if "const" in each] + node.get("enum", [])
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices if choice is not None)
-    kinds = {values(each) for each in alternatives(node)}
-    if len(kinds) == 1:
-        return kinds.pop()
+    kinds = list(dict.fromkeys(values(each) for each in alternatives(node)))
+    if kinds:
+        return " or ".join(kinds)
     kind = node.get("type", "")
     kind = next(each for each in kind if each != "null") if isinstance(kind, list) else kind
     if kind in ("integer", "number"):
@@ -100,9 +100,15 @@ def table(path, node):
     for key, child in inside.items():
         if resolve(child).get("properties"):
             text += table(f"{path.strip('[]')}.{key}", {**child, "default": defaults.get(key)})
+        elif keys := [each for each in alternatives(resolve(child)) if "properties" in each and not tagged(each)]:
+            text += table(f"{path}.{key}", {**keys[0], "description": about(child)})
         elif is_table(resolve(child).get("items", {})):
             text += table(f"[{path}.{key}]", resolve(child)["items"])
     return text
+
+
+def tagged(node):
+    return any("const" in each for each in node["properties"].values())
 
 
 def is_table(node):

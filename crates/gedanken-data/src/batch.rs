@@ -1,4 +1,4 @@
-//! What training sees: windows of several episodes, grouped by layout.
+//! Batches: windows of several episodes, grouped by layout.
 
 use gedanken_env::{ObservationSpace, Spec};
 
@@ -18,11 +18,7 @@ pub struct Shape {
 impl Shape {
     /// The sizes of an environment.
     pub fn of(spec: &Spec) -> Self {
-        Self {
-            pixels: spec.observation,
-            action: spec.action.len(),
-            labels: spec.labels.iter().map(|label| label.size).sum(),
-        }
+        Self { pixels: spec.observation, action: spec.action.len(), labels: spec.label_len() }
     }
 
     /// The same with blocks of the actions of `frameskip` control steps.
@@ -87,21 +83,6 @@ impl Batch {
     /// Frames of one window: `time + extra`.
     pub fn frames(&self) -> usize {
         self.time + self.extra
-    }
-
-    /// The picture of a frame of a window, u8 `[channels, height, width]`.
-    pub fn frame(&self, window: usize, frame: usize) -> &[u8] {
-        row(&self.pixels, window * self.frames() + frame, self.shape.pixels.len())
-    }
-
-    /// The labels of a frame of a window, f32 `[labels]`.
-    pub fn frame_labels(&self, window: usize, frame: usize) -> &[f32] {
-        row(&self.labels, window * self.frames() + frame, self.shape.labels)
-    }
-
-    /// The block of actions that leads from frame `step` of a window to the next, f32 `[frameskip * action]`.
-    pub fn action(&self, window: usize, step: usize) -> &[f32] {
-        row(&self.actions, window * (self.time - 1) + step, self.shape.action)
     }
 
     /// Fills window `window` from an episode: the frames at `times` (`[time + extra]`, the first `time` are `frameskip`

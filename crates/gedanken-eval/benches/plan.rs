@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken_planner::{Bounds, Kind, LatentDistance, Objective, Observations, Over, PlannerConfig, Problem, World};
+use gedanken_planner::{Bounds, Cem, LatentDistance, Objective, Over, PlanConfig, Planner, Problem, Sampling, World};
 use gedanken_predictor::{Gru, GruConfig};
 
 /// The program's.
@@ -25,10 +25,6 @@ fn wave<const D: usize>(shape: [usize; D], scale: f64, device: &Device) -> Tenso
 struct Imagined(Gru);
 
 impl World for Imagined {
-    fn encode(&self, _: &Observations) -> Tensor<3> {
-        unreachable!("the start is given")
-    }
-
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         let mut latent = latents;
         let steps = (0..actions.dims()[1]).map(|step| {
@@ -53,27 +49,24 @@ fn main() {
     let energy = LatentDistance::default().energy(world.rollout(start.clone(), actions), goals.clone()).sum();
     let energy = energy.into_scalar::<f32>();
 
-    let config = PlannerConfig {
-        kind: Kind::Cem,
+    let sampling =
+        Sampling { iterations: 5, samples: 200, elites: Some(20), keep: 0, min_std: 0.0, ..Sampling::default() };
+    let plan = PlanConfig {
         horizon: HORIZON,
-        iterations: 5,
-        samples: 200,
-        elites: Some(20),
-        keep: 0,
-        smoothness: 0.0,
-        min_std: 0.0,
         over: Over::Sum,
         max_norm: Some(2.45),
         replan_every: 1,
-        ..PlannerConfig::default()
+        ..PlanConfig::default()
     };
-    let planner = Bounds::unbounded(ACTION).and_then(|bounds| config.init(bounds)).expect("a planner");
+    let planner = Planner::new(Box::new(Cem { sampling, smoothness: 0.0 }), plan).expect("a planner");
+    let bounds = Bounds::unbounded(ACTION).expect("bounds");
     let mut times: Vec<f64> = (0..7)
         .map(|step| {
             let problem = Problem {
                 world: &world,
                 objective: &LatentDistance::default(),
                 guardrails: &[],
+                bounds: &bounds,
                 start: start.clone(),
                 goals: goals.clone(),
                 steps_left: HORIZON,

@@ -3,19 +3,21 @@
 use std::fmt;
 use std::time::Instant;
 
-use gedanken_planner::{Kind, PlannerConfig, Returned};
+use gedanken_env::EnvError;
+use gedanken_planner::{Catalog, Cem, Mppi, PlanConfig, PlanError, Planner, PlannerConfig, Sampling, Strategy, Table};
 use gedanken_run::{Picture, Plot};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::baselines::Setup;
-use crate::episodes::{Driver, Thinker};
-use crate::{EvalError, LabelCost, Labels, Measure, Row, Simulator};
+use crate::{CostRule, EvalError, LabelCost, Labels, Planning, Row, Setup, Thinker, TrueWorld};
 
 /// What is compared, and on what.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct Contest {
     /// Model evaluations that a plan of one task may cost.
     pub budgets: Vec<u64>,
+    /// The strategies there are.
+    pub strategies: Catalog<dyn Strategy>,
     /// Names of planners, of [`contenders`]; all where empty.
     pub planners: Vec<String>,
     /// Tasks of the protocol.
@@ -26,7 +28,7 @@ pub struct Comparison {
 
 /// What one planner reached with one budget.
 #[derive(Clone, Debug, Serialize)]
-pub struct BenchRow {
+pub struct Standing {
     /// The planner.
     pub planner: String,
     /// The budget of a plan.
@@ -44,7 +46,7 @@ pub struct BenchRow {
 
 /// All planners on one checkpoint, under one protocol.
 #[derive(Clone, Debug, Serialize)]
-pub struct Bench {
+pub struct Standings {
     /// The environment.
     pub env: String,
     /// What was planned on: the model or the simulator.
@@ -52,68 +54,55 @@ pub struct Bench {
     /// Tasks of every row.
     pub tasks: usize,
     /// One row for every planner and budget.
-    pub rows: Vec<BenchRow>,
+    pub rows: Vec<Standing>,
 }
 
-/// Every planner at a budget of `evaluations` of a plan: the experiment's horizon, bounds and noise, and the budget shared out as
-/// suits the planner. No plan is of fewer than eight futures.
-pub fn contenders(base: &PlannerConfig, evaluations: u64) -> Vec<(&'static str, PlannerConfig)> {
-    let futures = ((evaluations / base.horizon.max(1) as u64) as usize).clamp(8, MOST_FUTURES);
-    let base = PlannerConfig {
-        kind: Kind::Cem,
-        keep: 1,
-        elites: None,
-        update_std: true,
-        polish: 0,
-        tolerance: 0.0,
-        max_evaluations: None,
-        max_milliseconds: None,
-        max_rows: 4096,
-        ..base.clone()
-    };
-    // Few rounds of many samples: 2 for a handful of futures, 6 for hundreds, 8 for thousands. The mean is imagined too.
-    let rounds = ((futures as f64).log2() / 1.6).round().clamp(2.0, 10.0) as usize;
-    let cem = PlannerConfig { iterations: rounds, samples: ((futures - 1) / rounds).max(3), ..base.clone() };
-    let sampling = |kind| PlannerConfig { kind, ..cem.clone() };
-    let decayed: f64 = (0..rounds).map(|round| f64::from(base.decay).powi(-(round as i32))).sum();
-    let icem = PlannerConfig {
-        samples: ((futures as f64 / decayed) as usize).max(4),
-        elites: Some(2.max(futures / rounds / 8)),
-        returns: Returned::Best,
-        keep: 2,
-        ..sampling(Kind::Icem)
-    };
-    let mppi = PlannerConfig { min_std: base.min_std.max(0.2 * base.init_std), ..sampling(Kind::Mppi) };
-    let fixed = PlannerConfig { update_std: false, init_std: 0.5 * base.init_std, ..sampling(Kind::Mppi) };
-    // One look more than there are steps, each at the price of two futures.
-    let steps = |futures: usize, starts: usize| (futures / (2 * starts)).max(2) - 1;
-    let starts = (futures / 8).clamp(1, 4);
-    let slides = |kind| PlannerConfig {
-        kind,
-        samples: starts,
-        iterations: steps(futures, starts),
-        min_std: 0.0,
-        ..base.clone()
-    };
-    // Half for the search, half for Adam on a few of the best.
-    let (polished, searched) = ((futures / 8).clamp(2, 4), rounds.div_ceil(2));
-    let hybrid = PlannerConfig {
+/// Every strategy at a budget of `evaluations` of a plan, with the experiment's horizon, bounds and noise: the planner's own keys where the
+/// strategy has them too, then [`Strategy::budgeted`]. Beside them `mppi-fixed`, whose deviation stays half of `init_std`, and `hybrid`, CEM for
+/// half of the budget and then Adam on its elites. No plan is of fewer than eight futures.
+///
+/// # Errors
+/// A strategy that cannot be made.
+pub fn contenders(
+    base: &Planner,
+    strategies: &Catalog<dyn Strategy>,
+    evaluations: u64,
+) -> Result<Vec<(&'static str, Planner)>, PlanError> {
+    let futures = ((evaluations / base.settings().horizon.max(1) as u64) as usize).clamp(8, MOST_FUTURES);
+    let (max_evaluations, max_milliseconds, settings) = (None, None, base.settings().clone());
+    let plan = PlanConfig { polish: 0, tolerance: 0.0, max_evaluations, max_milliseconds, max_rows: 4096, ..settings };
+    let shared = base.strategy().table().keys;
+    let mut found = Vec::new();
+    for entry in strategies.entries() {
+        let schema = entry.schema();
+        let mut keys = shared.clone();
+        keys.retain(|key, _| schema["properties"].get(key).is_some());
+        let own = |keys| strategies.make(&Table { kind: entry.name().to_owned(), keys });
+        // A key of the same name may mean another thing.
+        let strategy = own(keys).or_else(|_| own(Map::new()))?;
+        let strategy = strategy.budgeted(futures).unwrap_or(strategy);
+        found.push((entry.name(), Planner::new(strategy, plan.clone())?));
+    }
+    let mut fixed: Mppi = serde_json::from_value(Value::Object(shared.clone())).unwrap_or_default();
+    fixed.update_std = false;
+    fixed.sampling.init_std *= 0.5;
+    let fixed = fixed.budgeted(futures).unwrap_or(Box::new(fixed));
+    found.push(("mppi-fixed", Planner::new(fixed, plan.clone())?));
+
+    let cem: Cem = serde_json::from_value(Value::Object(shared)).unwrap_or_default();
+    let (polished, searched) =
+        ((futures / 8).clamp(2, 4), cem.budgeted(futures).map_or(2, |cem| cem.rounds()).div_ceil(2));
+    let sampling = Sampling {
         iterations: searched,
         samples: (futures / 2 / searched).max(polished),
         elites: Some(polished),
-        polish: steps(futures / 2, polished),
-        ..base.clone()
+        keep: 1,
+        ..cem.sampling
     };
-    vec![
-        ("random", PlannerConfig { iterations: 1, samples: futures, ..sampling(Kind::Random) }),
-        ("cem", cem.clone()),
-        ("icem", icem),
-        ("mppi", mppi),
-        ("mppi-fixed", fixed),
-        ("gradient", slides(Kind::Gradient)),
-        ("adam", slides(Kind::Adam)),
-        ("hybrid", hybrid),
-    ]
+    // One look more than there are steps, each at the price of two futures.
+    let polish = (futures / 2 / (2 * polished)).max(2) - 1;
+    found.push(("hybrid", Planner::new(Box::new(Cem { sampling, ..cem }), PlanConfig { polish, ..plan })?));
+    Ok(found)
 }
 
 /// Futures of a plan, at most.
@@ -123,68 +112,72 @@ const MOST_FUTURES: usize = 1 << 18;
 ///
 /// # Errors
 /// A name that is no planner's, or what an evaluation may say.
-pub fn bench(setup: &Setup<'_>, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
-    let known = contenders(setup.planner, 1);
-    for name in &what.planners {
+pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) -> Result<Standings, EvalError> {
+    let protocol = setup.protocol;
+    if contest.simulator && !CostRule::Plain.known(protocol.env.as_ref()) {
+        let what = "plain distance of labels, by which plans on the simulator go";
+        return Err(EnvError::missing(protocol.env.spec(), what).into());
+    }
+    let known = contenders(&protocol.planner, &contest.strategies, 1)?;
+    for name in &contest.planners {
         match known.iter().find(|(known, _)| known == name) {
             None => {
                 let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
                 return Err(EvalError::Mismatch(format!("no planner `{name}`; there are {}", known.join(", "))));
             }
-            Some((_, config)) if what.simulator && config.needs_gradient() => {
+            Some((_, planner)) if contest.simulator && planner.needs_gradient() => {
                 let why = "needs a gradient, which the simulator does not have";
                 return Err(EvalError::Mismatch(format!("`{name}` {why}")));
             }
             Some(_) => {}
         }
     }
-    let tasks = setup.tasks(what.tasks)?;
-    let (world, simulator) = (setup.world(), Simulator::new());
-    let cost = LabelCost { env: setup.env, labels: Labels::Simulated, measure: Measure::Plain };
+    let tasks = protocol.tasks(contest.tasks)?;
+    let (world, simulator) = (setup.world(), TrueWorld::default());
+    let cost = LabelCost { env: protocol.env.as_ref(), labels: Labels::Simulated, rule: CostRule::Plain };
     let objective = setup.objective()?;
-    let kept = if what.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
+    let kept = if contest.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
     let mut rows = Vec::new();
-    for &budget in &what.budgets {
-        for (name, config) in contenders(setup.planner, budget) {
-            let left_out = !what.planners.is_empty() && what.planners.iter().all(|planner| planner != name);
-            if left_out || (what.simulator && config.needs_gradient()) {
+    for &budget in &contest.budgets {
+        for (name, planner) in contenders(&protocol.planner, &contest.strategies, budget)? {
+            let left_out = !contest.planners.is_empty() && contest.planners.iter().all(|planner| planner != name);
+            if left_out || (contest.simulator && planner.needs_gradient()) {
                 continue;
             }
             say(&format!("{name}, {budget} evaluations a plan"));
             let model = Thinker {
                 world: &world,
-                simulator: None,
                 objective: objective.as_ref(),
                 guardrails: &kept,
-                planner: &config,
+                planner: &planner,
                 frameskip: setup.frameskip(),
-                arrived: setup.config.arrived,
+                arrived: protocol.config.arrived,
             };
-            let true_one =
-                Thinker { world: &simulator, simulator: Some(&simulator), objective: &cost, arrived: None, ..model };
-            let thinker = if what.simulator { true_one } else { model };
+            let true_one = Thinker { world: &simulator, objective: &cost, arrived: None, ..model };
+            let thinker = if contest.simulator { true_one } else { model };
             let (mut first, start) = (None, Instant::now());
-            let episodes = tasks.run(&Driver::Planner(thinker), &mut |_, _, agent| {
-                if let (None, Some(plans)) = (first, agent.and_then(|(agent, _)| agent.plans())) {
+            let episodes = tasks.watch(&mut Planning::new(thinker), &mut |moment| {
+                if let (None, Some(plans)) = (first, moment.actor.agent().and_then(|(agent, _)| agent.plans())) {
                     first = Some(plans.energy.iter().map(|&e| f64::from(e)).sum::<f64>() / plans.tasks.max(1) as f64);
                 }
             })?;
-            let (effort, seconds) = (episodes.effort, start.elapsed().as_secs_f64());
-            rows.push(BenchRow {
+            let (effort, seconds) =
+                (episodes.planned.as_ref().map(|p| p.effort).unwrap_or_default(), start.elapsed().as_secs_f64());
+            rows.push(Standing {
                 planner: name.to_owned(),
                 budget,
-                config: config.clone(),
+                config: planner.config(),
                 first_energy: first.unwrap_or(f64::NAN),
                 evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
-                row: Row::of(name, "", &episodes, setup.config.rule, setup.radius(), seconds),
+                row: Row::of(name, "", &episodes, protocol.config.rule, protocol.radius()?, seconds),
             });
         }
     }
-    let world = if what.simulator { "the true simulator" } else { "the learned model" }.to_owned();
-    Ok(Bench { env: setup.env.spec().name.clone(), world, tasks: what.tasks, rows })
+    let world = if contest.simulator { "the true simulator" } else { "the learned model" }.to_owned();
+    Ok(Standings { env: protocol.env.spec().name.clone(), world, tasks: contest.tasks, rows })
 }
 
-impl Bench {
+impl Standings {
     /// Success against model evaluations of a plan.
     pub fn plot(&self) -> Picture {
         let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
@@ -201,7 +194,7 @@ impl Bench {
     }
 }
 
-impl fmt::Display for Bench {
+impl fmt::Display for Standings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} on {}, {} tasks", self.env, self.world, self.tasks)?;
         let head = ["budget", "success", "95 % interval", "first energy", "evals/plan", "ms/plan"];
@@ -228,28 +221,20 @@ impl fmt::Display for Bench {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gedanken_planner::strategies;
 
     #[test]
     fn every_contender_is_valid_and_keeps_its_budget() {
         for (horizon, keep) in [(1, 0), (5, 1), (12, 4), (90, 8)] {
-            let elites = Some(keep + 20);
-            let base = PlannerConfig { horizon, keep, elites, replan_every: 1, kind: Kind::Adam, ..Default::default() };
+            let sampling = Sampling { keep, elites: Some(keep + 20), ..Sampling::default() };
+            let plan = PlanConfig { horizon, replan_every: 1, ..PlanConfig::default() };
+            let base = Planner::new(Box::new(Cem { sampling, ..Cem::default() }), plan).unwrap();
             for budget in [1, 100, 400, 1600, 100_000, u64::MAX] {
-                for (name, config) in contenders(&base, budget) {
-                    assert_eq!(config.validate(), Ok(()), "{name}, {budget}, horizon {horizon}");
-                    let slides = matches!(config.kind, Kind::Gradient | Kind::Adam);
-                    let rounds = |round: usize| {
-                        let decay = if config.kind == Kind::Icem { f64::from(config.decay) } else { 1.0 };
-                        ((config.samples as f64 * decay.powi(-(round as i32))) as usize).max(2 * config.elites())
-                    };
-                    let spent = match slides {
-                        true => 2 * config.samples * (config.iterations + 1),
-                        false if config.polish > 0 => {
-                            config.samples * config.iterations + 2 * config.elites() * (config.polish + 1)
-                        }
-                        false if config.kind == Kind::Icem => (0..config.iterations).map(rounds).sum(),
-                        false => config.samples * config.iterations,
-                    };
+                for (name, planner) in contenders(&base, &strategies(), budget).unwrap() {
+                    let (strategy, polish) = (planner.strategy(), planner.settings().polish);
+                    let tried: usize = (0..strategy.rounds()).map(|round| strategy.samples(round)).sum();
+                    let polished = if polish > 0 { 2 * strategy.elites() * (polish + 1) } else { 0 };
+                    let spent = tried * (1 + usize::from(strategy.needs_gradient())) + polished;
                     let futures = (budget / horizon as u64).clamp(8, MOST_FUTURES as u64) as f64;
                     assert!(spent as f64 <= 1.5 * futures, "{name} spends {spent} of {futures}");
                     assert!(

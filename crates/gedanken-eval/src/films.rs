@@ -4,12 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use gedanken_env::{Env, Many};
-use gedanken_planner::Agent;
+use gedanken_planner::{Agent, World};
 use gedanken_run::{Picture, scene};
 
-use crate::baselines::Setup;
-use crate::episodes::{Driver, Thinker};
-use crate::{EvalError, LearnedWorld};
+use crate::{EvalError, Labels, LearnedWorld, Perceive, Planning, Setup, Thinker};
 
 /// Frames a second of a film.
 pub const FPS: f32 = 12.0;
@@ -29,47 +27,36 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     let world = setup.world();
     let objective = setup.objective()?;
     let kept = setup.guardrails()?;
-    let driver = Driver::Planner(Thinker {
+    let mut actor = Planning::new(Thinker {
         world: &world,
-        simulator: None,
         objective: objective.as_ref(),
         guardrails: &kept,
-        planner: setup.planner,
+        planner: &setup.protocol.planner,
         frameskip: setup.frameskip(),
-        arrived: setup.config.arrived,
+        arrived: setup.protocol.config.arrived,
     });
-    let radius = setup.radius();
+    let radius = setup.protocol.radius()?;
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
     let (mut held, mut ways) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
-    setup.tasks(tasks.end)?.run(&driver, &mut |step, many, agent| {
+    setup.protocol.tasks(tasks.end)?.watch(&mut actor, &mut |moment| {
+        let envs = moment.envs;
         for ((task, film), (held, seen)) in tasks.clone().zip(&mut films).zip(held.iter_mut().zip(&mut ways)) {
-            *held = if many.envs()[task].distance() < radius { *held + 1 } else { 0 };
+            *held = if envs.envs()[task].distance() < radius { *held + 1 } else { 0 };
             if *held <= HOLD {
                 // Plans are made of blocks: while one is being executed, the path is that of its beginning.
-                if step.is_multiple_of(setup.frameskip()) {
-                    *seen = paths(many, task, agent, &world);
+                if moment.step.is_multiple_of(setup.frameskip()) {
+                    *seen = imagined_paths(envs, task, moment.actor.agent(), &world);
                 }
-                film.push(frame(many, task, seen));
+                film.push(frame(envs.envs()[task].as_ref(), seen));
             }
         }
     })?;
     Ok(films)
 }
 
-fn frame(many: &Many, task: usize, paths: &[Vec<(f32, f32)>]) -> Picture {
-    let env = many.envs()[task].as_ref();
+fn frame(env: &dyn Env, paths: &[Vec<(f32, f32)>]) -> Picture {
     let scale = (HEIGHT / env.spec().observation.height).max(1);
     scene(&picture(env, false), &picture(env, true), paths, scale)
-}
-
-fn paths(
-    many: &Many,
-    task: usize,
-    agent: Option<(&Agent, &[usize])>,
-    world: &LearnedWorld<'_>,
-) -> Vec<Vec<(f32, f32)>> {
-    let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&t| t == task)?)));
-    row.map(|(agent, row)| imagined_paths(many.envs()[task].as_ref(), agent, row, world)).unwrap_or_default()
 }
 
 fn picture(env: &dyn Env, goal: bool) -> Picture {
@@ -83,10 +70,17 @@ fn picture(env: &dyn Env, goal: bool) -> Picture {
     Picture::from_observation(&pixels, space.channels, space.height, space.width)
 }
 
-/// Where the agent imagines itself along what is left of its plan, and of other candidates: the first label, if it is a place.
-fn imagined_paths(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld<'_>) -> Vec<Vec<(f32, f32)>> {
-    use gedanken_planner::{Observations, World};
+/// Imagined places along the rest of a task's plan, and of other candidates: the first label, if it is a place.
+fn imagined_paths(
+    envs: &Many,
+    task: usize,
+    agent: Option<(&Agent, &[usize])>,
+    world: &LearnedWorld<'_>,
+) -> Vec<Vec<(f32, f32)>> {
+    let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&active| active == task)?)));
+    let Some((agent, row)) = row else { return Vec::new() };
     let Some(plans) = agent.plans() else { return Vec::new() };
+    let env = &envs.envs()[task];
     let spec = env.spec();
     if spec.labels.first().is_none_or(|label| label.size != 2) {
         return Vec::new();
@@ -95,20 +89,15 @@ fn imagined_paths(env: &dyn Env, agent: &Agent, row: usize, world: &LearnedWorld
     if left == 0 {
         return Vec::new();
     }
-    let mut pixels = vec![0; spec.observation.len()];
-    env.observe(&mut pixels);
-    let mut labels = vec![0.0; spec.label_len()];
-    env.labels(&mut labels);
-    let first = world.encode(&Observations { rows: 1, pixels, labels });
+    let first = world.present(&envs.select(&[task]));
     let mut actions = plans.remainder(row, agent.executed(), left);
     actions.extend(plans.alternatives(row, agent.executed(), left).concat());
     let count = actions.len() / (left * plans.action);
     let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([count, left, plans.action]);
     let first = first.repeat_dim(0, count);
     let futures = Tensor::cat(vec![first.clone().unsqueeze_dim::<4>(1), world.rollout(first, actions)], 1);
-    let labels = world.statistics.labels_in_units(world.model.probe(futures.flatten::<3>(0, 1)));
+    let labels = Labels::Probed(world.model, world.statistics).read(futures.flatten::<3>(0, 1));
     let size = spec.label_len();
-    let labels = labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
     let place = |row: &[f32]| env.in_picture([row[0], row[1]]).into();
     labels.chunks(size * (left + 1)).map(|path| path.chunks(size).map(place).collect()).collect()
 }

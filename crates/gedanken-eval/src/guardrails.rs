@@ -1,21 +1,17 @@
 //! Guardrails as a user writes them, with margins and levels from conformal prediction.
 
-use std::ops::Range;
-
-use burn::tensor::Tensor;
 use gedanken_env::{Env, Spec, derive_seed, rng};
-use gedanken_planner::{ActionLimit, Guardrail, Trajectory, World};
+use gedanken_planner::{ActionLimit, Guardrail};
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::episodes::observe_all;
+use crate::calibration::{Imagined, quantiles, uncertain};
 use crate::region::{KeepAway, Region};
 use crate::uncertainty::Sure;
-use crate::walks::Walks;
-use crate::{EvalError, KeepOut, Labels, StayWithin, Sureness, Uncertainty};
+use crate::{EvalError, KeepOut, Labels, ModelPart, Perceive, StayWithin, Sureness, Uncertainty};
 
-/// One entry of `[[eval.guardrails]]`: what every plan must keep.
+/// One entry of `[[eval.guardrails]]`: a constraint on every plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum GuardrailConfig {
@@ -38,7 +34,7 @@ pub struct ActionNorm {
     pub norm: f64,
 }
 
-/// How far ahead plans look.
+/// The reach of plans.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead {
     /// Blocks of actions until the agent looks again.
@@ -49,13 +45,11 @@ pub struct Ahead {
     pub frameskip: usize,
 }
 
-/// Episodes that margins and levels are calibrated on.
-const EPISODES: usize = 512;
-/// What the derived seeds of the calibration are for.
+/// Derived seeds: calibration.
 const CALIBRATION: u64 = 6;
 
 impl GuardrailConfig {
-    /// What is impossible about it in an environment, if anything.
+    /// The first reason, if any, why an environment cannot have it.
     pub fn problem(&self, spec: &Spec) -> Option<String> {
         let numbers: &[(&str, &[f64])] = match self {
             Self::KeepOut(KeepOut { center, radius, .. }) => &[("center", center), ("radius", &[*radius])],
@@ -82,7 +76,7 @@ impl GuardrailConfig {
         }
     }
 
-    /// The place that it forbids, if it is about places.
+    /// The place that it forbids, if any.
     fn region(&self) -> Option<Region> {
         match self {
             Self::KeepOut(disc) => Some(Region::Disc(disc.clone())),
@@ -91,12 +85,17 @@ impl GuardrailConfig {
         }
     }
 
-    /// Whether it is about what happens, not about what the model knows of it.
+    /// A part that the model must have for it.
+    pub fn needs(&self) -> Option<ModelPart> {
+        matches!(self, Self::Uncertainty(_)).then_some(ModelPart::Ensemble)
+    }
+
+    /// True for limits on what happens, false for limits on what the model knows of it.
     pub(crate) fn is_of_the_world(&self) -> bool {
         !matches!(self, Self::Uncertainty(_))
     }
 
-    /// How far the truth breaks it: labels and the action that led to them. Below 0 where it is kept.
+    /// True violation, given the labels and the action that led to them. Below 0 where it is kept.
     pub fn broken(&self, spec: &Spec, labels: &[f32], action: &[f32]) -> f64 {
         match (self, self.region()) {
             (Self::ActionLimit(ActionNorm { norm }), _) => {
@@ -111,7 +110,7 @@ impl GuardrailConfig {
         }
     }
 
-    /// Whether a task may start or end at these labels.
+    /// True where a task may start or end at these labels.
     pub(crate) fn clear_of(&self, spec: &Spec, labels: &[f32]) -> bool {
         self.region().is_none_or(|region| self.broken(spec, labels, &[]) < -region.margin().clearance)
     }
@@ -125,7 +124,7 @@ impl GuardrailConfig {
 /// A guardrail that the environment or the model cannot have, or several that leave no place to be.
 pub fn guardrails<'a>(
     configs: &[GuardrailConfig],
-    world: &dyn World,
+    world: &dyn Perceive,
     labels: Labels<'a>,
     env: &dyn Env,
     ahead: Ahead,
@@ -215,127 +214,4 @@ fn contradiction(regions: &[(Region, f64)], seed: u64) -> Option<&str> {
         };
         !(0..4096).any(|_| free(&place()))
     })
-}
-
-/// What was imagined in some episodes, and what happened.
-struct Imagined {
-    /// `[episodes, horizon, labels]`
-    read: Vec<f32>,
-    /// `[horizon][episodes, labels]`
-    truth: Vec<Vec<f32>>,
-    horizon: usize,
-    labels: usize,
-}
-
-impl Imagined {
-    fn of(
-        world: &dyn World,
-        labels: Labels<'_>,
-        env: &dyn Env,
-        plan: [usize; 2],
-        seed: u64,
-    ) -> Result<Self, EvalError> {
-        let walks = Walks::of(env, EPISODES, plan, seed)?;
-        let start = world.encode(&observe_all(&walks.start));
-        let futures = world.rollout(start.clone(), walks.actions(&start.device()));
-        let read = labels.of(futures.flatten::<3>(0, 1)).into_data().convert::<f32>().try_to_vec::<f32>();
-        let truth = walks.after.iter().map(|envs| observe_all(envs).labels).collect();
-        Ok(Self { read: read.unwrap_or_default(), truth, horizon: walks.horizon, labels: env.spec().label_len() })
-    }
-
-    /// How far what was imagined is from the truth, `[horizon][episodes]`, in the label's unit.
-    fn errors(&self, columns: Range<usize>) -> Vec<Vec<f64>> {
-        let distance = |episode: usize, step: usize| {
-            let read = &self.read[(episode * self.horizon + step) * self.labels..][columns.clone()];
-            let truth = &self.truth[step][episode * self.labels..][columns.clone()];
-            read.iter().zip(truth).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
-        };
-        let step = |step: usize| (0..EPISODES).map(|episode| distance(episode, step)).collect();
-        (0..self.horizon).map(step).collect()
-    }
-}
-
-/// How uncertain a model is along the ways of some episodes, `[horizon][episodes]`.
-fn uncertain(
-    world: &dyn World,
-    uncertainty: Uncertainty<'_>,
-    env: &dyn Env,
-    plan: [usize; 2],
-    seed: u64,
-) -> Result<Vec<Vec<f64>>, EvalError> {
-    let walks = Walks::of(env, EPISODES, plan, seed)?;
-    let start = world.encode(&observe_all(&walks.start));
-    let actions = walks.actions(&start.device());
-    let latents = world.rollout(start.clone(), actions.clone());
-    let found: Tensor<2> = uncertainty.along(&Trajectory { start, latents, actions });
-    let found = found.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-    let step = |step: usize| found.iter().skip(step).step_by(walks.horizon).map(|&x| f64::from(x)).collect();
-    Ok((0..walks.horizon).map(step).collect())
-}
-
-/// The bound of every step that holds for a new case with this probability.
-fn quantiles(steps: Vec<Vec<f64>>, confidence: f64) -> Vec<f32> {
-    steps.into_iter().map(|errors| conformal(errors, confidence) as f32).collect()
-}
-
-/// The smallest margin that holds for a new case with this probability: the `ceil((n + 1) confidence)`-th smallest of n errors,
-/// the greatest where that is more than n.
-fn conformal(mut errors: Vec<f64>, confidence: f64) -> f64 {
-    errors.sort_by(f64::total_cmp);
-    let rank = ((errors.len() + 1) as f64 * confidence).ceil() as usize;
-    errors.get(rank.clamp(1, errors.len().max(1)) - 1).copied().unwrap_or(0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::TensorData;
-    use gedanken_planner::Observations;
-
-    use super::*;
-    use crate::Simulator;
-
-    #[test]
-    fn a_conformal_margin_is_the_rank_that_covers_a_new_case() {
-        let errors: Vec<f64> = (1..=99).rev().map(f64::from).collect();
-        assert_eq!(conformal(errors.clone(), 0.9), 90.0);
-        assert_eq!(conformal(errors.clone(), 0.0), 1.0);
-        assert_eq!(conformal(errors, 0.999), 99.0);
-    }
-
-    /// Imagines what happens, and the first label half a unit more off with every block, twice as much in every other episode.
-    struct Drifting(Simulator);
-
-    impl World for Drifting {
-        fn encode(&self, observations: &Observations) -> Tensor<3> {
-            self.0.encode(observations)
-        }
-
-        fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-            let futures = self.0.rollout(latents, actions);
-            let [rows, horizon, tokens, numbers] = futures.dims();
-            let off = |row: usize, block: usize| 0.5 * (1 + row % 2) as f32 * (block + 1) as f32;
-            let drift = (0..rows).flat_map(|row| (0..horizon).map(move |block| off(row, block)));
-            let drift = drift.flat_map(|off| (0..numbers).map(move |number| if number == 1 { off } else { 0.0 }));
-            let drift = TensorData::new(drift.collect::<Vec<f32>>(), [rows, horizon, tokens, numbers]);
-            futures.clone() + Tensor::from_data(drift, &futures.device())
-        }
-    }
-
-    #[test]
-    fn margins_are_what_imagination_errs_by_block_by_block() {
-        let entry = gedanken_two_rooms::entry();
-        let env = (entry.make)(&(entry.defaults)()).unwrap();
-        let (plan, seed) = ([3, 2], 5);
-        let world = Drifting(Simulator::new());
-        world.0.set(Walks::of(env.as_ref(), EPISODES, plan, seed).unwrap().start);
-        let imagined = Imagined::of(&world, Labels::Simulated, env.as_ref(), plan, seed).unwrap();
-        let agent = env.spec().label_columns("agent");
-        for (confidence, expected) in [(0.3, [0.5, 1.0, 1.5]), (0.9, [1.0, 2.0, 3.0])] {
-            for (margin, expected) in quantiles(imagined.errors(agent.clone()), confidence).into_iter().zip(expected) {
-                assert!((margin - expected).abs() < 1e-5, "{margin} instead of {expected} at {confidence}");
-            }
-        }
-        let wall = env.spec().label_columns("wall");
-        assert_eq!(quantiles(imagined.errors(wall), 0.9), [0.0; 3], "of other labels nothing is wrong");
-    }
 }

@@ -1,15 +1,22 @@
-//! Evaluation: a success rate with its protocol, its interval, its floors and its ceilings.
+#![doc = include_str!("../README.md")]
 
-mod baselines;
+mod actor;
 mod bench;
+mod calibration;
 mod checks;
 mod config;
+mod distances;
 mod episodes;
+mod evaluate;
 mod guardrails;
+mod labels;
 mod objectives;
+mod planning;
 mod probes;
+mod pushes;
 mod region;
 mod report;
+mod setup;
 mod statistics;
 mod tasks;
 mod training;
@@ -20,21 +27,26 @@ mod worthiness;
 
 pub mod films;
 
-pub use baselines::{Baseline, evaluate};
-pub use bench::{Bench, BenchRow, Comparison, bench, contenders};
+pub use actor::{Actor, Nobody, Replay, Scripted};
+pub use bench::{Contest, Standing, Standings, compare, contenders};
 pub use checks::{Checks, checks};
-pub use config::{EvalConfig, ObjectiveKind, ObjectiveWeights, Rule, TasksFrom};
-pub use episodes::{Driver, Episodes, Other, Thinker};
+pub use config::{EvalConfig, Rule, TasksFrom};
+pub use distances::{LearnedDistance, ProbeDistance};
+pub use episodes::{Episodes, Moment, Other};
+pub use evaluate::evaluate;
 pub use guardrails::{ActionNorm, Ahead, GuardrailConfig, guardrails};
-pub use objectives::{LabelCost, Labels, LearnedDistance, Measure, ProbeDistance};
+pub use labels::{CostRule, LabelCost, Labels};
+pub use objectives::{ListedObjective, ModelPart, OBJECTIVES, Objectives};
+pub use planning::{Planned, Planning, Thinker};
 pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
 pub use region::{KeepOut, Margin, StayWithin};
 pub use report::{OtherRate, Report, Row};
+pub use setup::{Protocol, Setup};
 pub use statistics::{spearman, wilson};
 pub use tasks::{Recorded, Tasks};
-pub use training::{Evaluator, TrainingEvaluation};
+pub use training::TrainingEvaluation;
 pub use uncertainty::{Sureness, Uncertainty};
-pub use worlds::{LearnedWorld, Simulator};
+pub use worlds::{LearnedWorld, Perceive, TrueWorld};
 pub use worthiness::Worthiness;
 
 /// Why an evaluation could not be done.

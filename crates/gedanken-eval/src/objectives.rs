@@ -1,119 +1,267 @@
-//! What plans minimise, beyond the distance of latents: the learned distance, and costs read from labels.
+//! Objectives by name: their list, and a protocol's weights of them.
 
-use burn::tensor::{Tensor, TensorData};
-use gedanken_env::Env;
-use gedanken_model::{GoalDistance, Statistics, WorldModel};
-use gedanken_planner::Objective;
-use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-/// The learned goal distance, in control steps.
-pub struct LearnedDistance<'a>(pub &'a GoalDistance);
+use gedanken_model::WorldModel;
+use gedanken_planner::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
-impl Objective for LearnedDistance<'_> {
-    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
-        let [rows, horizon, _, _] = futures.dims();
-        let futures = self.0.embed(futures.flatten::<3>(0, 1));
-        let embedding = futures.dims()[1];
-        let goals = self.0.embed(goals).unsqueeze_dim::<3>(1);
-        let difference = futures.reshape([rows, horizon, embedding]) - goals;
-        difference.powi_scalar(2).sum_dim(2).sqrt().squeeze_dim::<2>(2)
-    }
+use crate::{EvalError, LearnedDistance, ProbeDistance, Setup, Uncertainty};
+
+/// An objective that experiments can name.
+pub struct ListedObjective {
+    /// Its name.
+    pub name: &'static str,
+    /// Its energy, with the unit.
+    pub about: &'static str,
+    /// True for a distance to the goal, false for a cost of the way there.
+    pub to_goal: bool,
+    /// A part that the model must have.
+    pub needs: Option<ModelPart>,
+    /// The objective on a model that has the part.
+    make: for<'a> fn(&Setup<'a>) -> Option<Box<dyn Objective + 'a>>,
 }
 
-/// The mean squared difference, in standard deviations, of the labels that the model's probe reads.
-pub struct ProbeDistance<'a> {
-    /// The model.
-    pub model: &'a WorldModel,
-    /// Only those that the agent feels; all where it feels none.
-    pub felt: bool,
+/// A part that not every model has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelPart {
+    /// The learned goal distance.
+    Distance,
+    /// Labels that the agent feels.
+    Proprioception,
+    /// The ensemble of predictors.
+    Ensemble,
+    /// The probe of labels, where the environment has any.
+    Probe,
 }
 
-impl ProbeDistance<'_> {
-    /// Latents `[rows, tokens, dim]` -> `[rows, labels]`.
-    fn read(&self, latents: Tensor<3>) -> Tensor<2> {
-        let labels = self.model.probe(latents);
-        let felt = if self.felt { self.model.felt(labels.clone()) } else { None };
-        felt.unwrap_or(labels)
-    }
-}
+/// All objectives, in the order in which they are summed.
+pub static OBJECTIVES: [ListedObjective; 9] = [
+    ListedObjective {
+        name: "learned",
+        about: "Learned goal distance, control steps.",
+        to_goal: true,
+        needs: Some(ModelPart::Distance),
+        make: |on| Some(Box::new(LearnedDistance(on.model.distance()?))),
+    },
+    ListedObjective {
+        name: "latent",
+        about: "Mean squared difference of latents.",
+        to_goal: true,
+        needs: None,
+        make: |_| Some(Box::new(LatentDistance { norm: Norm::L2 })),
+    },
+    ListedObjective {
+        name: "latent-l1",
+        about: "Mean absolute difference of latents.",
+        to_goal: true,
+        needs: None,
+        make: |_| Some(Box::new(LatentDistance { norm: Norm::L1 })),
+    },
+    ListedObjective {
+        name: "latent-cosine",
+        about: "1 minus the cosine of latents.",
+        to_goal: true,
+        needs: None,
+        make: |_| Some(Box::new(LatentDistance { norm: Norm::Cosine })),
+    },
+    ListedObjective {
+        name: "probe",
+        about: "Mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for \
+                a result from pixels alone.",
+        to_goal: true,
+        needs: Some(ModelPart::Probe),
+        make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: false })),
+    },
+    ListedObjective {
+        name: "proprioception",
+        about: "The same of the labels that the agent feels: DINO-WM plans by it beside the picture.",
+        to_goal: true,
+        needs: Some(ModelPart::Proprioception),
+        make: |on| {
+            ModelPart::Proprioception.of(on.model).then(|| Box::new(ProbeDistance { model: on.model, felt: true }) as _)
+        },
+    },
+    ListedObjective {
+        name: "effort",
+        about: "Mean square of the actions, in the environment's units.",
+        to_goal: false,
+        needs: None,
+        make: |on| {
+            Some(Box::new(ActionCost { effort: 1.0, smoothness: 0.0, dims: on.protocol.env.spec().action.len() }))
+        },
+    },
+    ListedObjective {
+        name: "smoothness",
+        about: "Mean square of the actions' change from one control step to the next.",
+        to_goal: false,
+        needs: None,
+        make: |on| {
+            Some(Box::new(ActionCost { effort: 0.0, smoothness: 1.0, dims: on.protocol.env.spec().action.len() }))
+        },
+    },
+    ListedObjective {
+        name: "uncertainty",
+        about: "Disagreement of the model's ensemble (variance of latents), the mean over a plan's steps.",
+        to_goal: false,
+        needs: Some(ModelPart::Ensemble),
+        make: |on| Some(Box::new(Uncertainty::of(on.model, &on.protocol.blueprint.statistics).ok()?)),
+    },
+];
 
-impl Objective for ProbeDistance<'_> {
-    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
-        let [rows, horizon, _, _] = futures.dims();
-        let labels = self.read(futures.flatten::<3>(0, 1));
-        let size = labels.dims()[1];
-        let goals = self.read(goals).unsqueeze_dim::<3>(1);
-        (labels.reshape([rows, horizon, size]) - goals).square().mean_dim(2).squeeze_dim(2)
-    }
-}
-
-/// Where labels come from.
-#[derive(Clone, Copy)]
-pub enum Labels<'a> {
-    /// The simulator's latents: `[task, labels …]`.
-    Simulated,
-    /// The model's latents, through its probe.
-    Probed(&'a WorldModel, &'a Statistics),
-}
-
-impl Labels<'_> {
-    /// Labels in their units, `[rows, labels]`, of latents `[rows, tokens, dim]`.
-    pub fn of(&self, latents: Tensor<3>) -> Tensor<2> {
+impl ModelPart {
+    /// True for a model that has it.
+    pub fn of(self, model: &WorldModel) -> bool {
         match self {
-            Labels::Simulated => {
-                let numbers = latents.dims()[2];
-                latents.narrow(2, 1, numbers - 1).flatten::<2>(1, 2)
-            }
-            Labels::Probed(model, statistics) => statistics.labels_in_units(model.probe(latents)),
+            Self::Distance => model.distance().is_some(),
+            Self::Proprioception => !model.spaces().proprioception.is_empty(),
+            Self::Ensemble => model.ensemble().is_some(),
+            Self::Probe => model.spaces().labels > 0,
+        }
+    }
+
+    /// The key by which an experiment asks for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Distance => "distance.enabled = true",
+            Self::Proprioception => "proprioception.labels = [\"…\"]",
+            Self::Ensemble => "ensemble.members = 2 or more",
+            Self::Probe => "an environment that has labels",
         }
     }
 }
 
-/// How labels are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// The environment's plain distance, which knows no obstacle.
-    Plain,
-    /// The true cost-to-go.
-    True,
+/// The energy that plans minimise: one objective by its name, or a table of weights, as `{ latent = 1.0, effort = 0.01 }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Objectives {
+    /// One of those that measure the distance to a goal.
+    One(String),
+    /// A weighted sum.
+    Sum(BTreeMap<String, f64>),
 }
 
-/// A cost that the environment computes from labels, on the host.
-pub struct LabelCost<'a> {
-    /// Any instance of the environment: costs depend on labels alone.
-    pub env: &'a dyn Env,
-    /// Where labels come from.
-    pub labels: Labels<'a>,
-    /// How they are compared.
-    pub measure: Measure,
-}
-
-impl LabelCost<'_> {
-    /// Labels in their units, `[rows, labels]`, of latents `[rows, tokens, dim]`.
-    fn read(&self, latents: Tensor<3>) -> (Vec<f32>, usize) {
-        let labels = self.labels.of(latents);
-        let size = labels.dims()[1];
-        (labels.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default(), size)
+impl Default for Objectives {
+    fn default() -> Self {
+        Self::One("learned".to_owned())
     }
 }
 
-impl Objective for LabelCost<'_> {
-    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
-        let device = futures.device();
-        let [rows, horizon, _, _] = futures.dims();
-        let (labels, size) = self.read(futures.flatten::<3>(0, 1));
-        let (goals, _) = self.read(goals);
-        let mut costs = vec![0.0; rows * horizon];
-        costs.par_chunks_mut(horizon).enumerate().with_min_len(16).for_each(|(row, costs)| {
-            let goal = &goals[row * size..][..size];
-            let steps = labels[row * horizon * size..].chunks(size);
-            for (cost, labels) in costs.iter_mut().zip(steps) {
-                *cost = match self.measure {
-                    Measure::Plain => self.env.plain_distance(labels, goal) as f32,
-                    Measure::True => self.env.cost_to_go(labels, goal).map_or(f32::NAN, |steps| steps as f32),
-                };
-            }
-        });
-        Tensor::from_data(TensorData::new(costs, [rows, horizon]), &device)
+impl Objectives {
+    /// The objectives whose weight is not 0, with their weights, in the order of the list.
+    fn weighted(&self) -> Vec<(&'static ListedObjective, f64)> {
+        let weight = |listed: &ListedObjective| match self {
+            Self::One(name) => f64::from(u8::from(name == listed.name)),
+            Self::Sum(weights) => weights.get(listed.name).copied().unwrap_or(0.0),
+        };
+        OBJECTIVES.iter().map(|listed| (listed, weight(listed))).filter(|(_, weight)| *weight != 0.0).collect()
+    }
+
+    /// The first reason, if any, why plans cannot minimise it on a model that has such parts.
+    pub fn problem(&self, has: &dyn Fn(ModelPart) -> bool) -> Option<String> {
+        let known = |name: &str| OBJECTIVES.iter().any(|listed| listed.name == name);
+        let unknown = match self {
+            Self::One(name) => Some(name).filter(|name| !known(name)),
+            Self::Sum(weights) => weights.keys().find(|name| !known(name)),
+        };
+        if let Some(name) = unknown {
+            let names: Vec<&str> = OBJECTIVES.iter().map(|listed| listed.name).collect();
+            return Some(format!("no objective `{name}`; there are {}", names.join(", ")));
+        }
+        let weighted = self.weighted();
+        if let Some((listed, part)) =
+            weighted.iter().find_map(|(listed, _)| Some((listed, listed.needs.filter(|part| !has(*part))?)))
+        {
+            return Some(format!("`{}` needs a model with {}; or use `latent`", listed.name, part.key()));
+        }
+        let names = || OBJECTIVES.iter().filter(|listed| listed.to_goal).map(|listed| listed.name).collect::<Vec<_>>();
+        (!weighted.iter().any(|(listed, _)| listed.to_goal))
+            .then(|| format!("nothing leads to a goal; expected a weight of {}", names().join(" or ")))
+    }
+
+    /// The objective on a model.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] where the model lacks a part that it needs.
+    pub fn on<'a>(&self, setup: &Setup<'a>) -> Result<Box<dyn Objective + 'a>, EvalError> {
+        if let Some(problem) = self.problem(&|part| part.of(setup.model)) {
+            return Err(EvalError::Mismatch(format!("eval.objective: {problem}")));
+        }
+        let mut terms: Vec<(f32, Box<dyn Objective + 'a>)> = self
+            .weighted()
+            .into_iter()
+            .filter_map(|(listed, weight)| Some((weight as f32, (listed.make)(setup)?)))
+            .collect();
+        match terms.as_slice() {
+            [(1.0, _)] => Ok(terms.remove(0).1),
+            _ => Ok(Box::new(WeightedSum(terms))),
+        }
+    }
+}
+
+impl JsonSchema for Objectives {
+    fn schema_name() -> Cow<'static, str> {
+        "Objectives".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let weight = |listed: &ListedObjective| {
+            let schema = serde_json::json!({
+                "type": "number", "format": "double", "minimum": 0.0, "default": 0.0, "description": listed.about
+            });
+            (listed.name.to_owned(), schema)
+        };
+        let weights: serde_json::Map<String, serde_json::Value> = OBJECTIVES.iter().map(weight).collect();
+        let names: Vec<&str> = OBJECTIVES.iter().filter(|listed| listed.to_goal).map(|listed| listed.name).collect();
+        json_schema!({
+            "description": "The energy that plans minimise: one objective by its name, or a table of weights.",
+            "anyOf": [
+                { "type": "string", "enum": names },
+                { "type": "object", "properties": weights, "additionalProperties": false },
+            ],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: serde_json::Value) -> Objectives {
+        serde_json::from_value(toml).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_a_weight_of_one_and_weights_of_zero_are_left_out() {
+        let names = |objectives: Objectives| {
+            objectives.weighted().iter().map(|(listed, weight)| (listed.name, *weight)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(read("latent".into())), [("latent", 1.0)]);
+        assert_eq!(names(Objectives::default()), [("learned", 1.0)]);
+        let sum = serde_json::json!({ "uncertainty": 0.5, "latent": 2.0, "learned": 0.0 });
+        assert_eq!(names(read(sum)), [("latent", 2.0), ("uncertainty", 0.5)]);
+    }
+
+    #[test]
+    fn what_cannot_be_minimised_says_why() {
+        let problem = |toml, has: bool| read(toml).problem(&|_| has).unwrap_or_default();
+        assert_eq!(problem("latent".into(), false), "");
+        assert_eq!(problem("learned".into(), true), "");
+        assert!(problem("learned".into(), false).contains("distance.enabled = true; or use `latent`"));
+        assert!(problem("latnet".into(), true).contains("no objective `latnet`; there are learned, latent,"));
+        assert!(problem(serde_json::json!({ "effort": 1.0 }), true).starts_with("nothing leads to a goal"));
+        assert!(problem(serde_json::json!({ "latent": 0.0 }), true).starts_with("nothing leads to a goal"));
+        let uncertain = serde_json::json!({ "latent": 1.0, "uncertainty": 1.0 });
+        assert!(problem(uncertain, false).contains("`uncertainty` needs a model with ensemble.members"));
+    }
+
+    #[test]
+    fn every_name_stands_in_the_schema_once() {
+        let schema = serde_json::to_value(schemars::schema_for!(Objectives)).unwrap();
+        let weights = schema["anyOf"][1]["properties"].as_object().unwrap();
+        assert_eq!(weights.len(), OBJECTIVES.len());
+        assert!(weights.values().all(|weight| !weight["description"].as_str().unwrap().is_empty()));
     }
 }

@@ -1,4 +1,4 @@
-//! What frozen latents tell: linear and non-linear probes of every label, trained afresh and tested on other frames.
+//! Linear and MLP probes of every label on frozen latents, trained afresh and tested on other frames.
 //!
 //! Measured as the field does (LeWM, arXiv 2603.19312): the mean squared error of labels in standard deviations of the training
 //! frames, and Pearson's correlation, each the mean over a label's numbers. The linear probe is a ridge regression that is solved
@@ -19,8 +19,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::EvalError;
+use crate::worlds::host;
 
-/// Frames as a probe sees them: rows of latents, and of the labels to read.
+/// Frames as rows of latents, and of the labels to read from them.
 #[derive(Clone, Debug)]
 pub struct Frames {
     /// Latents f32 `[frames, numbers]`: all tokens of a frame, one after the other.
@@ -31,7 +32,7 @@ pub struct Frames {
     pub frames: usize,
 }
 
-/// How probes are trained.
+/// Training of the probes.
 #[derive(Clone, Copy, Debug)]
 pub struct Probing {
     /// Weight of the ridge, for every frame and in squared standard deviations of a latent number.
@@ -42,7 +43,7 @@ pub struct Probing {
     pub updates: usize,
 }
 
-/// What the probes read.
+/// Results of the probes.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProbeReport {
     /// Frames that the probes were trained on.
@@ -55,7 +56,7 @@ pub struct ProbeReport {
     pub labels: Vec<ProbedLabel>,
 }
 
-/// How well one label is read.
+/// One label, read by both probes.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProbedLabel {
     /// Its name.
@@ -66,7 +67,7 @@ pub struct ProbedLabel {
     pub mlp: Reading,
 }
 
-/// How near what is read is to the truth.
+/// Error of a probe.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Reading {
     /// Mean squared error, in squared standard deviations of the label.
@@ -89,7 +90,7 @@ impl Frames {
     /// The first `count` frames of a source's batches, through the model's encoder.
     ///
     /// # Errors
-    /// What the source says.
+    /// As the source's.
     pub fn of(
         model: &WorldModel,
         statistics: &Statistics,
@@ -241,7 +242,7 @@ fn product(x: &[f32], weights: &DMatrix<f64>, numbers: usize, outputs: usize) ->
     x.chunks_exact(numbers).flat_map(|row| (0..outputs).map(move |output| read(row, output) as f32)).collect()
 }
 
-/// What an MLP that was trained on `x` and `y` reads from `unseen`.
+/// Readings `[rows, outputs]` of `unseen` by an MLP trained on `x` and `y`.
 fn mlp(
     x: &[f32],
     y: &[f32],
@@ -268,10 +269,6 @@ fn mlp(
     }
     let network = network.valid();
     unseen.chunks(1024 * numbers).flat_map(|rows| host(network.forward(table(rows, numbers)))).collect()
-}
-
-fn host(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
 }
 
 impl Reading {

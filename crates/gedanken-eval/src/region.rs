@@ -21,7 +21,7 @@ pub struct KeepOut {
     /// Its radius, in the label's unit.
     #[schemars(range(min = 0.0))]
     pub radius: f64,
-    /// How the plan keeps away from it.
+    /// The plan's distance from it.
     #[serde(default)]
     pub margin: Margin,
 }
@@ -38,12 +38,12 @@ pub struct StayWithin {
     /// The greatest.
     #[schemars(length(min = 1, max = 16))]
     pub high: Vec<f64>,
-    /// How the plan keeps away from its edge.
+    /// The plan's distance from its edge.
     #[serde(default)]
     pub margin: Margin,
 }
 
-/// How far imagined places keep from a forbidden one: imagination errs, and the further ahead the more.
+/// Distance of imagined places from a forbidden one: imagination errs, and the further ahead the more.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Margin {
@@ -65,7 +65,7 @@ impl Default for Margin {
     }
 }
 
-/// A place that is forbidden: a disc, or all that is not in a box.
+/// A forbidden place: a disc, or all that is not in a box.
 #[derive(Clone)]
 pub(crate) enum Region {
     Disc(KeepOut),
@@ -73,7 +73,7 @@ pub(crate) enum Region {
 }
 
 impl Region {
-    /// The label whose place it is about.
+    /// The label whose place it forbids.
     pub fn label(&self) -> &str {
         match self {
             Self::Disc(disc) => &disc.label,
@@ -81,7 +81,7 @@ impl Region {
         }
     }
 
-    /// How the plan keeps away from it.
+    /// The plan's distance from it.
     pub fn margin(&self) -> Margin {
         match self {
             Self::Disc(disc) => disc.margin,
@@ -89,7 +89,7 @@ impl Region {
         }
     }
 
-    /// What is impossible about its numbers, for a label of so many, if anything.
+    /// The first reason, if any, why its numbers are impossible for a label of `size` numbers.
     pub fn problem(&self, size: usize) -> Option<String> {
         let lists: &[&[f64]] = match self {
             Self::Disc(KeepOut { center, .. }) => &[center],
@@ -108,7 +108,7 @@ impl Region {
         Some(format!("{wrong:?} has {} numbers; expected {size}, as many as `{}` has", wrong.len(), self.label()))
     }
 
-    /// How far within it a place is, in the label's unit: below 0 outside of it.
+    /// Depth of a place within it, in the label's unit: below 0 outside.
     pub fn depth(&self, place: &[f64]) -> f64 {
         match self {
             Self::Disc(KeepOut { center, radius, .. }) => {
@@ -122,7 +122,7 @@ impl Region {
     }
 }
 
-/// Keeps what is read from imagined latents away from a region.
+/// Keeps labels of imagined latents away from a region.
 pub(crate) struct KeepAway<'a> {
     pub labels: Labels<'a>,
     /// The label's places in a row of labels.

@@ -11,9 +11,9 @@ use crate::{Checks, EvalConfig, GuardrailConfig, Rule, TasksFrom, Worthiness, wi
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Who acted.
+    /// The actor.
     pub name: String,
-    /// What this row tells.
+    /// The actor in a sentence.
     pub about: String,
     /// Success rate by the protocol's rule.
     pub success: f64,
@@ -45,7 +45,7 @@ pub struct Row {
     pub refused: Option<f64>,
     /// Seconds for all episodes.
     pub seconds: f64,
-    /// How the search of the first plan went, round by round, the mean over the tasks.
+    /// The first plan's search, round by round, the mean over the tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<SearchRound>,
     /// Every episode.
@@ -125,7 +125,7 @@ pub struct Report {
     pub step: u64,
     /// The protocol.
     pub protocol: EvalConfig,
-    /// The radius it came down to.
+    /// The radius of success.
     pub radius: f64,
     /// The planner.
     pub planner: PlannerConfig,
@@ -133,15 +133,16 @@ pub struct Report {
     pub frameskip: usize,
     /// The learned model first, then floors and ceilings.
     pub rows: Vec<Row>,
-    /// What the model knows, without planning.
+    /// Checks of the model without planning.
     pub checks: Option<Checks>,
-    /// Whether it is worth planning with.
+    /// Measures of whether it is worth planning with.
     pub worthiness: Option<Worthiness>,
 }
 
 impl Row {
     /// The results of some episodes.
     pub fn of(name: &str, about: &str, episodes: &Episodes, rule: Rule, radius: f64, seconds: f64) -> Self {
+        let planned = episodes.planned.as_ref().filter(|planned| planned.effort.plans > 0);
         let rows: Vec<EpisodeRow> = episodes
             .distances
             .iter()
@@ -152,7 +153,7 @@ impl Row {
                 end: d.last().copied().unwrap_or(f64::NAN),
                 least: d.iter().copied().fold(f64::INFINITY, f64::min),
                 steps: d.iter().position(|&d| d < radius),
-                evaluations: episodes.evaluations.get(task).copied().unwrap_or(0),
+                evaluations: planned.and_then(|planned| planned.evaluations.get(task).copied()).unwrap_or(0),
             })
             .collect();
         let rate = |name: &str, radius: f64, distances: &[Vec<f64>]| {
@@ -173,9 +174,8 @@ impl Row {
         let n = rows.len().max(1) as f64;
         let mut steps: Vec<usize> = rows.iter().filter_map(|row| row.steps).collect();
         steps.sort_unstable();
-        // Whether the truth breaks a limit of what the model knows cannot be said.
+        // The truth cannot break a limit on what the model knows.
         let guarded = episodes.guardrails.iter().any(GuardrailConfig::is_of_the_world);
-        let planned = (episodes.effort.plans > 0).then_some(episodes.effort);
         Self {
             name: name.to_owned(),
             about: about.to_owned(),
@@ -187,15 +187,15 @@ impl Row {
             mean_final_distance: rows.iter().map(|row| row.end).sum::<f64>() / n,
             median_steps: (!steps.is_empty())
                 .then(|| (steps[(steps.len() - 1) / 2] + steps[steps.len() / 2]) as f64 / 2.0),
-            milliseconds_per_plan: planned.map(|effort| effort.milliseconds_per_plan()),
-            evaluations_per_task: planned.map(|effort| effort.evaluations as f64 / n),
+            milliseconds_per_plan: planned.map(|planned| planned.effort.milliseconds_per_plan()),
+            evaluations_per_task: planned.map(|planned| planned.effort.evaluations as f64 / n),
             evaluations_by_distance: planned.map(|_| by_distance(&rows)),
             violated: guarded.then(|| episodes.broken.iter().filter(|&&depth| depth > 0.0).count() as f64 / n),
             refused: planned
-                .filter(|_| episodes.guarded)
-                .map(|effort| effort.broken as f64 / effort.task_plans.max(1) as f64),
+                .filter(|planned| planned.guarded)
+                .map(|planned| planned.effort.broken as f64 / planned.effort.task_plans.max(1) as f64),
             seconds,
-            trace: episodes.trace.iter().map(SearchRound::of).collect(),
+            trace: planned.map(|planned| planned.trace.iter().map(SearchRound::of).collect()).unwrap_or_default(),
             episodes: rows,
         }
     }
@@ -275,7 +275,8 @@ impl fmt::Display for Report {
                 or_dash(row.milliseconds_per_plan, 2),
                 or_dash(row.evaluations_per_task, 0),
             )?;
-            if let Some([near, middle, far]) = row.evaluations_by_distance.filter(|_| self.planner.tolerance > 0.0) {
+            if let Some([near, middle, far]) = row.evaluations_by_distance.filter(|_| self.planner.plan.tolerance > 0.0)
+            {
                 writeln!(
                     f,
                     "{:width$}  evaluations by distance at the start: {near:.0} near, {middle:.0} further, {far:.0} far",

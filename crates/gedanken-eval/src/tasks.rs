@@ -4,7 +4,7 @@ use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 use rayon::prelude::*;
 
-use crate::{EvalConfig, EvalError, GuardrailConfig};
+use crate::{EvalConfig, EvalError, GuardrailConfig, Replay};
 
 /// The tasks of a protocol.
 pub struct Tasks<'a> {
@@ -12,11 +12,11 @@ pub struct Tasks<'a> {
     pub env: &'a dyn Env,
     /// Seed of the tasks.
     pub seed: u64,
-    /// How many.
+    /// Number of tasks.
     pub count: usize,
     /// Control steps of an episode.
     pub budget: usize,
-    /// What every plan must keep; no task starts or ends where it may not be.
+    /// Constraints on plans; no task starts or ends in a forbidden place.
     pub guardrails: &'a [GuardrailConfig],
     recorded: Option<Vec<Recorded>>,
 }
@@ -27,14 +27,14 @@ pub struct Recorded {
     pub episode: u64,
     /// The frame of the episode that is the start.
     pub frame: usize,
-    /// What was done between them, f32 `[goal_offset, action]`.
+    /// The actions between them, f32 `[goal_offset, action]`.
     pub actions: Vec<f32>,
     env: Box<dyn Env>,
 }
 
-/// What the derived seeds of recorded tasks are for.
+/// Derived seeds: recorded tasks,
 const RECORDED: u64 = 5;
-/// And of those that are drawn again.
+/// and tasks that are drawn again.
 const DRAWN_AGAIN: u64 = 7;
 /// Episodes that are looked at for one task before there is none.
 const ATTEMPTS: u64 = 1000;
@@ -51,7 +51,7 @@ impl<'a> Tasks<'a> {
     /// control steps after it, and the goal that many later.
     ///
     /// # Errors
-    /// What the source says, a recorded state that the environment refuses, or no episode that is long enough (or, with
+    /// An error of the source, a recorded state that the environment refuses, or no episode that is long enough (or, with
     /// `config.skip_solved`, none whose piece is not solved at its start).
     pub fn recorded(
         env: &'a dyn Env,
@@ -69,6 +69,16 @@ impl<'a> Tasks<'a> {
         self.recorded.as_deref()
     }
 
+    /// The actor that does again what was recorded.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] where tasks are drawn by resets.
+    pub fn replay(&self) -> Result<Replay<'_>, EvalError> {
+        let nothing = || EvalError::Mismatch("there is nothing to replay: the tasks were not recorded".to_owned());
+        let pieces = self.pieces().ok_or_else(nothing)?;
+        Ok(Replay(pieces.iter().map(|piece| piece.actions.as_slice()).collect()))
+    }
+
     /// The environments at the start of their tasks; task `i` is a function of the seed and `i`.
     pub fn start(&self) -> Many {
         let start = |task: usize| match &self.recorded {
@@ -78,7 +88,7 @@ impl<'a> Tasks<'a> {
         Many::new((0..self.count).map(start).collect())
     }
 
-    /// Whether all tasks start and end where the guardrails let them.
+    /// Checks that all tasks start and end clear of the guardrails.
     ///
     /// # Errors
     /// [`EvalError::Mismatch`] names the first for which no such start and goal was drawn.
@@ -112,7 +122,7 @@ fn no_place(task: u64) -> String {
     )
 }
 
-/// Whether neither the start nor the goal is where a guardrail forbids to be.
+/// True where start and goal are clear of all guardrails.
 fn clear(env: &dyn Env, guardrails: &[GuardrailConfig]) -> bool {
     let spec = env.spec();
     let (mut start, mut goal) = (vec![0.0; spec.label_len()], vec![0.0; spec.label_len()]);
@@ -131,7 +141,7 @@ impl Recorded {
     fn draw(env: &dyn Env, config: &EvalConfig, task: u64, source: &dyn Source) -> Result<Self, EvalError> {
         let (state, action) = (env.spec().state.len(), env.spec().action.len());
         let offset = config.goal_offset;
-        let radius = config.radius.unwrap_or_else(|| env.success_radius());
+        let radius = config.radius.unwrap_or(env.spec().require_task()?.radius);
         let (mut longest, mut solved, mut forbidden) = (0, 0, 0);
         for attempt in 0..ATTEMPTS {
             let random = |what: u64| derive_seed(config.seed, &[task, RECORDED, attempt, what]);

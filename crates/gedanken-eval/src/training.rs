@@ -1,49 +1,15 @@
 //! Evaluation during training and at its end.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use burn::tensor::Device;
-use gedanken_data::Source;
-use gedanken_env::Env;
-use gedanken_model::{Blueprint, WorldModel};
-use gedanken_planner::PlannerConfig;
+use gedanken_model::WorldModel;
 use gedanken_run::{FolderError, Tracker, save_gif, write_atomic};
 use gedanken_train::Evaluate;
 
-use crate::baselines::Setup;
 use crate::report::EpisodeRow;
-use crate::{Bench, Comparison, EvalConfig, EvalError, Report, bench, checks, evaluate, films};
+use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Standings, checks, compare, evaluate, films};
 
-/// Evaluates models under one protocol, and writes what it finds into a folder.
-pub struct Evaluator {
-    /// The environment, with the protocol's options.
-    pub env: Box<dyn Env>,
-    /// The protocol.
-    pub config: EvalConfig,
-    /// What recorded tasks are cut from.
-    pub source: Option<Arc<dyn Source>>,
-    /// How to plan.
-    pub planner: PlannerConfig,
-    /// What the model is made of.
-    pub blueprint: Blueprint,
-    /// Where it lives.
-    pub device: Device,
-}
-
-impl Evaluator {
-    fn setup<'a>(&'a self, model: &'a WorldModel) -> Setup<'a> {
-        Setup {
-            env: self.env.as_ref(),
-            config: &self.config,
-            source: self.source.as_deref(),
-            planner: &self.planner,
-            model,
-            blueprint: &self.blueprint,
-            device: &self.device,
-        }
-    }
-
+impl Protocol {
     /// The whole evaluation: all tasks, floors and ceilings, checks; `report.json`, `episodes.csv` and films in `folder`.
     ///
     /// # Errors
@@ -55,9 +21,9 @@ impl Evaluator {
         folder: &Path,
         say: &mut dyn FnMut(&str),
     ) -> Result<Report, EvalError> {
-        let setup = self.setup(model);
+        let setup = Setup { protocol: self, model };
         let mut report = evaluate(&setup, step, self.config.tasks, self.config.baselines, say)?;
-        report.checks = Some(self.checks(model));
+        report.checks = Some(self.checks(model)?);
         report.worthiness = setup.worthiness()?;
         create(folder)?;
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
@@ -74,8 +40,13 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`EvalError`].
-    pub fn bench(&self, model: &WorldModel, what: &Comparison, say: &mut dyn FnMut(&str)) -> Result<Bench, EvalError> {
-        bench(&self.setup(model), what, say)
+    pub fn compare(
+        &self,
+        model: &WorldModel,
+        contest: &Contest,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Standings, EvalError> {
+        compare(&Setup { protocol: self, model }, contest, say)
     }
 
     /// One film, of task `task`.
@@ -83,14 +54,14 @@ impl Evaluator {
     /// # Errors
     /// [`EvalError`].
     pub fn film(&self, model: &WorldModel, task: usize, path: &Path) -> Result<(), EvalError> {
-        let films = films::films(&self.setup(model), task..task + 1)?;
+        let films = films::films(&Setup { protocol: self, model }, task..task + 1)?;
         if let Some(film) = films.last() {
             save_gif(film, path, films::FPS)?;
         }
         Ok(())
     }
 
-    fn checks(&self, model: &WorldModel) -> crate::Checks {
+    fn checks(&self, model: &WorldModel) -> Result<Checks, EvalError> {
         checks(model, &self.blueprint.statistics, self.env.as_ref(), self.config.seed, &self.device)
     }
 }
@@ -112,10 +83,10 @@ fn episodes_csv(report: &Report) -> String {
     csv
 }
 
-/// An [`Evaluator`] in the training loop: the checks, and a few tasks.
+/// A [`Protocol`] in the training loop: the checks, and a few tasks.
 pub struct TrainingEvaluation<'a> {
-    /// Evaluates.
-    pub evaluator: &'a Evaluator,
+    /// The protocol.
+    pub protocol: &'a Protocol,
     /// Hears one line per evaluation.
     pub say: Box<dyn FnMut(&str) + 'a>,
 }
@@ -128,16 +99,18 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         folder: &Path,
         tracker: &mut Tracker,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let evaluator = self.evaluator;
-        let checks = evaluator.checks(model);
+        let setup = Setup { protocol: self.protocol, model };
+        let checks = self.protocol.checks(model)?;
         let mut numbers = checks.numbers();
-        if let Some(worthiness) = evaluator.setup(model).worthiness()? {
+        if let Some(worthiness) = setup.worthiness()? {
             numbers.append(&mut worthiness.numbers());
         }
-        let tasks = evaluator.config.tasks_in_training.min(evaluator.config.tasks);
+        let tasks = match self.protocol.env.spec().task {
+            Some(_) => self.protocol.config.tasks_in_training.min(self.protocol.config.tasks),
+            None => 0,
+        };
         let mut line = format!("update {step}: ");
         if tasks > 0 {
-            let setup = evaluator.setup(model);
             let report = evaluate(&setup, step, tasks, false, &mut |_| {})?;
             numbers.append(&mut report.numbers());
             if let Some(row) = report.headline() {

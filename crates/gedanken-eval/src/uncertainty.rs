@@ -1,4 +1,4 @@
-//! What the model does not know, as a cost of a way and as a limit on it.
+//! Uncertainty of the model, as a cost of a way and as a limit on it.
 
 use burn::tensor::Tensor;
 use gedanken_model::{Ensemble, Statistics, WorldModel};
@@ -30,7 +30,7 @@ impl<'a> Uncertainty<'a> {
         Ok(Self { ensemble: model.ensemble().ok_or_else(none)?, statistics })
     }
 
-    /// The variance of the ensemble's next latents at every step, the mean over a latent's numbers, `[rows, steps]`.
+    /// Variance of the ensemble's next latents at every step, the mean over a latent's numbers, `[rows, steps]`.
     pub fn along(&self, way: &Trajectory) -> Tensor<2> {
         self.ensemble.disagreement(way.before(), self.statistics.actions(way.actions.clone()))
     }

@@ -1,9 +1,10 @@
-//! Episodes of the environment's own policies, to compare what is imagined with what happens.
+//! Episodes of the environment's own policies, to compare imagination with.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken_env::{Env, derive_seed, rng};
+use gedanken_env::{Env, Many, derive_seed};
 
-use crate::EvalError;
+use crate::actor::{Actor, Scripted};
+use crate::{EvalError, episodes::play};
 
 /// Some episodes of a few blocks of control steps, functions of a seed.
 pub(crate) struct Walks {
@@ -11,11 +12,11 @@ pub(crate) struct Walks {
     pub count: usize,
     /// Blocks of each.
     pub horizon: usize,
-    /// Where they begin `[count]`.
-    pub start: Vec<Box<dyn Env>>,
+    /// Their beginnings `[count]`.
+    pub start: Many,
     /// After every block `[horizon][count]`.
-    pub after: Vec<Vec<Box<dyn Env>>>,
-    /// What was done, in the environment's units `[count, horizon, frameskip * action]`.
+    pub after: Vec<Many>,
+    /// The actions, in the environment's units `[count, horizon, frameskip * action]`.
     actions: Vec<f32>,
 }
 
@@ -23,7 +24,7 @@ impl Walks {
     /// By the environment's policies in turn, each from where a reset puts it or where the policy begins.
     ///
     /// # Errors
-    /// What the environment says of its policies, or that it has none.
+    /// An environment without policies, or a policy that it refuses.
     pub fn of(env: &dyn Env, count: usize, [horizon, frameskip]: [usize; 2], seed: u64) -> Result<Self, EvalError> {
         let spec = env.spec();
         if spec.policies.is_empty() {
@@ -32,26 +33,28 @@ impl Walks {
                 spec.name
             )));
         }
-        let after = (0..horizon).map(|_| Vec::new()).collect();
-        let mut walks = Self { count, horizon, start: Vec::new(), after, actions: Vec::new() };
-        for episode in 0..count {
+        let reset = |episode: usize| {
             let mut env = env.boxed_clone();
             env.reset(derive_seed(seed, &[episode as u64]));
-            let mut random = rng(seed, &[episode as u64, 1]);
-            let mut policy = env.policy(&spec.policies[episode % spec.policies.len()].name)?;
-            policy.begin(env.as_mut(), &mut random);
-            walks.start.push(env.boxed_clone());
-            let mut action = vec![0.0; spec.action.len()];
-            for block in 0..horizon {
-                for _ in 0..frameskip {
-                    policy.act(env.as_ref(), &mut random, &mut action);
-                    spec.action.clip(&mut action);
-                    env.step(&action);
-                    walks.actions.extend_from_slice(&action);
-                }
-                walks.after[block].push(env.boxed_clone());
+            env
+        };
+        let mut envs = Many::new((0..count).map(reset).collect());
+        let mut actor = Scripted::new(spec.policies.iter().map(|policy| &policy.name));
+        let (steps, size) = (horizon * frameskip, spec.action.len());
+        actor.begin(&mut envs, steps, seed)?;
+        let mut walks =
+            Self { count, horizon, start: envs.clone(), after: Vec::new(), actions: vec![0.0; count * steps * size] };
+        play(&mut actor, &mut envs, steps, &mut |moment| {
+            let Some(last) = moment.step.checked_sub(1) else { return };
+            for (episode, taken) in moment.taken.chunks(size).enumerate() {
+                let action = &mut walks.actions[(episode * steps + last) * size..][..size];
+                action.copy_from_slice(taken);
+                spec.action.clip(action);
             }
-        }
+            if moment.step.is_multiple_of(frameskip) {
+                walks.after.push(moment.envs.clone());
+            }
+        })?;
         Ok(walks)
     }
 

@@ -1,30 +1,55 @@
-//! What planners plan on: the trained model, and the true simulator in its place.
+//! Worlds that planners plan on: the trained model, and the true simulator in its place.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken_env::Env;
+use gedanken_env::Many;
 use gedanken_model::{Statistics, WorldModel};
-use gedanken_planner::{Observations, World};
+use gedanken_planner::World;
 use rayon::prelude::*;
+
+/// A world that gets its latents by looking at environments.
+pub trait Perceive: World {
+    /// Latents of the environments as they are now, `[envs, tokens, dim]`. Imagination starts from those of the last look.
+    fn present(&self, envs: &Many) -> Tensor<3>;
+
+    /// Latents of their goals, `[envs, tokens, dim]`.
+    fn goals(&self, envs: &Many) -> Tensor<3>;
+}
 
 /// A trained model: latents are its latents.
 pub struct LearnedWorld<'a> {
     /// The model, without autodiff.
     pub model: &'a WorldModel,
-    /// What its training data looked like.
+    /// Statistics of its training data.
     pub statistics: &'a Statistics,
     /// Where it lives.
     pub device: &'a Device,
 }
 
-impl World for LearnedWorld<'_> {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        let pixels = self.statistics.pixels(&observations.pixels, self.model.spaces().pixels, self.device);
-        let felt = self.model.felt(self.statistics.labels(&observations.labels, self.device));
-        self.model.encode(pixels, felt)
+impl LearnedWorld<'_> {
+    /// Pictures u8 `[rows, channels, height, width]` and labels `[rows, labels]`, of which it feels its proprioception alone.
+    fn encode(&self, pixels: &[u8], labels: &[f32]) -> Tensor<3> {
+        let pixels = self.statistics.pixels(pixels, self.model.spaces().pixels, self.device);
+        self.model.encode(pixels, self.model.felt(self.statistics.labels(labels, self.device)))
+    }
+}
+
+impl Perceive for LearnedWorld<'_> {
+    fn present(&self, envs: &Many) -> Tensor<3> {
+        let mut pixels = vec![0; envs.envs().iter().map(|env| env.spec().observation.len()).sum()];
+        envs.observe(&mut pixels);
+        self.encode(&pixels, &labels_of(envs))
     }
 
+    fn goals(&self, envs: &Many) -> Tensor<3> {
+        let mut pixels = vec![0; envs.envs().iter().map(|env| env.spec().observation.len()).sum()];
+        envs.observe_goal(&mut pixels);
+        self.encode(&pixels, &goal_labels_of(envs))
+    }
+}
+
+impl World for LearnedWorld<'_> {
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         self.model.unroll(latents, self.statistics.actions(actions))
     }
@@ -34,62 +59,76 @@ impl World for LearnedWorld<'_> {
     }
 }
 
-/// The true simulator, a perfect model: a latent is `[task, labels …]`, one token. An action is a block of as many control
-/// steps as its length holds.
-pub struct Simulator {
-    envs: Mutex<Arc<Vec<Box<dyn Env>>>>,
-    device: Device,
-}
+/// The true simulator, a perfect model on the CPU. A latent is `[env, labels …]`, one token; the state is that of the environment
+/// when it was last looked at, and a future of one that was not is NaN. An action is a block of as many control steps as its length
+/// holds.
+#[derive(Default)]
+pub struct TrueWorld(Mutex<Arc<Many>>);
 
-impl Simulator {
-    /// A simulator on the CPU; give it the tasks' environments before every plan.
-    pub fn new() -> Self {
-        Self { envs: Mutex::default(), device: Device::flex() }
+impl TrueWorld {
+    fn latents(rows: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(rows, shape), &Device::flex())
     }
 
-    /// Takes the environments as they are now, one per row of the observations to come.
-    pub fn set(&self, envs: Vec<Box<dyn Env>>) {
-        *self.envs.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(envs);
-    }
-
-    fn latents(&self, rows: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
-        Tensor::from_data(TensorData::new(rows, shape), &self.device)
+    /// Rows of labels `[envs, labels]` behind their numbers.
+    fn numbered(envs: &Many, labels: &[f32]) -> Tensor<3> {
+        let size = labels.len() / envs.len().max(1);
+        let rows = labels.chunks_exact(size.max(1)).enumerate();
+        let rows = rows.flat_map(|(env, labels)| [env as f32].into_iter().chain(labels.iter().copied())).collect();
+        Self::latents(rows, [envs.len(), size + 1]).unsqueeze_dim(1)
     }
 }
 
-impl Default for Simulator {
-    fn default() -> Self {
-        Self::new()
+impl Perceive for TrueWorld {
+    fn present(&self, envs: &Many) -> Tensor<3> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(envs.clone());
+        Self::numbered(envs, &labels_of(envs))
+    }
+
+    fn goals(&self, envs: &Many) -> Tensor<3> {
+        Self::numbered(envs, &goal_labels_of(envs))
     }
 }
 
-impl World for Simulator {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        let size = observations.labels.len() / observations.rows.max(1);
-        let rows = observations.labels.chunks_exact(size).enumerate();
-        let rows = rows.flat_map(|(task, labels)| [task as f32].into_iter().chain(labels.iter().copied())).collect();
-        self.latents(rows, [observations.rows, size + 1]).unsqueeze_dim(1)
-    }
-
+impl World for TrueWorld {
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         // Several threads imagine at once: none keeps the lock.
-        let envs = self.envs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let envs = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let [rows, _, numbers] = latents.dims();
         let [_, horizon, action] = actions.dims();
-        let host = |data: TensorData| data.convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-        let tasks: Vec<usize> = host(latents.into_data()).chunks(numbers).map(|row| row[0] as usize).collect();
-        let actions = host(actions.into_data());
+        let which: Vec<usize> = host(latents).chunks(numbers).map(|row| row[0] as usize).collect();
+        let actions = host(actions);
         let mut futures = vec![0.0; rows * horizon * numbers];
-        let work = futures.par_chunks_mut(horizon * numbers).zip(actions.par_chunks(horizon * action)).zip(&tasks);
-        work.with_min_len(16).for_each(|((future, actions), &task)| {
-            let mut env = envs[task].boxed_clone();
+        let work = futures.par_chunks_mut(horizon * numbers).zip(actions.par_chunks(horizon * action)).zip(&which);
+        work.with_min_len(16).for_each(|((future, actions), &which)| {
+            let Some(env) = envs.envs().get(which) else { return future.fill(f32::NAN) };
+            let mut env = env.boxed_clone();
             let size = env.spec().action.len();
             for (step, block) in future.chunks_mut(numbers).zip(actions.chunks(action)) {
                 block.chunks(size).for_each(|action| env.step(action));
-                step[0] = task as f32;
+                step[0] = which as f32;
                 env.labels(&mut step[1..]);
             }
         });
-        self.latents(futures, [rows * horizon, numbers]).reshape([rows, horizon, 1, numbers])
+        Self::latents(futures, [rows * horizon, numbers]).reshape([rows, horizon, 1, numbers])
     }
+}
+
+/// The numbers of a tensor.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+}
+
+/// Labels f32 `[envs, labels]`.
+pub(crate) fn labels_of(envs: &Many) -> Vec<f32> {
+    let mut labels = vec![0.0; envs.envs().iter().map(|env| env.spec().label_len()).sum()];
+    envs.labels(&mut labels);
+    labels
+}
+
+/// Those that hold at the goals, f32 `[envs, labels]`.
+fn goal_labels_of(envs: &Many) -> Vec<f32> {
+    let mut labels = vec![0.0; envs.envs().iter().map(|env| env.spec().label_len()).sum()];
+    envs.goal_labels(&mut labels);
+    labels
 }

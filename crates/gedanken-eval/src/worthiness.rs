@@ -1,4 +1,4 @@
-//! Whether a model is worth planning with: how far its imagination strays, and whether its energy knows a good plan.
+//! Measures of whether a model is worth planning with: the error of its imagination, and the rank of good plans by its energy.
 
 use std::fmt;
 
@@ -7,34 +7,35 @@ use gedanken_env::{Env, derive_seed};
 use gedanken_planner::{Objective, World};
 use serde::Serialize;
 
-use crate::episodes::{Numbers, observe_all};
+use crate::episodes::Numbers;
 use crate::walks::Walks;
-use crate::{EvalError, LearnedWorld};
+use crate::worlds::host;
+use crate::{EvalError, LearnedWorld, Perceive};
 
-/// What was found.
+/// The measures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Worthiness {
-    /// Mean squared error of imagined latents after every block of actions, over the variance of latents: 0 is perfect, 2 is as
-    /// far as two random ones.
+    /// Mean squared error of imagined latents after every block of actions, over the variance of latents: 0 is perfect, 2 the
+    /// distance of two random ones.
     pub error: Vec<f64>,
-    /// The same where nothing is imagined to change.
+    /// The same for imagining no change.
     pub persistence: Vec<f64>,
-    /// To reach where an episode ended: the share of the other episodes' actions that seem better than those which led there,
-    /// the mean over episodes. 0 is perfect, 0.5 chance.
+    /// Rank of the actions that led to an episode's end among those of all episodes, by their energy for that end: the share that
+    /// seems better, the mean over episodes. 0 is perfect, 0.5 chance.
     pub rank: f64,
-    /// Standard deviation of these candidates' energies over their mean: near 0, there is nothing to choose by.
+    /// Standard deviation of these energies over their mean: near 0, a planner has nothing to choose by.
     pub spread: f64,
 }
 
 const EPISODES: usize = 32;
-/// What the derived seed of the episodes is for.
+/// Derived seeds: the episodes.
 const WALKS: u64 = 8;
 
 impl Worthiness {
     /// Of a model under an objective, for plans of so many blocks of so many control steps.
     ///
     /// # Errors
-    /// What the environment says of its policies.
+    /// A policy that the environment refuses.
     pub fn of(
         world: &LearnedWorld<'_>,
         objective: &dyn Objective,
@@ -43,11 +44,11 @@ impl Worthiness {
         seed: u64,
     ) -> Result<Self, EvalError> {
         let walks = Walks::of(env, EPISODES, [horizon, frameskip], derive_seed(seed, &[WALKS]))?;
-        let start = world.encode(&observe_all(&walks.start));
+        let start = world.present(&walks.start);
         let actions = walks.actions(&start.device());
         let future = world.rollout(start.clone(), actions.clone());
         // Step by step: the frames of a long horizon are many.
-        let truth = walks.after.iter().map(|envs| world.encode(&observe_all(envs)).unsqueeze_dim(1)).collect();
+        let truth = walks.after.iter().map(|envs| world.present(envs).unsqueeze_dim(1)).collect();
         let truth: Tensor<4> = Tensor::cat(truth, 1);
 
         let variance = {
@@ -68,8 +69,7 @@ impl Worthiness {
         };
         let goals = truth.clone().narrow(1, horizon - 1, 1).squeeze_dim::<3>(1).select(0, rows(false));
         let ends = world.destination(start.clone().select(0, rows(false)), actions.select(0, rows(true)));
-        let energies = objective.energy(ends.unsqueeze_dim(1), goals);
-        let energies = energies.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
+        let energies = host(objective.energy(ends.unsqueeze_dim(1), goals));
         let (mut better, mut spread) = (0.0, 0.0);
         for (episode, energies) in energies.chunks(EPISODES).enumerate() {
             // Equal ones are better half of the time; what is not a number is worse than all.

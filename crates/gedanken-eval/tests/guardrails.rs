@@ -3,16 +3,16 @@
 use burn::tensor::{Device, Tensor};
 use gedanken_env::Env;
 use gedanken_eval::{
-    ActionNorm, Ahead, Driver, Episodes, EvalConfig, GuardrailConfig, KeepOut, LabelCost, Labels, Margin, Measure, Row,
-    Rule, Simulator, StayWithin, Sureness, Tasks, Thinker, guardrails,
+    ActionNorm, Ahead, CostRule, Episodes, EvalConfig, GuardrailConfig, KeepOut, LabelCost, Labels, Margin, Planning,
+    Row, Rule, StayWithin, Sureness, Tasks, Thinker, TrueWorld, guardrails,
 };
-use gedanken_planner::{Guardrail, PlannerConfig, Trajectory};
+use gedanken_planner::{Cem, Guardrail, PlanConfig, Planner, Trajectory};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    let mut options = (entry.defaults)();
+    let mut options = entry.defaults();
     options["walls"] = "fixed".into();
-    (entry.make)(&options).unwrap()
+    entry.make(&options).unwrap()
 }
 
 fn exact(clearance: f64) -> Margin {
@@ -30,25 +30,25 @@ fn disc() -> GuardrailConfig {
 }
 
 fn build(env: &dyn Env, configs: &[GuardrailConfig]) -> Result<Vec<Box<dyn Guardrail + 'static>>, String> {
-    let simulator = Simulator::new();
+    let world = TrueWorld::default();
     let ahead = Ahead { look: 4, horizon: 12, frameskip: 1 };
-    guardrails(configs, &simulator, Labels::Simulated, env, ahead, 1).map_err(|error| error.to_string())
+    guardrails(configs, &world, Labels::Simulated, env, ahead, 1).map_err(|error| error.to_string())
 }
 
 fn run(env: &dyn Env, config: &EvalConfig, kept: &[Box<dyn Guardrail>]) -> Episodes {
-    let simulator = Simulator::new();
-    let objective = LabelCost { env, labels: Labels::Simulated, measure: Measure::True };
-    let planner = PlannerConfig { max_norm: Some(1.8), ..PlannerConfig::default() };
-    let driver = Driver::Planner(Thinker {
-        world: &simulator,
-        simulator: Some(&simulator),
+    let world = TrueWorld::default();
+    let objective = LabelCost { env, labels: Labels::Simulated, rule: CostRule::ToGo };
+    let plan = PlanConfig { max_norm: Some(1.8), ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
+    let mut actor = Planning::new(Thinker {
+        world: &world,
         objective: &objective,
         guardrails: kept,
         planner: &planner,
         frameskip: 1,
         arrived: None,
     });
-    Tasks::of(env, config, 20).run(&driver, &mut |_, _, _| {}).unwrap()
+    Tasks::of(env, config, 20).run(&mut actor).unwrap()
 }
 
 #[test]
@@ -85,7 +85,8 @@ fn where_every_plan_breaks_a_guardrail_the_agent_keeps_still_and_says_so() {
     let config = EvalConfig { budget: 12, ..EvalConfig::default() };
     let episodes = run(env.as_ref(), &config, &kept);
     assert!(episodes.distances.iter().all(|task| task[0] == task[12]), "nobody moved");
-    assert_eq!(episodes.effort.broken, episodes.effort.task_plans);
+    let effort = episodes.planned.unwrap().effort;
+    assert_eq!(effort.broken, effort.task_plans);
 }
 
 #[test]

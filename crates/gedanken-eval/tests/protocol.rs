@@ -1,22 +1,24 @@
 //! Protocols: tasks, floors, and the true simulator in the planner's place.
 
 use burn::tensor::{Device, Tensor};
-use gedanken_env::Env;
-use gedanken_eval::{Driver, EvalConfig, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks, Thinker};
-use gedanken_planner::{Objective, Observations, PlannerConfig, World};
+use gedanken_env::{Env, Many};
+use gedanken_eval::{
+    CostRule, EvalConfig, LabelCost, Labels, Perceive, Planning, Row, Rule, Scripted, Tasks, Thinker, TrueWorld,
+};
+use gedanken_planner::{Cem, Objective, PlanConfig, Planner, World};
 
 fn two_rooms(rule: &str) -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    let mut options = (entry.defaults)();
+    let mut options = entry.defaults();
     options["rule"] = rule.into();
-    (entry.make)(&options).unwrap()
+    entry.make(&options).unwrap()
 }
 
 fn rate(env: &dyn Env, policy: &str, count: usize) -> f64 {
     let config = EvalConfig::default();
     let tasks = Tasks::of(env, &config, count);
-    let episodes = tasks.run(&Driver::Policy(policy), &mut |_, _, _| {}).unwrap();
-    Row::of(policy, "", &episodes, Rule::Final, env.success_radius(), 0.0).success
+    let episodes = tasks.run(&mut Scripted::new([policy])).unwrap();
+    Row::of(policy, "", &episodes, Rule::Final, env.spec().require_task().unwrap().radius, 0.0).success
 }
 
 #[test]
@@ -34,39 +36,27 @@ fn the_floors_and_the_ceiling_are_the_references() {
 #[test]
 fn a_task_is_the_same_whatever_tasks_stand_beside_it() {
     let (env, config) = (two_rooms("bounce"), EvalConfig { budget: 30, ..EvalConfig::default() });
-    let run =
-        |count| Tasks::of(env.as_ref(), &config, count).run(&Driver::Policy("uniform"), &mut |_, _, _| {}).unwrap();
+    let run = |count| Tasks::of(env.as_ref(), &config, count).run(&mut Scripted::new(["uniform"])).unwrap();
     let (few, many) = (run(3), run(10));
     assert_eq!(few.distances, many.distances[..3]);
     assert_eq!(few.distances[0].len(), 31);
 }
 
-/// Starts a task, and shows it to the simulator.
-fn shown(env: &dyn Env, tasks: usize) -> (Simulator, Observations, Observations) {
-    let config = EvalConfig::default();
-    let many = Tasks::of(env, &config, tasks).start();
-    let simulator = Simulator::new();
-    simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
-    let (mut labels, mut goals) = (vec![0.0; 4 * tasks], vec![0.0; 4 * tasks]);
-    many.labels(&mut labels);
-    many.goal_labels(&mut goals);
-    let seen = |labels| Observations { rows: tasks, pixels: Vec::new(), labels };
-    (simulator, seen(labels), seen(goals))
+/// The first tasks.
+fn started(env: &dyn Env, tasks: usize) -> Many {
+    Tasks::of(env, &EvalConfig::default(), tasks).start()
 }
 
 #[test]
 fn the_simulator_imagines_what_happens() {
     let env = two_rooms("stop");
-    let (simulator, seen, _) = shown(env.as_ref(), 2);
+    let (world, start) = (TrueWorld::default(), started(env.as_ref(), 2));
     let actions: Vec<f32> = (0..2 * 5 * 2).map(|i| (i as f32 * 0.7).sin() * 2.0).collect();
-    let future = simulator.rollout(
-        simulator.encode(&seen),
-        Tensor::<1>::from_data(actions.as_slice(), &Device::flex()).reshape([2, 5, 2]),
-    );
+    let future = world
+        .rollout(world.present(&start), Tensor::<1>::from_data(actions.as_slice(), &Device::flex()).reshape([2, 5, 2]));
     assert_eq!(future.dims(), [2, 5, 1, 5]);
     let imagined = future.into_data().try_to_vec::<f32>().unwrap();
-    let config = EvalConfig::default();
-    for (task, env) in Tasks::of(env.as_ref(), &config, 2).start().envs().iter().enumerate() {
+    for (task, env) in start.envs().iter().enumerate() {
         let mut env = env.boxed_clone();
         let mut labels = [0.0; 4];
         for step in 0..5 {
@@ -81,16 +71,19 @@ fn the_simulator_imagines_what_happens() {
 #[test]
 fn label_costs_are_the_environments() {
     let env = two_rooms("stop");
-    let (simulator, seen, goals) = shown(env.as_ref(), 3);
-    for measure in [Measure::Plain, Measure::True] {
-        let cost = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure };
-        let now = simulator.encode(&seen).unsqueeze_dim::<4>(1);
-        let energies = cost.energy(now, simulator.encode(&goals)).into_data().try_to_vec::<f32>().unwrap();
+    let (world, start) = (TrueWorld::default(), started(env.as_ref(), 3));
+    let (mut labels, mut goals) = ([0.0; 12], [0.0; 12]);
+    start.labels(&mut labels);
+    start.goal_labels(&mut goals);
+    for rule in [CostRule::Plain, CostRule::ToGo] {
+        let cost = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule };
+        let now = world.present(&start).unsqueeze_dim::<4>(1);
+        let energies = cost.energy(now, world.goals(&start)).into_data().try_to_vec::<f32>().unwrap();
         for (task, energy) in energies.into_iter().enumerate() {
-            let (a, b) = (&seen.labels[4 * task..][..4], &goals.labels[4 * task..][..4]);
-            let expected = match measure {
-                Measure::Plain => env.plain_distance(a, b),
-                Measure::True => env.cost_to_go(a, b).unwrap(),
+            let (a, b) = (&labels[4 * task..][..4], &goals[4 * task..][..4]);
+            let expected = match rule {
+                CostRule::Plain => env.plain_distance(a, b).unwrap(),
+                CostRule::ToGo => env.cost_to_go(a, b).unwrap(),
             };
             assert!((f64::from(energy) - expected).abs() < 1e-3);
         }
@@ -110,18 +103,17 @@ impl Objective for Diverged {
 #[test]
 fn a_model_that_has_diverged_has_not_arrived() {
     let env = two_rooms("stop");
-    let simulator = Simulator::new();
-    let driver = Driver::Planner(Thinker {
-        world: &simulator,
-        simulator: Some(&simulator),
+    let world = TrueWorld::default();
+    let thinker = Thinker {
+        world: &world,
         objective: &Diverged,
         guardrails: &[],
-        planner: &PlannerConfig::default(),
+        planner: &Planner::default(),
         frameskip: 1,
         arrived: Some(3.0),
-    });
+    };
     let config = EvalConfig::default();
-    let error = Tasks::of(env.as_ref(), &config, 2).run(&driver, &mut |_, _, _| {}).unwrap_err();
+    let error = Tasks::of(env.as_ref(), &config, 2).run(&mut Planning::new(thinker)).unwrap_err();
     assert!(error.to_string().contains("not one of 64 imagined futures has a finite energy"), "{error}");
 }
 
@@ -129,12 +121,12 @@ fn a_model_that_has_diverged_has_not_arrived() {
 fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_arrived() {
     let env = two_rooms("stop");
     let config = EvalConfig { budget: 120, ..EvalConfig::default() };
-    let simulator = Simulator::new();
-    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
-    let planner = PlannerConfig { max_norm: Some(1.8), ..PlannerConfig::default() };
-    let driver = Driver::Planner(Thinker {
-        world: &simulator,
-        simulator: Some(&simulator),
+    let world = TrueWorld::default();
+    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule: CostRule::ToGo };
+    let plan = PlanConfig { max_norm: Some(1.8), ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
+    let mut actor = Planning::new(Thinker {
+        world: &world,
         objective: &objective,
         guardrails: &[],
         planner: &planner,
@@ -144,7 +136,7 @@ fn a_perfect_model_under_the_true_cost_solves_every_task_and_stops_when_it_has_a
     let mut acting = Vec::new();
     let tasks = Tasks::of(env.as_ref(), &config, 10);
     let episodes =
-        tasks.run(&driver, &mut |_, _, agent| acting.push(agent.map_or(0, |(_, tasks)| tasks.len()))).unwrap();
+        tasks.watch(&mut actor, &mut |now| acting.push(now.actor.agent().map_or(0, |(_, tasks)| tasks.len()))).unwrap();
     let row = Row::of("", "", &episodes, Rule::Final, 4.5, 0.0);
     assert_eq!(row.success, 1.0);
     assert_eq!((acting[0], acting[120]), (10, 0));

@@ -4,13 +4,14 @@ use burn::tensor::{Device, Tensor};
 use gedanken_data::{DataConfig, Source, SourceKind, Split};
 use gedanken_env::Env;
 use gedanken_eval::{
-    Driver, EvalConfig, EvalError, LabelCost, Labels, Measure, Row, Rule, Simulator, Tasks, TasksFrom, Thinker,
+    CostRule, EvalConfig, EvalError, LabelCost, Labels, Nobody, Perceive, Planning, Row, Rule, Tasks, TasksFrom,
+    Thinker, TrueWorld,
 };
-use gedanken_planner::{Observations, PlannerConfig, World};
+use gedanken_planner::{Cem, PlanConfig, Planner, World};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    (entry.make)(&(entry.defaults)()).unwrap()
+    entry.make(&entry.defaults()).unwrap()
 }
 
 fn config() -> EvalConfig {
@@ -60,13 +61,13 @@ fn a_recorded_task_is_the_same_whatever_tasks_stand_beside_it() {
 fn the_recorded_actions_arrive_when_the_recording_did_and_zero_actions_stay() {
     let (env, config) = (two_rooms(), config());
     let tasks = Tasks::recorded(env.as_ref(), &config, 30, source(env.as_ref()).as_ref()).unwrap();
-    let replayed = tasks.run(&Driver::Replay, &mut |_, _, _| {}).unwrap();
+    let replayed = tasks.run(&mut tasks.replay().unwrap()).unwrap();
     assert!(replayed.distances.iter().all(|d| d.len() == 21 && d[12] == 0.0 && d[20] == 0.0));
-    let rested = tasks.run(&Driver::Noop, &mut |_, _, _| {}).unwrap();
+    let rested = tasks.run(&mut Nobody).unwrap();
     assert!(rested.distances.iter().all(|d| d.iter().all(|distance| *distance == d[0])));
     assert!(replayed.distances.iter().zip(&rested.distances).all(|(a, b)| a[0] == b[0]));
-    let drawn = Tasks::of(env.as_ref(), &config, 1).run(&Driver::Replay, &mut |_, _, _| {});
-    assert!(matches!(drawn, Err(EvalError::Mismatch(_))));
+    let drawn = Tasks::of(env.as_ref(), &config, 1);
+    assert!(matches!(drawn.replay(), Err(EvalError::Mismatch(_))));
 }
 
 #[test]
@@ -92,12 +93,12 @@ fn solved_tasks_are_drawn_again_when_that_is_asked_for_and_impossible_offsets_ar
 /// Plans on the true simulator in blocks of `frameskip`.
 fn planned(frameskip: usize, budget: usize) -> Vec<Vec<f64>> {
     let env = two_rooms();
-    let simulator = Simulator::new();
-    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
-    let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
-    let driver = Driver::Planner(Thinker {
-        world: &simulator,
-        simulator: Some(&simulator),
+    let world = TrueWorld::default();
+    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule: CostRule::ToGo };
+    let plan = PlanConfig { horizon: 4, replan_every: 2, ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
+    let mut actor = Planning::new(Thinker {
+        world: &world,
         objective: &objective,
         guardrails: &[],
         planner: &planner,
@@ -106,10 +107,10 @@ fn planned(frameskip: usize, budget: usize) -> Vec<Vec<f64>> {
     });
     let config = EvalConfig { budget, ..EvalConfig::default() };
     let mut plans = 0;
-    let episodes = Tasks::of(env.as_ref(), &config, 6).run(&driver, &mut |_, _, _| plans += 1).unwrap();
+    let episodes = Tasks::of(env.as_ref(), &config, 6).watch(&mut actor, &mut |_| plans += 1).unwrap();
     assert_eq!(plans, budget + 1);
     // One plan for every two blocks, begun ones counted.
-    assert_eq!(episodes.effort.plans as usize, budget.div_ceil(2 * frameskip));
+    assert_eq!(episodes.planned.unwrap().effort.plans as usize, budget.div_ceil(2 * frameskip));
     episodes.distances
 }
 
@@ -128,24 +129,21 @@ fn a_plan_of_blocks_is_executed_over_their_control_steps_and_leads_to_the_goal()
 fn blocks_of_one_are_single_steps() {
     // What the planner did before there were blocks: act at every step, with the steps that are left.
     let env = two_rooms();
-    let simulator = Simulator::new();
-    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, measure: Measure::True };
-    let planner = PlannerConfig { horizon: 4, replan_every: 2, ..PlannerConfig::default() };
+    let world = TrueWorld::default();
+    let objective = LabelCost { env: env.as_ref(), labels: Labels::Simulated, rule: CostRule::ToGo };
+    let plan = PlanConfig { horizon: 4, replan_every: 2, ..PlanConfig::default() };
+    let planner = Planner::new(Box::new(Cem::default()), plan).unwrap();
     let space = env.spec().action.clone();
     let bounds = gedanken_planner::Bounds::new(space.low, space.high, space.max_norm).unwrap();
     let config = EvalConfig { budget: 9, ..EvalConfig::default() };
     let mut many = Tasks::of(env.as_ref(), &config, 6).start();
     let seeds = (0..6).map(|task| gedanken_env::derive_seed(config.seed, &[task, 2])).collect();
-    let mut agent = gedanken_planner::Agent::new(&planner, bounds, seeds).unwrap();
-    let (mut labels, mut goals) = (vec![0.0; 24], vec![0.0; 24]);
-    many.goal_labels(&mut goals);
-    let goals = simulator.encode(&Observations { rows: 6, pixels: Vec::new(), labels: goals });
+    let mut agent = gedanken_planner::Agent::new(planner, bounds, seeds).unwrap();
+    let goals = world.goals(&many);
     let mut distances: Vec<Vec<f64>> = many.distances().into_iter().map(|d| vec![d]).collect();
     for step in 0..9 {
-        simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
-        many.labels(&mut labels);
-        let seen = Observations { rows: 6, pixels: Vec::new(), labels: labels.clone() };
-        many.step(&agent.act(&simulator, &objective, &[], &seen, &goals, 9 - step).unwrap());
+        let actions = agent.act(&world, &objective, &[], &|| world.present(&many), &goals, 9 - step).unwrap();
+        many.step(&actions);
         distances.iter_mut().zip(many.distances()).for_each(|(all, now)| all.push(now));
     }
     assert_eq!(planned(1, 9), distances);
@@ -157,13 +155,10 @@ fn the_simulator_rolls_blocks_out() {
     let actions: Vec<f32> = (0..3 * 2 * 5 * 2).map(|i| (i as f32 * 0.7).sin() * 2.0).collect();
     let last = |frameskip: usize| {
         let many = Tasks::of(env.as_ref(), &EvalConfig::default(), 3).start();
-        let mut labels = vec![0.0; 12];
-        many.labels(&mut labels);
-        let simulator = Simulator::new();
-        simulator.set(many.envs().iter().map(|env| env.boxed_clone()).collect());
-        let start = simulator.encode(&Observations { rows: 3, pixels: Vec::new(), labels });
+        let world = TrueWorld::default();
+        let start = world.present(&many);
         let actions = Tensor::<1>::from_data(actions.as_slice(), &Device::flex());
-        let future = simulator.rollout(start, actions.reshape([3, 10 / frameskip, 2 * frameskip]));
+        let future = world.rollout(start, actions.reshape([3, 10 / frameskip, 2 * frameskip]));
         let steps = future.dims()[1];
         future.narrow(1, steps - 1, 1).into_data().try_to_vec::<f32>().unwrap()
     };

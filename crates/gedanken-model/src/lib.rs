@@ -50,22 +50,6 @@ struct Settings {
     weights: Vec<Schedule>,
 }
 
-impl Settings {
-    fn new(plan: &Plan, spaces: Spaces) -> Self {
-        let latent = plan.latent_shape(spaces.pixels);
-        let mut settings = Self { spaces, latent, teacher: false, unroll: 1, weights: Vec::new() };
-        settings.learn(plan);
-        settings
-    }
-
-    /// Takes what training depends on from a plan.
-    fn learn(&mut self, plan: &Plan) {
-        self.teacher = plan.prediction.teacher;
-        self.unroll = plan.prediction.unroll;
-        self.weights = plan.terms.iter().map(|summand| summand.weight.clone()).collect();
-    }
-}
-
 /// Observation to latent: the part of a model that a target may follow.
 #[derive(Module, Debug)]
 pub struct Perception {
@@ -126,9 +110,7 @@ impl WorldModel {
         };
         let target = plan.target.init(&perception);
         let Perception { encoder, proprioception, norm } = perception();
-        let terms = plan.setting(latent, &spaces, None, |setting| {
-            plan.terms.iter().map(|summand| (summand.name, summand.config.init(setting, cpu))).collect::<Vec<_>>()
-        });
+        let (terms, weights) = plan.init_terms(latent, &spaces, cpu);
         Self {
             encoder,
             proprioception,
@@ -136,7 +118,13 @@ impl WorldModel {
             norm,
             target,
             terms: terms.into(),
-            settings: Settings::new(plan, spaces),
+            settings: Settings {
+                teacher: plan.prediction.teacher,
+                unroll: plan.prediction.unroll,
+                spaces,
+                latent,
+                weights,
+            },
         }
     }
 

@@ -2,10 +2,10 @@
 
 use burn::tensor::Device;
 use gedanken_encoder::{EncoderConfig, encoders};
-use gedanken_nn::{LatentShape, Schedule, Spaces};
+use gedanken_nn::{LatentShape, Part, Schedule, Spaces};
 use gedanken_parts::{Catalog, PartError};
 use gedanken_predictor::{PredictorConfig, predictors};
-use gedanken_regularizer::{Setting, TermConfig};
+use gedanken_regularizer::{Setting, Term, TermConfig};
 use serde_json::Value;
 
 use crate::config::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, TermTable};
@@ -116,5 +116,20 @@ impl Plan {
     ) -> T {
         let predictor = |device: &Device| self.predictor.init(latent, spaces.action, device);
         then(&Setting { latent, spaces, time, predictor: &predictor })
+    }
+
+    /// The terms of a model, not drawn yet, and their weights.
+    pub(crate) fn init_terms(
+        &self,
+        latent: LatentShape,
+        spaces: &Spaces,
+        device: &Device,
+    ) -> (Vec<(&'static str, Part<dyn Term>)>, Vec<Schedule>) {
+        self.setting(latent, spaces, None, |setting| {
+            let terms = self.terms.iter().filter(|summand| summand.config.applies(setting));
+            let made =
+                |summand: &Summand| ((summand.name, summand.config.init(setting, device)), summand.weight.clone());
+            terms.map(made).unzip()
+        })
     }
 }

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::{Named, Parts, named_parameters, replace};
 
-use crate::{Plan, WorldModel};
+use crate::{Plan, Settings, WorldModel};
 
 /// What a model took over from another one, parameter by parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,9 +81,7 @@ impl WorldModel {
     pub fn with_loss(mut self, plan: &Plan, device: &Device) -> Result<Self, &'static str> {
         let mut heads: HashMap<&'static str, _> =
             self.terms.take().into_iter().filter(|(_, term)| term.num_params() > 0).collect();
-        let fresh = plan.setting(self.settings.latent, &self.settings.spaces, None, |setting| {
-            plan.terms.iter().map(|summand| (summand.name, summand.config.init(setting, device))).collect::<Vec<_>>()
-        });
+        let (fresh, weights) = plan.init_terms(self.settings.latent, &self.settings.spaces, device);
         let mut terms = Vec::new();
         for (name, term) in fresh {
             terms.push((name, if term.num_params() == 0 { term } else { heads.remove(name).ok_or(name)? }));
@@ -92,7 +90,8 @@ impl WorldModel {
             return Err(name);
         }
         self.terms = Parts::from(terms);
-        self.settings.learn(plan);
+        let (teacher, unroll) = (plan.prediction.teacher, plan.prediction.unroll);
+        self.settings = Settings { teacher, unroll, weights, ..self.settings };
         Ok(self)
     }
 }

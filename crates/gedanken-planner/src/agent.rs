@@ -5,15 +5,12 @@ use std::time::Instant;
 use burn::prelude::*;
 
 use crate::error::expect_shape;
-use crate::{
-    Bounds, Guardrail, Objective, Observations, PlanError, Planner, PlannerConfig, Plans, Problem, Warm, World,
-};
+use crate::{Bounds, Guardrail, Objective, PlanError, Planner, Plans, Problem, Warm, World};
 
 /// Acts in a batch of tasks that run in step.
 pub struct Agent {
-    planner: Box<dyn Planner>,
-    replan_every: usize,
-    warm_start: bool,
+    planner: Planner,
+    bounds: Bounds,
     seeds: Vec<u64>,
     step: u64,
     plans: Option<Plans>,
@@ -44,54 +41,48 @@ impl Effort {
 }
 
 impl Agent {
-    /// An agent for as many tasks as there are `seeds`, at the beginning of their episodes. What it does in a task follows
-    /// from that task and its seed, not from the others.
+    /// An agent for as many tasks as there are `seeds`, at the beginning of their episodes, that acts within `bounds`. What it does in a
+    /// task follows from that task and its seed, not from the others.
     ///
     /// # Errors
-    /// What [`PlannerConfig::init`] says, or no seed.
-    pub fn new(config: &PlannerConfig, bounds: Bounds, seeds: Vec<u64>) -> Result<Self, PlanError> {
+    /// No seed.
+    pub fn new(planner: Planner, bounds: Bounds, seeds: Vec<u64>) -> Result<Self, PlanError> {
         if seeds.is_empty() {
             return Err(PlanError::NoTasks);
         }
-        Ok(Agent {
-            planner: config.init(bounds)?,
-            replan_every: config.replan_every,
-            warm_start: config.warm_start,
-            seeds,
-            step: 0,
-            plans: None,
-            executed: 0,
-            effort: Effort::default(),
-        })
+        Ok(Agent { planner, bounds, seeds, step: 0, plans: None, executed: 0, effort: Effort::default() })
     }
 
     /// The next actions `[tasks, action]` towards the goals' latents `[tasks, tokens, dim]`, with `steps_left` actions to go,
-    /// this one included. Only when a new plan is due are the observations looked at.
+    /// this one included. `look` gives the latents of the present `[tasks, tokens, dim]`; it is called when a new plan is due.
     ///
     /// # Errors
-    /// What [`Planner::plan`] says, or another number of observations than of tasks.
+    /// See [`Planner::plan`], or another number of latents than of tasks.
     pub fn act(
         &mut self,
         world: &dyn World,
         objective: &dyn Objective,
         guardrails: &[Box<dyn Guardrail + '_>],
-        observations: &Observations,
+        look: &dyn Fn() -> Tensor<3>,
         goals: &Tensor<3>,
         steps_left: usize,
     ) -> Result<Vec<f32>, PlanError> {
         if steps_left == 0 {
             return Err(PlanError::NoSteps);
         }
-        let current = self.plans.as_ref().filter(|plans| self.executed < self.replan_every.min(plans.horizon));
+        let settings = self.planner.settings();
+        let current = self.plans.as_ref().filter(|plans| self.executed < settings.replan_every.min(plans.horizon));
         if current.is_none() {
             let began = Instant::now();
-            expect_shape("observations", &[observations.rows], &[self.seeds.len()])?;
-            let warm = self.plans.as_ref().filter(|_| self.warm_start);
+            let start = look();
+            expect_shape("present", &start.dims()[..1], &[self.seeds.len()])?;
+            let warm = self.plans.as_ref().filter(|_| settings.warm_start);
             let plans = self.planner.plan(&Problem {
                 world,
                 objective,
                 guardrails,
-                start: world.encode(observations),
+                bounds: &self.bounds,
+                start,
                 goals: goals.clone(),
                 steps_left,
                 seeds: &self.seeds,

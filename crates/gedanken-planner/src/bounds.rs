@@ -1,8 +1,9 @@
-//! Which actions a planner may take.
+//! Bounds of actions.
 
 use burn::tensor::{Tensor, TensorData};
 
 use crate::PlanError;
+use crate::scored::read;
 
 /// The actions an environment takes, in its own units: a box, and where wanted the ball inside it.
 ///
@@ -98,20 +99,26 @@ impl Bounds {
         }
     }
 
-    /// [`Bounds::apply`] where the actions lie: `[rows, numbers]`, the numbers of a row being actions one after the other.
-    pub(crate) fn apply_on_device(&self, actions: Tensor<2>) -> Tensor<2> {
+    /// [`Bounds::apply`] to sequences `[tasks, samples, length]`, on the host or where they lie.
+    pub(crate) fn within(&self, sequences: Tensor<3>, on_host: bool) -> Result<Tensor<3>, PlanError> {
         // Far enough for any action, and finite: not every GPU keeps infinities.
         const FAR: f32 = 1e30;
-        let ([rows, numbers], dims, device) = (actions.dims(), self.dims(), actions.device());
-        let mut actions = actions.reshape([rows * numbers / dims, dims]);
+        let (shape, dims, device) = (sequences.dims(), self.dims(), sequences.device());
+        if on_host {
+            let mut actions = read(sequences)?;
+            self.apply(&mut actions);
+            return Ok(Tensor::from_data(TensorData::new(actions, shape), &device));
+        }
+        let rows = shape.iter().product::<usize>() / dims;
+        let mut actions = sequences.reshape([rows, dims]);
         if let Some(max) = self.max_norm {
             let norm = actions.clone().square().sum_dim(1).sqrt();
             actions = actions * (norm.clamp_min(max).recip() * max);
         }
         let side = |side: &[f32]| {
             let finite: Vec<f32> = side.iter().map(|bound| bound.clamp(-FAR, FAR)).collect();
-            Tensor::<2>::from_data(TensorData::new(finite, [1, dims]), &device).expand([rows * numbers / dims, dims])
+            Tensor::<2>::from_data(TensorData::new(finite, [1, dims]), &device).expand([rows, dims])
         };
-        actions.max_pair(side(&self.low)).min_pair(side(&self.high)).reshape([rows, numbers])
+        Ok(actions.max_pair(side(&self.low)).min_pair(side(&self.high)).reshape(shape))
     }
 }

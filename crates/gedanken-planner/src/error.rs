@@ -1,16 +1,21 @@
-//! What can go wrong while planning.
+//! Errors of planning.
+
+use gedanken_parts::PartError;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
-    /// A setting of [`PlannerConfig`](crate::PlannerConfig) that cannot work.
+    /// A key of [`PlannerConfig`](crate::PlannerConfig) that cannot work.
     #[error("planner.{field}: {reason}")]
     Config {
         /// The key.
-        field: &'static str,
-        /// What is wrong with its value.
+        field: String,
+        /// The reason.
         reason: String,
     },
+    /// A strategy that cannot be made.
+    #[error("planner: {0}")]
+    Strategy(#[from] PartError),
     /// Action bounds that no action can keep.
     #[error("action bounds: {0}")]
     Bounds(String),
@@ -51,8 +56,9 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    pub(crate) fn config(field: &'static str, reason: impl Into<String>) -> Self {
-        PlanError::Config { field, reason: reason.into() }
+    /// A key that cannot work.
+    pub fn config(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        PlanError::Config { field: field.into(), reason: reason.into() }
     }
 }
 

@@ -1,20 +1,19 @@
-//! The scores of candidates: the only place where a planner meets the device.
+//! Energies of candidates: the only place where a planner meets the world.
 
 use burn::prelude::*;
 use rayon::prelude::*;
 
-use crate::candidate::{Candidate, Chosen, Score};
 use crate::error::expect_shape;
-use crate::{Bounds, Iteration, Over, PlanError, PlannerConfig, Plans, Problem, Trajectory};
+use crate::{Over, PlanConfig, PlanError, Problem, Trajectory};
 
 /// Chunks that candidates are cut into, for threads to share, where they are many.
 const CHUNKS: usize = 16;
 /// Rows below which a chunk is not worth a thread of its own.
 const LEAST_ROWS: usize = 32;
 
-/// How many of so many candidates a device imagines at a time, and how many of these chunks follow each other on one thread at least: a
-/// GPU takes as many rows as it may, one chunk after the other; a CPU's threads share them. How they are cut depends on their number
-/// alone, not on the threads: the last bits of a product may depend on how many rows it has.
+/// Rows of a chunk of so many candidates, and the least number of chunks that follow each other on one thread: a GPU takes as many
+/// rows as it may, one chunk after the other; a CPU's threads share them. The cut depends on the number of candidates alone, not on the
+/// threads: the last bits of a product may depend on how many rows it has.
 pub fn chunks(device: &Device, candidates: usize, max_rows: usize) -> (usize, usize) {
     match *device == Device::flex() {
         true => (candidates.div_ceil((candidates / LEAST_ROWS).clamp(1, CHUNKS)).min(max_rows), 1),
@@ -22,22 +21,32 @@ pub fn chunks(device: &Device, candidates: usize, max_rows: usize) -> (usize, us
     }
 }
 
-/// Imagines candidates and reads their scores, counting the work.
+/// Imagines candidates and counts the work.
 pub(crate) struct Evaluator<'a> {
     problem: &'a Problem<'a>,
     over: Over,
     max_rows: usize,
     /// Numbers of an action.
-    action: usize,
+    pub action: usize,
     /// Actions of a plan.
     pub horizon: usize,
-    /// Imagined steps so far, counted once per imagined future; a gradient counts as much as its future.
-    evaluations: Vec<u64>,
+    /// Imagined steps of every task so far, counted once per imagined future; a gradient counts as much as its future.
+    pub evaluations: Vec<u64>,
+}
+
+/// What candidates are worth.
+pub(crate) struct Judged {
+    /// `[tasks, samples]`.
+    pub energy: Tensor<2>,
+    /// `[tasks, samples]`, where there are guardrails.
+    pub violation: Option<Tensor<2>>,
+    /// `[tasks, samples, length]`, where it was asked for.
+    pub gradient: Option<Tensor<3>>,
 }
 
 impl<'a> Evaluator<'a> {
     /// For a problem whose parts fit each other.
-    pub fn new(problem: &'a Problem<'a>, config: &PlannerConfig, bounds: &Bounds) -> Result<Self, PlanError> {
+    pub fn new(problem: &'a Problem<'a>, config: &PlanConfig) -> Result<Self, PlanError> {
         let [tasks, _, _] = problem.start.dims();
         if tasks == 0 {
             return Err(PlanError::NoTasks);
@@ -48,9 +57,12 @@ impl<'a> Evaluator<'a> {
         let [goals, tokens, dim] = problem.goals.dims();
         expect_shape("goals", &[goals, tokens, dim], &[tasks, tokens, dim])?;
         expect_shape("seeds", &[problem.seeds.len()], &[tasks])?;
+        if let Some(warm) = &problem.warm {
+            expect_shape("the warm start", &[warm.plans.tasks, warm.plans.action], &[tasks, problem.bounds.action()])?;
+        }
         let horizon = config.horizon.min(problem.steps_left);
         let (over, max_rows, evaluations) = (config.over, config.max_rows, vec![0; tasks]);
-        Ok(Evaluator { problem, over, max_rows, action: bounds.action(), horizon, evaluations })
+        Ok(Evaluator { problem, over, max_rows, action: problem.bounds.action(), horizon, evaluations })
     }
 
     /// Numbers of a sequence.
@@ -58,88 +70,43 @@ impl<'a> Evaluator<'a> {
         self.horizon * self.action
     }
 
-    /// Scores `[tasks, samples]` of the candidates `[tasks, samples, horizon, action]` of these tasks.
-    pub fn scores(&mut self, tasks: &[usize], candidates: &[f32], samples: usize) -> Result<Vec<Score>, PlanError> {
-        self.count(tasks, samples, 1);
-        let scores = self.in_chunks(tasks, candidates, samples, usize::MAX, |chunk| {
-            let (energy, violation) = chunk.imagine(chunk.actions.clone())?;
-            zip(read(energy)?, violation)
-        })?;
-        Ok(scores.concat())
-    }
-
-    /// The same, and gradients `[tasks, samples, horizon, action]`: of the energy where a candidate keeps the guardrails, of how far
-    /// it breaks them where it does not (Polyak's switching subgradient method, 1967). A guardrail that does not follow the
-    /// gradient only judges.
-    pub fn gradients(
-        &mut self,
-        tasks: &[usize],
-        candidates: &[f32],
-        samples: usize,
-    ) -> Result<(Vec<Score>, Vec<f32>), PlanError> {
-        self.count(tasks, samples, 2);
+    /// What the candidates `[tasks, samples, length]` of these tasks are worth: they stay on the device, and nothing waits for them. The
+    /// gradient is that of the energy where a candidate keeps the guardrails, of its violation where it does not (Polyak's
+    /// switching subgradient method, 1967); a guardrail without a gradient only judges.
+    pub fn judge(&mut self, tasks: &[usize], candidates: &Tensor<3>, gradient: bool) -> Result<Judged, PlanError> {
+        let [_, samples, length] = candidates.dims();
+        let all = tasks.len() * samples;
+        let cost = (samples * self.horizon * (1 + usize::from(gradient))) as u64;
+        tasks.iter().for_each(|&task| self.evaluations[task] += cost);
+        let rows = candidates.clone().reshape([all, self.horizon, self.action]);
         // Whatever a gradient goes back through is kept meanwhile.
-        let found = self.in_chunks(tasks, candidates, samples, self.max_rows, |chunk| {
-            let actions = chunk.actions.clone().autodiff().require_grad();
-            let (energy, violation) = chunk.imagine(actions.clone())?;
-            if !energy.is_autodiff() {
-                return Err(PlanError::NoGradient);
-            }
-            let (slope, violation) = match violation {
-                Some(violation) if violation.is_autodiff() => {
-                    let broken = violation.clone().greater_elem(0.0);
-                    (energy.clone().mask_where(broken, violation.clone()), Some(violation.inner()))
-                }
-                violation => (energy.clone(), violation),
+        let at_once = if gradient { self.max_rows } else { usize::MAX };
+        let mut found = Vec::new();
+        for begin in (0..all).step_by(at_once.min(all)) {
+            let end = all.min(begin.saturating_add(at_once));
+            let (each, together) = chunks(&self.device(), end - begin, self.max_rows);
+            let firsts: Vec<usize> = (begin..end).step_by(each).collect();
+            let chunk = |&first: &usize| {
+                let actions = rows.clone().narrow(0, first, each.min(end - first));
+                self.chunk(tasks, first, samples, actions).judge(gradient)
             };
-            let gradient = actions.grad(&slope.sum().backward()).ok_or(PlanError::NoGradient)?;
-            Ok((zip(read(energy.inner())?, violation)?, read(gradient)?))
-        })?;
-        let (scores, gradients): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        Ok((scores.concat(), gradients.concat()))
-    }
-
-    /// What comes of [`chunks`] of the candidates, in their order, of at most so many rows at once.
-    fn in_chunks<T: Send>(
-        &self,
-        tasks: &[usize],
-        candidates: &[f32],
-        samples: usize,
-        at_once: usize,
-        run: impl Fn(Chunk) -> Result<T, PlanError> + Sync,
-    ) -> Result<Vec<T>, PlanError> {
-        let (length, mut found) = (self.length(), Vec::new());
-        for (number, candidates) in candidates.chunks(at_once.saturating_mul(length)).enumerate() {
-            let (first, all) = (number.saturating_mul(at_once), candidates.len() / length);
-            let (rows, together) = chunks(&self.device(), all, self.max_rows);
-            let cut = candidates.par_chunks(rows.saturating_mul(length)).enumerate().with_min_len(together);
-            let done = cut.map(|(number, actions)| {
-                let shape = [actions.len() / length, self.horizon, self.action];
-                let actions = Tensor::from_data(TensorData::new(actions.to_vec(), shape), &self.device());
-                run(self.chunk(tasks, first + number * rows, actions, samples))
-            });
-            found.extend(done.collect::<Result<Vec<T>, _>>()?);
+            let done: Result<Vec<_>, _> = firsts.par_iter().with_min_len(together).map(chunk).collect();
+            found.extend(done?);
         }
-        Ok(found)
-    }
-
-    /// Energies `[tasks, samples]`, and violations where there are guardrails, of candidates `[tasks, samples, horizon * action]` of
-    /// all tasks that lie on the device: they stay there, and nothing waits for them.
-    pub fn imagine(&mut self, candidates: Tensor<3>) -> Result<(Tensor<2>, Option<Tensor<2>>), PlanError> {
-        let [tasks, samples, _] = candidates.dims();
-        let all: Vec<usize> = (0..tasks).collect();
-        self.count(&all, samples, 1);
-        let rows = candidates.reshape([tasks * samples, self.horizon, self.action]);
-        let (mut energies, mut violations) = (Vec::new(), Vec::new());
-        for first in (0..tasks * samples).step_by(self.max_rows) {
-            let actions = rows.clone().narrow(0, first, self.max_rows.min(tasks * samples - first));
-            let chunk = self.chunk(&all, first, actions.clone(), samples);
-            let (energy, violation) = chunk.imagine(actions)?;
+        let shape = [tasks.len(), samples];
+        let whole = |parts: Vec<Tensor<1>>| (!parts.is_empty()).then(|| Tensor::cat(parts, 0).reshape(shape));
+        let (mut energies, mut violations, mut gradients) = (Vec::new(), Vec::new(), Vec::new());
+        for (energy, violation, gradient) in found {
             energies.push(energy);
             violations.extend(violation);
+            gradients.extend(gradient);
         }
-        let whole = |parts: Vec<Tensor<1>>| Tensor::cat(parts, 0).reshape([tasks, samples]);
-        Ok((whole(energies), (!violations.is_empty()).then(|| whole(violations))))
+        Ok(Judged {
+            energy: Tensor::cat(energies, 0).reshape(shape),
+            violation: whole(violations),
+            gradient: (!gradients.is_empty())
+                .then(|| Tensor::cat(gradients, 0).reshape([tasks.len(), samples, length])),
+        })
     }
 
     /// The device on which futures are imagined.
@@ -148,7 +115,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Candidates from the row `first` on.
-    fn chunk(&self, tasks: &[usize], first: usize, actions: Tensor<3>, samples: usize) -> Chunk<'a> {
+    fn chunk(&self, tasks: &[usize], first: usize, samples: usize, actions: Tensor<3>) -> Chunk<'a> {
         let rows = actions.dims()[0];
         let of: Vec<i32> = (first..first + rows).map(|row| tasks[row / samples] as i32).collect();
         let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &self.device());
@@ -158,26 +125,6 @@ impl<'a> Evaluator<'a> {
             start: self.problem.start.clone().select(0, of.clone()),
             goals: self.problem.goals.clone().select(0, of),
             actions,
-        }
-    }
-
-    fn count(&mut self, tasks: &[usize], samples: usize, cost: usize) {
-        tasks.iter().for_each(|&task| self.evaluations[task] += (cost * samples * self.horizon) as u64);
-    }
-
-    /// The plans of all tasks.
-    pub fn plans(self, chosen: Vec<Chosen>, trace: Vec<Iteration>) -> Plans {
-        let of = |get: fn(&Candidate) -> f32| chosen.iter().map(|chosen| get(&chosen.plan)).collect();
-        Plans {
-            tasks: chosen.len(),
-            horizon: self.horizon,
-            action: self.action,
-            actions: chosen.iter().flat_map(|chosen| &chosen.plan.actions).copied().collect(),
-            energy: of(|plan| plan.score.energy),
-            violation: of(|plan| plan.score.violation),
-            others: chosen.into_iter().map(|chosen| chosen.others).collect(),
-            evaluations: self.evaluations,
-            trace,
         }
     }
 }
@@ -191,8 +138,32 @@ struct Chunk<'a> {
     actions: Tensor<3>,
 }
 
+/// Energies `[rows]`, violations `[rows]` where there are guardrails, and gradients `[rows, horizon, action]` where they were asked for.
+type Rows = (Tensor<1>, Option<Tensor<1>>, Option<Tensor<3>>);
+
 impl Chunk<'_> {
-    /// Energies `[rows]`, and violations `[rows]` where there are guardrails.
+    fn judge(&self, gradient: bool) -> Result<Rows, PlanError> {
+        if !gradient {
+            let (energy, violation) = self.imagine(self.actions.clone())?;
+            return Ok((energy, violation, None));
+        }
+        let actions = self.actions.clone().autodiff().require_grad();
+        let (energy, violation) = self.imagine(actions.clone())?;
+        if !energy.is_autodiff() {
+            return Err(PlanError::NoGradient);
+        }
+        let (slope, violation) = match violation {
+            Some(violation) if violation.is_autodiff() => {
+                let broken = violation.clone().greater_elem(0.0);
+                (energy.clone().mask_where(broken, violation.clone()), Some(violation.inner()))
+            }
+            violation => (energy.clone(), violation),
+        };
+        let gradient = actions.grad(&slope.sum().backward()).ok_or(PlanError::NoGradient)?;
+        Ok((energy.inner(), violation, Some(gradient)))
+    }
+
+    /// Energies and violations.
     fn imagine(&self, actions: Tensor<3>) -> Result<(Tensor<1>, Option<Tensor<1>>), PlanError> {
         let Problem { world, objective, guardrails, .. } = self.problem;
         let [rows, horizon, _] = actions.dims();
@@ -225,21 +196,4 @@ impl Chunk<'_> {
         };
         Ok((energy, violation.map(|violation| violation.sum_dim(1).squeeze_dim(1))))
     }
-}
-
-/// Numbers from the device; what is not finite becomes infinity.
-fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, PlanError> {
-    let data = tensor.try_into_data().map_err(|error| PlanError::Device(format!("{error:?}")))?;
-    let values = data.try_into_vec_as::<f32>();
-    let mut values = values.map_err(|error| PlanError::Device(format!("{error:?}")))?;
-    values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = f32::INFINITY);
-    Ok(values)
-}
-
-fn zip(energies: Vec<f32>, violations: Option<Tensor<1>>) -> Result<Vec<Score>, PlanError> {
-    let violations = match violations {
-        Some(violations) => read(violations)?,
-        None => vec![0.0; energies.len()],
-    };
-    Ok(energies.into_iter().zip(violations).map(|(energy, violation)| Score { energy, violation }).collect())
 }

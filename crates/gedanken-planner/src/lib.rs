@@ -1,50 +1,84 @@
-//! Planning by imagination: search the action sequence whose imagined future has the lowest energy, execute a little of
-//! it, look again, replan.
+#![doc = include_str!("../README.md")]
+//!
+//! # The way through
 //!
 //! ```text
-//! Observations ──World::encode──> start ┐
-//!                                       ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
-//! goal image ────World::encode──> goals ┘       │  ▲
-//!                        candidate actions ─────┘  └───── energies
-//!                               └─World::rollout─> futures ─Objective::energy─┘
+//! latents of the present ── start ┐
+//!                                 ├─ Planner::plan ──> Plans ── Agent::act ──> the next actions
+//! latents of the goal ───── goals ┘       │
+//!                                         └─ search, round by round:
+//!                 Strategy::propose ──candidates──> World::rollout ──futures──> Objective::energy ──> Strategy::refine
 //! ```
 //!
-//! A planner sees a model only through [`World`] and what it is after only through [`Objective`], so the same planner runs
-//! on a trained model, an ensemble, the true simulator or a toy. Everything is batched over tasks: one rollout imagines all
-//! candidates of all tasks. Random numbers are the host's and follow from a task's own seed: a task's plan is the same whichever
-//! tasks it shares a batch with. Sampling and ranking are tiny and happen on the host too, unless a GPU imagines: then the whole search stays
-//! there (`on_device`), and nothing waits for it before its end.
+//! Everything is batched over tasks: one rollout imagines all candidates of all tasks. Random numbers are the host's and follow from a
+//! task's own seed: a task's plan is the same whichever tasks it shares a batch with. Candidates are tensors. A CPU ranks them on the host;
+//! on a GPU they stay where they are imagined, and nothing is read before the end of the search.
 //!
-//! One file says what one planner does (`shooting`, `cem`, `icem`, `mppi`, `gradient`); what they share is in `search` (the sampling
-//! loop), `stop` (when it ends) and `evaluate` (the scores of candidates). Any sampling planner can be followed by
-//! steps down the gradient (`polish`). Constraints are [`Guardrail`]s. [`PlannerConfig`] is one flat struct for all of them.
+//! `search` is the loop, `scored` ranks, `stop` ends it, `evaluate` meets the world; `cem`, `icem`, `mppi`, `random` and `descent` are the
+//! strategies, [`strategies`] lists them.
 
 mod agent;
 mod bounds;
-mod candidate;
 mod cem;
-mod config;
+mod descent;
+mod draw;
 mod error;
 mod evaluate;
-mod gradient;
 mod guardrail;
 mod icem;
 mod mppi;
 mod noise;
 mod objective;
-mod on_device;
 mod plan;
+mod planner;
+mod random;
+mod sampling;
+mod score;
+mod scored;
 mod search;
-mod shooting;
 mod stop;
+mod strategy;
 mod world;
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
-pub use config::{Kind, Over, PlannerConfig, Returned};
+pub use cem::Cem;
+pub use descent::{Adam, Descent, Gradient};
+pub use draw::Draw;
 pub use error::PlanError;
 pub use evaluate::chunks;
+pub use gedanken_parts::{Catalog, Entry, Table};
 pub use guardrail::{ActionLimit, Guardrail};
+pub use icem::Icem;
+pub use mppi::Mppi;
+pub use noise::Noise;
 pub use objective::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
-pub use plan::{Iteration, Planner, Plans, Problem, Warm};
-pub use world::{Observations, Trajectory, World};
+pub use plan::{Iteration, Plans, Problem, Warm};
+pub use planner::{Over, PlanConfig, Planner, PlannerConfig};
+pub use random::Random;
+pub use sampling::Sampling;
+pub use scored::Scored;
+pub use strategy::{Belief, Returned, Round, Strategy, Weights};
+pub use world::{Trajectory, World};
+
+/// The strategies that come with this crate.
+pub fn strategies() -> Catalog<dyn Strategy> {
+    Catalog::new("planner")
+        .with(entry::<Random>("random"))
+        .with(entry::<Cem>("cem"))
+        .with(entry::<Icem>("icem"))
+        .with(entry::<Mppi>("mppi"))
+        .with(entry::<Gradient>("gradient"))
+        .with(entry::<Adam>("adam"))
+}
+
+/// A strategy that is its own config.
+pub fn entry<S>(name: &'static str) -> Entry<dyn Strategy>
+where
+    S: Strategy + Serialize + DeserializeOwned + JsonSchema + Default + 'static,
+{
+    Entry::new(name, |strategy: S| Ok(Box::new(strategy) as Box<dyn Strategy>))
+}

@@ -11,20 +11,20 @@ pub(crate) fn rng(seed: u64, step: u64) -> ChaCha8Rng {
     rng
 }
 
-/// How the numbers of one dimension hang together along a sequence. Each is standard normal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    /// Neighbours correlate by so much: `x_t = s x_{t-1} + sqrt(1 - s^2) e_t`. 0 is white noise.
+/// Noise along a sequence, dimension by dimension. Each number is standard normal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    /// Correlation `s` of consecutive control steps: `x_t = s x_{t-1} + sqrt(1 - s^2) e_t`. 0 is white noise.
     Smooth(f32),
-    /// The power at frequency f falls as `f^-b` (Timmer and Koenig, 1995; iCEM: Pinneri et al., 2020). 0 is white noise.
+    /// Power at frequency f falls as `f^-b` (Timmer and Koenig, 1995; iCEM: Pinneri et al., 2020). 0 is white noise.
     Colored(f32),
 }
 
 /// Fills `noise` `[steps, dims]`.
-pub(crate) fn fill(noise: &mut [f32], dims: usize, kind: Kind, rng: &mut ChaCha8Rng) {
+pub(crate) fn fill(noise: &mut [f32], dims: usize, kind: Noise, rng: &mut ChaCha8Rng) {
     match kind {
-        Kind::Smooth(smoothness) => smooth(noise, dims, smoothness, rng),
-        Kind::Colored(exponent) => (0..dims).for_each(|dim| colored(&mut noise[dim..], dims, exponent, rng)),
+        Noise::Smooth(smoothness) => smooth(noise, dims, smoothness, rng),
+        Noise::Colored(exponent) => (0..dims).for_each(|dim| colored(&mut noise[dim..], dims, exponent, rng)),
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
     fn smooth_noise_has_unit_variance_and_the_correlation_asked_for() {
         for smoothness in [0.0, 0.5, 0.9] {
             let mut noise = vec![0.0; 200_000];
-            fill(&mut noise, 2, Kind::Smooth(smoothness), &mut rng(3, 0));
+            fill(&mut noise, 2, Noise::Smooth(smoothness), &mut rng(3, 0));
             assert!((correlation(&noise, 0) - 1.0).abs() < 0.04, "variance at {smoothness}");
             assert!((correlation(&noise, 2) - smoothness).abs() < 0.04, "next step at {smoothness}");
             assert!(correlation(&noise, 1).abs() < 0.04, "other dimension at {smoothness}");
@@ -88,7 +88,7 @@ mod tests {
             let (mut variance, mut next, mut rng) = ([0f32; 8], 0.0, rng(3, 0));
             for _ in 0..20_000 {
                 let mut noise = [0.0; 16];
-                fill(&mut noise, 2, Kind::Colored(exponent), &mut rng);
+                fill(&mut noise, 2, Noise::Colored(exponent), &mut rng);
                 (0..8).for_each(|step| variance[step] += noise[2 * step + 1].powi(2) / 20_000.0);
                 next += noise[6] * noise[8] / 20_000.0;
             }
@@ -104,7 +104,7 @@ mod tests {
     fn another_seed_or_step_is_another_stream_and_the_same_is_the_same() {
         let draw = |seed, step| {
             let mut noise = vec![0.0; 8];
-            fill(&mut noise, 2, Kind::Smooth(0.5), &mut rng(seed, step));
+            fill(&mut noise, 2, Noise::Smooth(0.5), &mut rng(seed, step));
             noise
         };
         assert_eq!(draw(1, 2), draw(1, 2));

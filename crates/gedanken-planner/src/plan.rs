@@ -1,19 +1,9 @@
-//! What a planner is asked and what it answers.
+//! The question to a planner, and its answer.
 
 use burn::prelude::*;
 
-use crate::candidate::Round;
-use crate::{Guardrail, Objective, PlanError, World};
-
-/// Searches, for each task of a batch, the action sequence of the lowest energy.
-pub trait Planner: Send + Sync {
-    /// The plans. The same problem gives the same plans, and a task's plan does not depend on the tasks beside it but for the last
-    /// bits of products, which may depend on how many rows a world is asked for at once.
-    ///
-    /// # Errors
-    /// A problem without tasks or steps, shapes that do not fit, a task without any finite energy, or a device that fails.
-    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError>;
-}
+use crate::score::Stats;
+use crate::{Bounds, Guardrail, Objective, World};
 
 /// A batch of tasks to plan for.
 pub struct Problem<'a> {
@@ -23,6 +13,8 @@ pub struct Problem<'a> {
     pub objective: &'a dyn Objective,
     /// What every plan must keep; empty for anything goes.
     pub guardrails: &'a [Box<dyn Guardrail + 'a>],
+    /// Actions that may be taken.
+    pub bounds: &'a Bounds,
     /// Where the tasks are: latents `[tasks, tokens, dim]`.
     pub start: Tensor<3>,
     /// Where they should end: latents `[tasks, tokens, dim]`.
@@ -105,7 +97,7 @@ pub struct Iteration {
 }
 
 impl Iteration {
-    pub(crate) fn of(rounds: impl Iterator<Item = Round>) -> Self {
+    pub(crate) fn of(rounds: impl Iterator<Item = Stats>) -> Self {
         let mut all = Self::default();
         for round in rounds {
             all.mean.push(round.mean);

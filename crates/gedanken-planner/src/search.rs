@@ -1,409 +1,503 @@
-//! The sampling loop that random shooting, CEM, iCEM and MPPI share: sample around a Gaussian, imagine, rank, refit.
+//! The search: propose, imagine, refine, round by round, for all tasks side by side.
 
 use std::time::Instant;
 
+use burn::prelude::*;
+use burn::tensor::Transaction;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::candidate::{Candidate, Chosen, Round, Score};
 use crate::error::expect_shape;
-use crate::evaluate::Evaluator;
-use crate::gradient::{Descent, Start, descend};
+use crate::evaluate::{Evaluator, Judged};
+use crate::score::{Candidate, Score, Stats};
+use crate::scored::{FAR, PAIRS, Scored, read};
 use crate::stop::Stop;
-use crate::{Bounds, Iteration, PlanError, Planner, PlannerConfig, Plans, Problem, Returned, noise, on_device};
+use crate::{
+    Adam, Belief, Bounds, Descent, Draw, Iteration, PlanConfig, PlanError, Plans, Problem, Returned, Round, Strategy,
+    noise,
+};
 
-/// What tells one sampling planner from another.
-pub(crate) struct Style {
-    /// How the elites make the next distribution; none where every round samples the first one anew.
-    pub refit: Option<Refit>,
-    /// The noise along a sequence.
-    pub noise: noise::Kind,
-    /// Every round has this many times fewer samples than the one before, but no fewer than two for each elite.
-    pub decay: f32,
-    /// Whether the mean takes part in the last round.
-    pub mean_last: bool,
-    /// Whether the elites of the plan before, not its mean alone, take part in the first round.
-    pub shift_elites: bool,
+/// Plans for a batch.
+pub(crate) fn plan(config: &PlanConfig, strategy: &dyn Strategy, problem: &Problem) -> Result<Plans, PlanError> {
+    let device = problem.start.device();
+    // A CPU ranks faster on the host, and a search that ends by its energies or by the clock has to see every round.
+    let looks = config.tolerance > 0.0 || config.max_milliseconds.is_some();
+    let samples = strategy.samples(0);
+    let on_host = device == Device::flex() || looks || samples.saturating_mul(samples) > PAIRS;
+    plan_on(config, strategy, problem, on_host)
 }
 
-/// How the elites weigh in the next distribution.
-#[derive(Clone, Copy)]
-pub(crate) enum Refit {
-    /// All alike; the standard deviation is the unbiased one.
-    Equal,
-    /// By `exp(-(c - c_min) / temperature)`; the (biased) standard deviation follows too, if it should.
-    Softmax {
-        /// The energy difference over which a weight falls by e.
-        temperature: f32,
-        /// Whether the standard deviation follows.
-        std: bool,
-    },
-}
-
-impl Refit {
-    /// The weights, summing to one, of elites with these scores, best first. Those that break the guardrails more than the best
-    /// one weigh nothing by their energy.
-    fn weights(self, scores: &[Score]) -> Vec<f64> {
-        let Refit::Softmax { temperature, .. } = self else { return vec![1.0 / scores.len() as f64; scores.len()] };
-        let weight = |score: &Score| match score.violation <= scores[0].violation {
-            true => (-f64::from(score.energy - scores[0].energy) / f64::from(temperature)).exp(),
-            false => 0.0,
-        };
-        let weights: Vec<f64> = scores.iter().map(weight).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / sum).collect()
-    }
-}
-
-/// A planner that samples, in its own style.
-pub(crate) struct Sampling {
-    config: PlannerConfig,
-    bounds: Bounds,
-    style: Style,
-}
-
-impl Sampling {
-    /// For actions within `bounds`.
-    ///
-    /// # Errors
-    /// What [`PlannerConfig::checked`] says.
-    pub fn new(config: &PlannerConfig, bounds: Bounds, style: Style) -> Result<Self, PlanError> {
-        let (mut config, bounds) = config.checked(bounds)?;
-        if style.refit.is_none() {
-            config.returns = Returned::Best;
-        }
-        Ok(Sampling { config, bounds, style })
-    }
-}
-
-impl Planner for Sampling {
-    fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
-        search(&self.config, &self.bounds, problem, &self.style)
-    }
-}
-
-/// Plans for a batch: the tasks are searched side by side and share nothing but the rollouts.
-fn search(config: &PlannerConfig, bounds: &Bounds, problem: &Problem, style: &Style) -> Result<Plans, PlanError> {
-    let (began, mut trace) = (Instant::now(), Vec::new());
-    let mut evaluator = Evaluator::new(problem, config, bounds)?;
-    let mut searches = begin(config, bounds, problem, style, evaluator.length())?;
-    if on_device::pays(config, &evaluator.device()) {
-        on_device::rounds(config, bounds, style, &mut evaluator, &mut searches, &mut trace)?;
-    } else {
-        host_rounds(config, bounds, style, &mut evaluator, &mut searches, began, &mut trace)?;
-    }
-    end(config, bounds, evaluator, searches, began, trace)
-}
-
-/// All rounds, ranked and refitted on the host.
-pub(crate) fn host_rounds(
-    config: &PlannerConfig,
-    bounds: &Bounds,
-    style: &Style,
-    evaluator: &mut Evaluator,
-    searches: &mut [TaskSearch],
-    began: Instant,
-    trace: &mut Vec<Iteration>,
-) -> Result<(), PlanError> {
-    let (horizon, length) = (evaluator.horizon, evaluator.length());
-    for iteration in 0..config.iterations {
-        let samples = style.samples(config, iteration);
-        let active: Vec<usize> =
-            (0..searches.len()).filter(|&task| searches[task].stop.goes_on(samples * horizon, began)).collect();
-        if active.is_empty() {
-            break;
-        }
-        let last = style.mean_last && iteration + 1 == config.iterations;
-        let mut candidates = vec![0.0; active.len() * samples * length];
-        for (&task, own) in active.iter().zip(candidates.chunks_exact_mut(samples * length)) {
-            searches[task].sample(config, bounds, style, last, own);
-        }
-        let scores = evaluator.scores(&active, &candidates, samples)?;
-        let all = active.iter().zip(candidates.chunks_exact(samples * length)).zip(scores.chunks_exact(samples));
-        for ((&task, own), scores) in all {
-            let ranked = Score::rank(scores);
-            if ranked.is_empty() {
-                return Err(PlanError::NotFinite { task, iteration, samples });
-            }
-            let search = &mut searches[task];
-            search.learn(config, style, own, scores, &ranked);
-            search.stop.note(&search.round, samples * horizon);
-        }
-        trace.push(Iteration::of(searches.iter().map(|search| search.round)));
-    }
-    Ok(())
-}
-
-/// What follows the rounds: polishing, where it is asked for, and the choice of the plans.
-pub(crate) fn end(
-    config: &PlannerConfig,
-    bounds: &Bounds,
-    mut evaluator: Evaluator,
-    mut searches: Vec<TaskSearch>,
-    began: Instant,
-    mut trace: Vec<Iteration>,
-) -> Result<Plans, PlanError> {
+/// The same, ranking on the host or where the futures are imagined.
+fn plan_on(config: &PlanConfig, strategy: &dyn Strategy, problem: &Problem, on_host: bool) -> Result<Plans, PlanError> {
+    let mut search = Search::new(config, problem, on_host)?;
+    let belief = search.begin(strategy, problem);
+    let mut found = search.run(strategy, belief)?;
     if config.polish > 0 {
-        let start = |search: &TaskSearch| Start {
-            rng: search.rng.clone(),
-            // As many of every task, however few have a finite energy.
-            sequences: search.elites.iter().cycle().take(config.elites()).map(|elite| elite.actions.clone()).collect(),
-            spent: search.stop.spent(),
+        search.polish(strategy.elites(), &mut found)?;
+    }
+    Ok(search.plans(strategy, found))
+}
+
+/// The searches of a batch of tasks, which share nothing but the rollouts.
+struct Search<'a> {
+    config: &'a PlanConfig,
+    bounds: Bounds,
+    evaluator: Evaluator<'a>,
+    on_host: bool,
+    began: Instant,
+    /// One of each for every task.
+    rngs: Vec<ChaCha8Rng>,
+    stops: Vec<Stop>,
+    stats: Vec<Stats>,
+    trace: Vec<Iteration>,
+}
+
+/// How one task's search ended.
+struct Found {
+    /// The last mean, within the bounds; untried unless it may be returned.
+    mean: Candidate,
+    /// The last round's, best first, those with a finite energy.
+    elites: Vec<Candidate>,
+    best: Option<Candidate>,
+}
+
+/// A round, to be put into numbers later.
+struct Look {
+    tried: Scored,
+    std: Tensor<3>,
+    gradient: Option<Tensor<3>>,
+}
+
+impl<'a> Search<'a> {
+    fn new(config: &'a PlanConfig, problem: &'a Problem<'a>, on_host: bool) -> Result<Self, PlanError> {
+        let bounds = problem.bounds.clone();
+        let bounds = if config.max_norm.is_some() { bounds.max_norm(config.max_norm)? } else { bounds };
+        let evaluator = Evaluator::new(problem, config)?;
+        let tasks = problem.seeds.len();
+        Ok(Search {
+            config,
+            bounds,
+            evaluator,
+            on_host,
+            began: Instant::now(),
+            rngs: problem.seeds.iter().map(|&seed| noise::rng(seed, problem.step)).collect(),
+            stops: vec![Stop::new(config); tasks],
+            stats: vec![Stats::default(); tasks],
+            trace: Vec::new(),
+        })
+    }
+
+    /// The belief of all tasks before the first round: around the warm start, or around zero actions.
+    fn begin(&self, strategy: &dyn Strategy, problem: &Problem) -> Belief {
+        let (tasks, horizon, length) = (self.rngs.len(), self.evaluator.horizon, self.evaluator.length());
+        let known = |task| {
+            let Some(warm) = &problem.warm else { return Vec::new() };
+            let others = if strategy.carries() > 0 { warm.alternatives(task, horizon) } else { Vec::new() };
+            std::iter::once(warm.remainder(task, horizon)).chain(others).collect()
         };
-        let descent = Descent { config, bounds, steps: config.polish, noise: 0.0 };
-        let starts = searches.iter().map(start).collect();
-        let polished = descend(&descent, &mut evaluator, starts, began, &mut trace)?;
-        for (search, found) in searches.iter_mut().zip(polished) {
-            search.best = search.best.take().into_iter().chain(found).min_by(|a, b| a.score.order(&b.score));
-        }
+        let known: Vec<Vec<Vec<f32>>> = (0..tasks).map(known).collect();
+        let mean = known.iter().flat_map(|known| known.first().cloned().unwrap_or_else(|| vec![0.0; length]));
+        let (mean, std) = (mean.collect(), vec![strategy.init_std(); tasks * length]);
+        let tensor = |numbers: Vec<f32>| self.upload(numbers, tasks, 1);
+        Belief { mean: tensor(mean), std: tensor(std), memory: Vec::new(), elites: None, best: None, known }
     }
-    let chosen = choose(config, bounds, &mut evaluator, searches)?;
-    Ok(evaluator.plans(chosen, trace))
-}
 
-impl Style {
-    /// Samples of a round.
-    pub fn samples(&self, config: &PlannerConfig, iteration: usize) -> usize {
-        let decayed = config.samples as f64 * f64::from(self.decay).powi(-(iteration as i32));
-        (decayed as usize).max((2 * config.elites()).min(config.samples))
+    fn upload(&self, numbers: Vec<f32>, tasks: usize, samples: usize) -> Tensor<3> {
+        let data = TensorData::new(numbers, [tasks, samples, self.evaluator.length()]);
+        Tensor::from_data(data, &self.evaluator.device())
     }
-}
 
-/// Every task's search before its first round.
-pub(crate) fn begin(
-    config: &PlannerConfig,
-    bounds: &Bounds,
-    problem: &Problem,
-    style: &Style,
-    length: usize,
-) -> Result<Vec<TaskSearch>, PlanError> {
-    let (tasks, action) = (problem.seeds.len(), bounds.action());
-    let horizon = length / action;
-    if let Some(warm) = &problem.warm {
-        expect_shape("the warm start", &[warm.plans.tasks, warm.plans.action], &[tasks, action])?;
-    }
-    let search = |task: usize| {
-        let warm = problem.warm.map(|warm| warm.remainder(task, horizon));
-        let mut search = TaskSearch::new(config, noise::rng(problem.seeds[task], problem.step), length, warm);
-        if let Some(warm) = problem.warm.filter(|_| style.shift_elites) {
-            search.elites.extend(warm.alternatives(task, horizon).into_iter().map(Candidate::untried));
+    /// Runs all rounds; every task's search ends when it has to.
+    fn run(&mut self, strategy: &dyn Strategy, mut belief: Belief) -> Result<Vec<Found>, PlanError> {
+        let mut tasks: Vec<usize> = (0..self.rngs.len()).collect();
+        let mut found: Vec<(usize, Found)> = Vec::new();
+        let mut looks = Vec::new();
+        for number in 0..strategy.rounds() {
+            let samples = strategy.samples(number);
+            let cost = samples * self.evaluator.horizon * (1 + usize::from(strategy.needs_gradient()));
+            let goes_on = |row: &usize| self.stops[tasks[*row]].goes_on(cost, self.began);
+            let (go_on, end): (Vec<usize>, Vec<usize>) = (0..tasks.len()).partition(goes_on);
+            if go_on.is_empty() {
+                break;
+            }
+            if !end.is_empty() {
+                let ended: Vec<usize> = end.iter().map(|&row| tasks[row]).collect();
+                found.extend(self.end(strategy, &ended, belief.select(&end), &[])?);
+                belief = belief.select(&go_on);
+                tasks = go_on.iter().map(|&row| tasks[row]).collect();
+            }
+            let look = self.round(strategy, number, &tasks, &mut belief)?;
+            if self.on_host {
+                let mut numbers = read_all(look.tensors())?.into_iter();
+                self.note(number, &tasks, &mut numbers, strategy.needs_gradient())?;
+                tasks.iter().for_each(|&task| self.stops[task].note(&self.stats[task], cost));
+            } else {
+                tasks.iter().for_each(|&task| self.stops[task].spend(cost));
+                looks.push(look);
+            }
         }
-        search
-    };
-    Ok((0..tasks).map(search).collect())
+        found.extend(self.end(strategy, &tasks, belief, &looks)?);
+        found.sort_by_key(|(task, _)| *task);
+        Ok(found.into_iter().map(|(_, found)| found).collect())
+    }
+
+    /// One round of the active tasks.
+    fn round(
+        &mut self,
+        strategy: &dyn Strategy,
+        number: usize,
+        tasks: &[usize],
+        belief: &mut Belief,
+    ) -> Result<Look, PlanError> {
+        let (length, device) = (self.evaluator.length(), self.evaluator.device());
+        let mut draw = Draw {
+            rngs: &mut self.rngs,
+            tasks,
+            dims: self.bounds.dims(),
+            length,
+            device: &device,
+            on_host: self.on_host,
+        };
+        let proposed = strategy.propose(number, belief, &mut draw)?;
+        expect_shape("proposals", &proposed.dims(), &[tasks.len(), strategy.samples(number), length])?;
+        let proposed = self.bounds.within(proposed, self.on_host)?;
+        let Judged { energy, violation, gradient } =
+            self.evaluator.judge(tasks, &proposed, strategy.needs_gradient())?;
+        let tried = Scored::new(proposed, energy, violation, self.on_host)?;
+        let elites = tried.best(strategy.elites())?;
+        let first = elites.first();
+        belief.best = Some(match &belief.best {
+            Some(best) => first.or(best)?,
+            None => first,
+        });
+        let (gradient, lost) = match gradient {
+            Some(gradient) => self.without_gaps(gradient)?,
+            None => (None, None),
+        };
+        let round = Round { number, tried, elites, gradient, lost };
+        strategy.refine(belief, &round)?;
+        let Round { tried, elites, gradient, .. } = round;
+        belief.elites = Some(elites);
+        Ok(Look { tried, std: belief.std.clone(), gradient })
+    }
+
+    /// A gradient with zeros where it is not finite, and the candidates for which it is not; none where the host sees that there are none.
+    fn without_gaps(&self, gradient: Tensor<3>) -> Result<(Option<Tensor<3>>, Option<Tensor<3, Bool>>), PlanError> {
+        if self.on_host && read(gradient.clone())?.iter().all(|number| number.is_finite()) {
+            return Ok((Some(gradient), None));
+        }
+        // What is not a number compares as false.
+        let finite = gradient.clone().abs().lower_elem(FAR);
+        let lost = finite.clone().all_dim(2).bool_not();
+        Ok((Some(gradient.zeros_like().mask_where(finite, gradient)), Some(lost)))
+    }
+
+    /// Takes in a round's numbers, as [`Look::tensors`] orders them.
+    fn note(
+        &mut self,
+        number: usize,
+        tasks: &[usize],
+        numbers: &mut impl Iterator<Item = Vec<f32>>,
+        descends: bool,
+    ) -> Result<(), PlanError> {
+        let mut next = || numbers.next().unwrap_or_default();
+        let (energy, violation, std) = (next(), next(), next());
+        let gradient = if descends { next() } else { Vec::new() };
+        let (samples, length) = (energy.len() / tasks.len(), self.evaluator.length());
+        let scores = scores(&energy, &violation);
+        for (row, (&task, scores)) in tasks.iter().zip(scores.chunks_exact(samples)).enumerate() {
+            let Some(stats) = Stats::of(scores) else {
+                // Where all have slid into what is not finite, the round is the one before.
+                if descends && number > 0 {
+                    continue;
+                }
+                return Err(PlanError::NotFinite { task, iteration: number, samples });
+            };
+            let own = gradient.chunks_exact(samples * length).nth(row).unwrap_or_default();
+            let squares: f64 = own.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+            self.stats[task] = Stats {
+                deviation: std[row * length..][..length].iter().sum::<f32>() / length as f32,
+                gradient: (squares / samples as f64).sqrt() as f32,
+                ..stats
+            };
+        }
+        self.trace.push(Iteration::of(self.stats.iter().copied()));
+        Ok(())
+    }
+
+    /// Ends the searches of these tasks: imagines the mean if it may be the plan, and reads all that was left on the device.
+    fn end(
+        &mut self,
+        strategy: &dyn Strategy,
+        tasks: &[usize],
+        belief: Belief,
+        looks: &[Look],
+    ) -> Result<Vec<(usize, Found)>, PlanError> {
+        let length = self.evaluator.length();
+        let mean = self.bounds.within(belief.mean, self.on_host)?;
+        let mut tensors: Vec<Tensor<1>> = looks.iter().flat_map(Look::tensors).collect();
+        let mut register = |scored: &Scored| {
+            tensors.extend([flat(scored.actions.clone()), flat(scored.energy.clone()), flat(scored.violation.clone())]);
+        };
+        let counts = strategy.returns() == Returned::Mean && self.config.polish == 0;
+        if counts {
+            let Judged { energy, violation, .. } = self.evaluator.judge(tasks, &mean, false)?;
+            register(&Scored::new(mean.clone(), energy, violation, self.on_host)?);
+        }
+        belief.best.iter().chain(&belief.elites).for_each(register);
+        tensors.push(flat(mean));
+
+        // Here a device is waited for.
+        let mut numbers = read_all(tensors)?.into_iter();
+        for number in 0..looks.len() {
+            self.note(number, tasks, &mut numbers, strategy.needs_gradient())?;
+        }
+        let mut candidates = |known: bool| {
+            let mut next = || if known { numbers.next().unwrap_or_default() } else { Vec::new() };
+            let (actions, energy, violation) = (next(), next(), next());
+            let scores = scores(&energy, &violation);
+            let sequences = actions.chunks_exact(length).map(<[f32]>::to_vec);
+            let candidates = sequences.zip(scores).map(|(actions, score)| Candidate { actions, score });
+            candidates.collect::<Vec<_>>()
+        };
+        let (judged, best, elites) =
+            (candidates(counts), candidates(belief.best.is_some()), candidates(belief.elites.is_some()));
+        let means = numbers.next().unwrap_or_default();
+        let each = elites.len() / tasks.len();
+        let found = tasks.iter().enumerate().map(|(row, &task)| {
+            let untried = || Candidate { actions: means[row * length..][..length].to_vec(), score: Score::UNTRIED };
+            let own = elites.iter().skip(row * each).take(each);
+            let found = Found {
+                mean: judged.get(row).cloned().unwrap_or_else(untried),
+                elites: own.filter(|elite| elite.score.energy.is_finite()).cloned().collect(),
+                best: best.get(row).filter(|best| best.score.energy.is_finite()).cloned(),
+            };
+            (task, found)
+        });
+        Ok(found.collect())
+    }
+
+    /// Slides as many elites of every task down the gradient, however few have a finite energy.
+    fn polish(&mut self, count: usize, found: &mut [Found]) -> Result<(), PlanError> {
+        if found.iter().any(|found| found.elites.is_empty()) {
+            return Ok(());
+        }
+        let sequences = |found: &Found| {
+            found.elites.iter().cycle().take(count).flat_map(|elite| elite.actions.clone()).collect::<Vec<_>>()
+        };
+        let at = self.upload(found.iter().flat_map(sequences).collect(), found.len(), count);
+        let nothing = self.upload(vec![0.0; found.len() * self.evaluator.length()], found.len(), 1);
+        let (mean, std, known) = (nothing.clone(), nothing, vec![Vec::new(); found.len()]);
+        let belief = Belief { mean, std, memory: vec![at], elites: None, best: None, known };
+        self.stops.iter_mut().for_each(|stop| *stop = Stop::after(self.config, stop.spent()));
+        let descent = Descent {
+            iterations: self.config.polish,
+            samples: count,
+            learning_rate: self.config.polish_rate,
+            noise: 0.0,
+            ..Descent::default()
+        };
+        for (found, polished) in found.iter_mut().zip(self.run(&Adam { descent }, belief)?) {
+            let both = found.best.take().into_iter().chain(polished.best);
+            found.best = both.min_by(|a, b| a.score.order(&b.score));
+        }
+        Ok(())
+    }
+
+    /// The plans of all tasks.
+    fn plans(mut self, strategy: &dyn Strategy, found: Vec<Found>) -> Plans {
+        let mut plans = Plans {
+            tasks: found.len(),
+            horizon: self.evaluator.horizon,
+            action: self.evaluator.action,
+            actions: Vec::new(),
+            energy: Vec::new(),
+            violation: Vec::new(),
+            others: Vec::new(),
+            evaluations: std::mem::take(&mut self.evaluator.evaluations),
+            trace: std::mem::take(&mut self.trace),
+        };
+        for (found, rng) in found.into_iter().zip(&mut self.rngs) {
+            let polished = self.config.polish > 0;
+            let plan = found.chosen(if polished { Returned::Best } else { strategy.returns() }, strategy, rng);
+            let others = found.elites.into_iter().map(|elite| elite.actions).filter(|other| *other != plan.actions);
+            plans.others.push(others.take(strategy.carries().max(SHOWN)).collect());
+            plans.actions.extend(plan.actions);
+            plans.energy.push(plan.score.energy);
+            plans.violation.push(plan.score.violation);
+        }
+        plans
+    }
 }
 
 /// Other sequences that plans tell of, at least.
 const SHOWN: usize = 6;
 
-/// Every task's plan.
-fn choose(
-    config: &PlannerConfig,
-    bounds: &Bounds,
-    evaluator: &mut Evaluator,
-    searches: Vec<TaskSearch>,
-) -> Result<Vec<Chosen>, PlanError> {
-    let mut chosen = Vec::with_capacity(searches.len());
-    for mut search in searches {
-        let plan = search.choose(config, bounds);
-        let others = search.elites.into_iter().map(|elite| elite.actions).collect();
-        chosen.push(Chosen { plan, best: search.best, others });
-    }
-    // The mean of good sequences has not been imagined yet, and may be none.
-    let known = chosen.iter().all(|chosen| chosen.plan.score != Score::UNTRIED);
-    if config.returns == Returned::Mean && config.polish == 0 && !known {
-        let means: Vec<f32> = chosen.iter().flat_map(|chosen| &chosen.plan.actions).copied().collect();
-        let all: Vec<usize> = (0..chosen.len()).collect();
-        for (chosen, score) in chosen.iter_mut().zip(evaluator.scores(&all, &means, 1)?) {
-            chosen.plan.score = score;
-        }
-    }
-    for chosen in &mut chosen {
-        let best = chosen.best.as_ref().filter(|best| chosen.plan.score.worse_kind(&best.score));
-        if let Some(best) = best {
-            chosen.plan = best.clone();
-        }
-        chosen.others.retain(|other| *other != chosen.plan.actions);
-        chosen.others.truncate(config.keep.max(SHOWN));
-    }
-    Ok(chosen)
-}
-
-/// One task's search; sequences are flat `[horizon * action]`.
-pub(crate) struct TaskSearch {
-    pub rng: ChaCha8Rng,
-    pub mean: Vec<f32>,
-    pub std: Vec<f32>,
-    /// The mean's own score, where it is known.
-    pub mean_score: Option<Score>,
-    /// The last round's elites, best first; before the first round, the warm start.
-    pub elites: Vec<Candidate>,
-    /// The best sequence so far.
-    pub best: Option<Candidate>,
-    /// What the last round looked like.
-    pub round: Round,
-    pub stop: Stop,
-}
-
-impl TaskSearch {
-    fn new(config: &PlannerConfig, rng: ChaCha8Rng, length: usize, warm: Option<Vec<f32>>) -> Self {
-        let std = vec![config.init_std; length];
-        let elites = warm.iter().cloned().map(Candidate::untried).collect();
-        let mean = warm.unwrap_or_else(|| vec![0.0; length]);
-        let (round, stop) = (Round::default(), Stop::new(config));
-        TaskSearch { rng, mean, std, mean_score: None, elites, best: None, round, stop }
-    }
-
-    /// Fills `candidates` `[samples, length]`: what is kept of the last round, the mean if asked, then new ones.
-    pub fn sample(
-        &mut self,
-        config: &PlannerConfig,
-        bounds: &Bounds,
-        style: &Style,
-        mean: bool,
-        candidates: &mut [f32],
-    ) {
-        let mean = mean.then_some(&self.mean);
-        let mut kept = self.elites.iter().take(config.keep).map(|elite| &elite.actions).chain(mean);
-        for candidate in candidates.chunks_exact_mut(self.mean.len()) {
-            if let Some(known) = kept.next() {
-                candidate.copy_from_slice(known);
-            } else {
-                noise::fill(candidate, bounds.dims(), style.noise, &mut self.rng);
-                for ((x, mean), std) in candidate.iter_mut().zip(&self.mean).zip(&self.std) {
-                    *x = mean + std * *x;
-                }
-            }
-        }
-        bounds.apply(candidates);
-    }
-
-    /// Refits the Gaussian to the best of the candidates, which are `ranked`.
-    fn learn(&mut self, config: &PlannerConfig, style: &Style, candidates: &[f32], scores: &[Score], ranked: &[usize]) {
-        let length = self.mean.len();
-        let best = &ranked[..config.elites().min(ranked.len())];
-        let elite: Vec<Score> = best.iter().map(|&i| scores[i]).collect();
-        let weights = style.refit.unwrap_or(Refit::Equal).weights(&elite);
-        let candidate = |(&i, weight): (&usize, f64)| {
-            let actions = candidates[i * length..][..length].to_vec();
-            Candidate { actions, score: scores[i], weight }
-        };
-        self.elites = best.iter().zip(weights).map(candidate).collect();
-        if self.best.as_ref().is_none_or(|best| self.elites[0].score.order(&best.score).is_lt()) {
-            self.best = Some(self.elites[0].clone());
-        }
-
-        if let Some(refit) = style.refit {
-            let (mean, std) = moments(&self.elites, length, matches!(refit, Refit::Equal));
-            let mix = |old: &mut f32, new: f64| *old = (1.0 - config.momentum) * new as f32 + config.momentum * *old;
-            self.mean.iter_mut().zip(mean).for_each(|(old, new)| mix(old, new));
-            if !matches!(refit, Refit::Softmax { std: false, .. }) {
-                self.std.iter_mut().zip(std).for_each(|(old, new)| {
-                    mix(old, new);
-                    *old = old.max(config.min_std);
-                });
-            }
-        }
-        self.round = Round::of(scores, ranked);
-        self.round.deviation = self.std.iter().sum::<f32>() / length as f32;
-    }
-
-    /// The plan; the mean's score is not known yet.
-    fn choose(&mut self, config: &PlannerConfig, bounds: &Bounds) -> Candidate {
-        let best = self.best.clone().unwrap_or_else(|| Candidate::untried(self.mean.clone()));
-        match config.returns {
-            _ if config.polish > 0 => best,
-            Returned::Mean => {
-                let mut mean = self.mean.clone();
-                bounds.apply(&mut mean);
-                let score = self.mean_score.unwrap_or(Score::UNTRIED);
-                Candidate { score, ..Candidate::untried(mean) }
-            }
+impl Found {
+    /// The plan: the best sequence takes the place of one that is no plan or violates the guardrails more.
+    fn chosen(&self, returns: Returned, strategy: &dyn Strategy, rng: &mut ChaCha8Rng) -> Candidate {
+        let best = self.best.as_ref().unwrap_or(&self.mean);
+        let plan = match returns {
+            Returned::Mean => &self.mean,
             Returned::Best => best,
             Returned::Elite => {
-                let mut left: f64 = self.rng.random();
-                let drawn = self.elites.iter().find(|elite| {
-                    left -= elite.weight;
+                let scores: Vec<Score> = self.elites.iter().map(|elite| elite.score).collect();
+                let mut left: f64 = rng.random();
+                let drawn = self.elites.iter().zip(strategy.weights().of(&scores)).find(|(_, weight)| {
+                    left -= weight;
                     left < 0.0
                 });
                 // Rounding may leave a sliver after the last weight.
-                drawn.or(self.elites.first()).cloned().unwrap_or(best)
+                drawn.map(|(elite, _)| elite).or(self.elites.first()).unwrap_or(best)
             }
-        }
+        };
+        if plan.score.worse_kind(&best.score) { best.clone() } else { plan.clone() }
     }
 }
 
-/// Weighted mean and standard deviation of the elites, element by element.
-fn moments(elites: &[Candidate], length: usize, unbiased: bool) -> (Vec<f64>, Vec<f64>) {
-    let mut mean = vec![0.0; length];
-    let mut variance = vec![0.0; length];
-    for elite in elites {
-        mean.iter_mut().zip(&elite.actions).for_each(|(sum, &x)| *sum += elite.weight * f64::from(x));
+impl Look {
+    /// Energies, violations, standard deviations, and the gradient where there is one.
+    fn tensors(&self) -> Vec<Tensor<1>> {
+        let scores = [&self.tried.energy, &self.tried.violation].map(|numbers| flat(numbers.clone()));
+        scores.into_iter().chain([flat(self.std.clone())]).chain(self.gradient.clone().map(flat)).collect()
     }
-    for elite in elites {
-        let parts = variance.iter_mut().zip(&mean).zip(&elite.actions);
-        parts.for_each(|((sum, mean), &x)| *sum += elite.weight * (f64::from(x) - mean).powi(2));
-    }
-    // A single elite has no spread, with or without the correction.
-    let spread = 1.0 - elites.iter().map(|elite| elite.weight.powi(2)).sum::<f64>();
-    let scale = if unbiased && spread > 1e-9 { 1.0 / spread } else { 1.0 };
-    (mean, variance.into_iter().map(|variance| (scale * variance).sqrt()).collect())
+}
+
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    tensor.reshape([-1])
+}
+
+/// Numbers of tensors, all read at once.
+fn read_all(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>, PlanError> {
+    let failed = |error: &dyn std::fmt::Debug| PlanError::Device(format!("{error:?}"));
+    let reads = tensors.into_iter().fold(Transaction::default(), Transaction::register);
+    let read = reads.try_execute().map_err(|error| failed(&error))?;
+    read.into_iter().map(|data| data.try_into_vec_as::<f32>().map_err(|error| failed(&error))).collect()
+}
+
+fn scores(energy: &[f32], violation: &[f32]) -> Vec<Score> {
+    energy.iter().zip(violation).map(|(&energy, &violation)| Score::of(energy, violation)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cem, mppi};
+    use crate::{Guardrail, LatentDistance, Objective, PlannerConfig, Trajectory, World, strategies};
+    use serde_json::{Value, json};
 
-    /// One update from four sequences of one number; the two elites are -1 (energy 2) and 3 (energy 1).
-    fn update(config: &PlannerConfig, style: &Style) -> TaskSearch {
-        let scores = [5.0, 2.0, 1.0, f32::INFINITY].map(|energy| Score { energy, violation: 0.0 });
-        let mut search = TaskSearch::new(config, noise::rng(0, 0), 1, None);
-        search.learn(config, style, &[9.0, -1.0, 3.0, 7.0], &scores, &Score::rank(&scores));
-        search
+    /// A point on the plane that actions move.
+    struct Plane;
+
+    impl World for Plane {
+        fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+            (latents + actions.cumsum(1)).unsqueeze_dim(2)
+        }
     }
 
-    fn close(a: f32, b: f32) -> bool {
-        (a - b).abs() < 1e-6
+    /// Not to the right of this; and NaN far to the left.
+    struct Wall(f32);
+
+    fn x(futures: Tensor<4>) -> Tensor<2> {
+        futures.narrow(3, 0, 1).flatten::<3>(2, 3).squeeze_dim(2)
     }
 
-    fn two() -> PlannerConfig {
-        PlannerConfig { samples: 4, elites: Some(2), ..PlannerConfig::default() }
+    impl Guardrail for Wall {
+        fn violation(&self, way: &Trajectory) -> Tensor<2> {
+            x(way.latents.clone()) - self.0
+        }
+    }
+
+    impl Objective for Wall {
+        fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
+            let lost = x(futures.clone()).lower_elem(-0.8);
+            LatentDistance::default().energy(futures, goals).mask_fill(lost, f32::NAN)
+        }
+    }
+
+    /// The same plans twice, of three tasks: by the host, and as a device would find them.
+    fn both(keys: Value, bounds: &Bounds, wall: bool) -> [Result<Plans, PlanError>; 2] {
+        let points =
+            |numbers: [f32; 6]| Tensor::<3>::from_data(TensorData::new(numbers.to_vec(), [3, 1, 2]), &Device::flex());
+        let guardrail: [Box<dyn Guardrail>; 1] = [Box::new(Wall(1.5))];
+        let PlannerConfig { plan, strategy } = serde_json::from_value(keys).unwrap();
+        let strategy = strategies().make(&strategy).unwrap();
+        let problem = Problem {
+            world: &Plane,
+            objective: &Wall(1.5),
+            guardrails: if wall { &guardrail } else { &[] },
+            bounds,
+            start: points([0.0; 6]),
+            goals: points([3.0, 4.0, -1.0, 1.0, 0.5, 0.0]),
+            steps_left: 5,
+            seeds: &[1, 2, 3],
+            step: 0,
+            warm: None,
+        };
+        [true, false].map(|on_host| plan_on(&plan, &*strategy, &problem, on_host))
+    }
+
+    fn same(keys: Value, bounds: &Bounds, wall: bool) {
+        let case = format!("{keys}, wall {wall}");
+        let [host, device] = both(keys, bounds, wall).map(Result::unwrap);
+        assert_eq!((host.evaluations, host.trace.len()), (device.evaluations, device.trace.len()), "{case}");
+        let close = |a: &[f32], b: &[f32]| {
+            assert_eq!(a.len(), b.len(), "{case}");
+            let differ = |(a, b): (&f32, &f32)| (a - b).abs() > 2e-4 * (1.0 + a.abs());
+            assert!(!a.iter().zip(b).any(differ), "{case}: {a:?} and {b:?}");
+        };
+        close(&host.actions, &device.actions);
+        close(&host.energy, &device.energy);
+        close(&host.violation, &device.violation);
+        for (host, device) in host.trace.iter().zip(&device.trace) {
+            close(&host.mean, &device.mean);
+            close(&host.best, &device.best);
+            close(&host.spread, &device.spread);
+            close(&host.deviation, &device.deviation);
+            close(&host.gradient, &device.gradient);
+        }
+        for (host, device) in host.others.iter().zip(&device.others) {
+            close(&host.concat(), &device.concat());
+        }
     }
 
     #[test]
-    fn one_cem_update_is_the_elites_mean_and_unbiased_deviation() {
-        let search = update(&two(), &cem::style(&two()));
-        // ((-1 - 1)^2 + (3 - 1)^2) / (2 - 1) = 8
-        assert!(close(search.mean[0], 1.0) && close(search.std[0], 8f32.sqrt()), "{:?} {:?}", search.mean, search.std);
-        let best = search.best.unwrap();
-        assert_eq!((best.actions, best.score.energy), (vec![3.0], 1.0));
+    fn every_planner_finds_on_a_device_what_it_finds_on_the_host() {
+        let ball = Bounds::new(vec![-1.0, f32::NEG_INFINITY], vec![0.9, f32::INFINITY], Some(1.0)).unwrap();
+        let plane = Bounds::unbounded(2).unwrap();
+        for (bounds, wall) in [(&ball, true), (&plane, false)] {
+            for kind in ["cem", "icem", "mppi"] {
+                for returns in ["mean", "best", "elite"] {
+                    for (keep, momentum, budget) in [(1, 0.0, 1_000_000), (0, 0.3, 300), (3, 0.0, 1)] {
+                        let mut keys = json!({
+                            "kind": kind, "returns": returns, "keep": keep, "momentum": momentum,
+                            "max_evaluations": budget, "horizon": 5, "samples": 24, "iterations": 4, "max_rows": 50,
+                        });
+                        if kind == "mppi" {
+                            // What is forbidden may have a far lower energy.
+                            keys["temperature"] = json!(if wall { 1e-3 } else { 0.1 });
+                        }
+                        same(keys, bounds, wall);
+                    }
+                }
+            }
+            let few = json!({ "kind": "random", "horizon": 5, "samples": 24, "iterations": 4, "max_rows": 50 });
+            same(few, bounds, wall);
+            for kind in ["gradient", "adam"] {
+                // Where the energy is NaN on the way, so is the gradient.
+                let keys = json!({ "kind": kind, "horizon": 5, "samples": 6, "iterations": 5, "max_rows": 7 });
+                same(keys, bounds, wall);
+            }
+            let polished =
+                json!({ "kind": "cem", "horizon": 5, "samples": 24, "polish": 5, "max_evaluations": 5 * 24 * 9 });
+            same(polished, bounds, wall);
+        }
     }
 
     #[test]
-    fn momentum_keeps_a_share_of_the_old_and_min_std_is_a_floor() {
-        let config = PlannerConfig { momentum: 0.25, ..two() };
-        let search = update(&config, &cem::style(&config));
-        assert!(close(search.mean[0], 0.75) && close(search.std[0], 0.75 * 8f32.sqrt() + 0.25));
-        let search = update(&PlannerConfig { min_std: 3.5, ..config }, &cem::style(&two()));
-        assert_eq!(search.std[0], 3.5);
-    }
-
-    #[test]
-    fn one_mppi_update_weighs_by_the_exponential_of_the_energy() {
-        let config = PlannerConfig { temperature: 1.0 / 3f32.ln(), ..two() };
-        let search = update(&config, &mppi::style(&config));
-        // exp(-ln 3 * (2 - 1)) = 1/3: weights 3/4 and 1/4, mean 2, variance 3/4 * 1 + 1/4 * 9 = 3
-        assert!(close(search.mean[0], 2.0) && close(search.std[0], 3f32.sqrt()), "{:?} {:?}", search.mean, search.std);
-        let search = update(&config, &mppi::style(&PlannerConfig { update_std: false, ..config.clone() }));
-        assert!(close(search.mean[0], 2.0) && close(search.std[0], config.init_std), "{:?}", search.std);
-    }
-
-    #[test]
-    fn elites_without_a_finite_energy_are_left_out() {
-        let config = PlannerConfig { elites: Some(4), ..two() };
-        let search = update(&config, &cem::style(&config));
-        assert_eq!(search.elites.len(), 3);
-        assert!(close(search.mean[0], 11.0 / 3.0));
+    fn a_round_without_a_finite_energy_is_the_same_error() {
+        let left = Bounds::new(vec![-2.0; 2], vec![-1.0; 2], None).unwrap();
+        let [host, device] = both(json!({ "kind": "cem" }), &left, false).map(Result::unwrap_err);
+        assert!(matches!(host, PlanError::NotFinite { task: 0, iteration: 0, samples: 64 }), "{host}");
+        assert_eq!(host.to_string(), device.to_string());
     }
 }

@@ -1,11 +1,11 @@
-//! Thinking as long as it pays: when one task's search ends.
+//! Thinking as long as it pays: the end of one task's search.
 
 use std::time::Instant;
 
-use crate::PlannerConfig;
-use crate::candidate::Round;
+use crate::PlanConfig;
+use crate::score::Stats;
 
-/// Whether one task's search goes on: it ends when the energy has converged, or when its budget is spent.
+/// Ends one task's search when its energy has converged or its budget is spent.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
     tolerance: f32,
@@ -15,13 +15,13 @@ pub(crate) struct Stop {
     /// The least energy after every round, of those since the best candidate broke the guardrails as little as it does now.
     best: Vec<f32>,
     violation: f32,
-    /// How much what was tried first differs from the best of it, among what breaks the guardrails as little.
+    /// Mean minus best energy of the first round, among candidates with the smallest violation.
     scale: f32,
     spent: u64,
 }
 
 impl Stop {
-    pub fn new(config: &PlannerConfig) -> Self {
+    pub fn new(config: &PlanConfig) -> Self {
         Stop {
             tolerance: config.tolerance,
             patience: config.patience,
@@ -35,7 +35,7 @@ impl Stop {
     }
 
     /// One that has spent so much already.
-    pub fn after(config: &PlannerConfig, spent: u64) -> Self {
+    pub fn after(config: &PlanConfig, spent: u64) -> Self {
         Stop { spent, ..Stop::new(config) }
     }
 
@@ -45,7 +45,7 @@ impl Stop {
     }
 
     /// Takes in a round that cost so many model evaluations.
-    pub fn note(&mut self, round: &Round, evaluations: usize) {
+    pub fn note(&mut self, round: &Stats, evaluations: usize) {
         if round.violation < self.violation {
             self.violation = round.violation;
             self.best.clear();
@@ -84,39 +84,39 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidate::Score;
+    use crate::score::Score;
 
-    fn after(config: &PlannerConfig, energies: &[f32]) -> Stop {
+    fn after(config: &PlanConfig, energies: &[f32]) -> Stop {
         let mut stop = Stop::new(config);
         for &best in energies {
-            stop.note(&Round { gap: 10.0 - best, best, ..Round::default() }, 100);
+            stop.note(&Stats { gap: 10.0 - best, best, ..Stats::default() }, 100);
         }
         stop
     }
 
     #[test]
     fn a_search_ends_when_its_energy_fell_little_in_the_last_rounds() {
-        let config = PlannerConfig { tolerance: 0.1, patience: 2, ..PlannerConfig::default() };
+        let config = PlanConfig { tolerance: 0.1, patience: 2, ..PlanConfig::default() };
         let goes_on = |energies: &[f32]| after(&config, energies).goes_on(1, Instant::now());
         // Candidates differed by 10 - 5 at first: a fall of 0.5 in two rounds is too little.
         assert!(goes_on(&[]) && goes_on(&[5.0]) && goes_on(&[5.0, 5.0]) && goes_on(&[5.0, 4.7, 4.4]));
         assert!(!goes_on(&[5.0, 4.8, 4.6]) && !goes_on(&[5.0, 3.0, 3.0, 2.9]));
-        let never = PlannerConfig { tolerance: 0.0, ..config.clone() };
+        let never = PlanConfig { tolerance: 0.0, ..config.clone() };
         assert!(after(&never, &[5.0; 9]).goes_on(1, Instant::now()));
     }
 
     #[test]
     fn a_search_goes_on_while_it_breaks_the_guardrails_less_and_less() {
-        let mut stop = Stop::new(&PlannerConfig { tolerance: 0.1, patience: 1, ..PlannerConfig::default() });
+        let mut stop = Stop::new(&PlanConfig { tolerance: 0.1, patience: 1, ..PlanConfig::default() });
         for (violation, best) in [(3.0, 1.0), (2.0, 2.0), (0.0, 5.0), (0.0, 4.0)] {
-            stop.note(&Round { gap: 10.0 - best, best, violation, ..Round::default() }, 100);
+            stop.note(&Stats { gap: 10.0 - best, best, violation, ..Stats::default() }, 100);
             assert!(stop.goes_on(1, Instant::now()), "{violation} {best}");
         }
         // A low energy of what is forbidden is nothing to compare with.
-        stop.note(&Round { best: 0.5, violation: 1.0, ..Round::default() }, 100);
-        stop.note(&Round { best: 3.0, ..Round::default() }, 100);
+        stop.note(&Stats { best: 0.5, violation: 1.0, ..Stats::default() }, 100);
+        stop.note(&Stats { best: 3.0, ..Stats::default() }, 100);
         assert!(stop.goes_on(1, Instant::now()));
-        stop.note(&Round { best: 2.9, ..Round::default() }, 100);
+        stop.note(&Stats { best: 2.9, ..Stats::default() }, 100);
         assert!(!stop.goes_on(1, Instant::now()));
     }
 
@@ -125,21 +125,21 @@ mod tests {
         // The straight way is cheap and forbidden: the mean of all lies below the best that is allowed.
         let scores = [(1.0, 2.0), (1.0, 3.0), (7.0, 0.0), (5.0, 0.0)];
         let scores = scores.map(|(energy, violation)| Score { energy, violation });
-        let round = Round::of(&scores, &Score::rank(&scores));
+        let round = Stats::of(&scores).unwrap();
         assert_eq!((round.mean, round.best, round.gap), (3.5, 5.0, 1.0));
     }
 
     #[test]
     fn a_search_ends_before_it_overdraws_its_budget() {
-        let config = PlannerConfig { max_evaluations: Some(250), ..PlannerConfig::default() };
+        let config = PlanConfig { max_evaluations: Some(250), ..PlanConfig::default() };
         assert!(after(&config, &[5.0]).goes_on(100, Instant::now()));
         assert!(!after(&config, &[5.0, 4.0]).goes_on(100, Instant::now()));
-        let config = PlannerConfig { max_milliseconds: Some(1e-9), ..PlannerConfig::default() };
+        let config = PlanConfig { max_milliseconds: Some(1e-9), ..PlanConfig::default() };
         let began = Instant::now();
         assert!(after(&config, &[]).goes_on(100, began), "there always is a first round");
         std::thread::sleep(std::time::Duration::from_millis(1));
         assert!(!after(&config, &[5.0]).goes_on(100, began));
-        let spent = PlannerConfig { max_evaluations: Some(250), ..PlannerConfig::default() };
+        let spent = PlanConfig { max_evaluations: Some(250), ..PlanConfig::default() };
         assert!(!Stop::after(&spent, 200).goes_on(100, began), "what follows a search has its budget");
     }
 }

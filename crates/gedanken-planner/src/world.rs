@@ -1,15 +1,13 @@
-//! What a planner sees of a world.
+//! A world as planners see it: latents, and what actions make of them.
 
 use burn::prelude::*;
 
-/// A world that can be imagined: a trained model, an ensemble, the true simulator, a toy.
+/// A world that can be imagined: a trained model, an ensemble, the true simulator, a toy. How its latents come from what an agent
+/// sees is no matter of planning.
 ///
 /// Rows are independent: what a row becomes does not depend on the rows beside it. On a CPU, threads imagine some rows each, at the
 /// same time.
 pub trait World: Sync {
-    /// What planning starts from, one row per observation: latents `[rows, tokens, dim]`.
-    fn encode(&self, observations: &Observations) -> Tensor<3>;
-
     /// The imagined future: latents `[rows, tokens, dim]` and actions `[rows, horizon, action]` in the environment's units
     /// give the latents after each action, `[rows, horizon, tokens, dim]`.
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4>;
@@ -44,16 +42,4 @@ impl Trajectory {
         }
         Tensor::cat(vec![start, self.latents.clone().narrow(1, 0, steps - 1)], 1)
     }
-}
-
-/// What the agent perceives, one row per task.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observations {
-    /// Rows.
-    pub rows: usize,
-    /// Pictures `[rows, channels, height, width]`.
-    pub pixels: Vec<u8>,
-    /// Labels `[rows, labels]`. A simulator in the model's place looks at them; a model at those alone that its
-    /// configuration names as proprioception.
-    pub labels: Vec<f32>,
 }

@@ -2,32 +2,36 @@
 
 mod toy;
 
+use std::cell::Cell;
 use std::sync::Mutex;
 
 use burn::prelude::*;
-use gedanken_planner::{Agent, LatentDistance, Observations, PlanError, PlannerConfig, World};
-use toy::{Plane, plane_bounds, points};
+use gedanken_planner::{Agent, LatentDistance, PlanError, Planner, PlannerConfig, World, strategies};
+use serde_json::json;
+use toy::{Plane, plane_bounds, points, set};
+
+fn cem(keys: serde_json::Value) -> PlannerConfig {
+    set(&PlannerConfig::default(), keys)
+}
+
+fn init(config: &PlannerConfig) -> Planner {
+    config.init(&strategies()).unwrap()
+}
 
 /// The plane, noting what is asked of it.
 #[derive(Default)]
 struct Watched {
-    encoded: Mutex<Vec<Vec<f32>>>,
     horizons: Mutex<Vec<usize>>,
 }
 
 impl World for Watched {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        self.encoded.lock().unwrap().push(observations.labels.clone());
-        Plane.encode(observations)
-    }
-
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         self.horizons.lock().unwrap().push(actions.dims()[1]);
         Plane.rollout(latents, actions)
     }
 }
 
-/// Runs `steps` steps from the positions `at`; the agent, and where it ended.
+/// Runs `steps` steps from the positions `at`; the agent, where it ended, and how often it looked.
 fn run(
     config: &PlannerConfig,
     seeds: &[u64],
@@ -35,20 +39,24 @@ fn run(
     goals: &[f32],
     steps: usize,
     world: &dyn World,
-) -> (Agent, Vec<f32>) {
-    let mut agent = Agent::new(config, plane_bounds(), seeds.to_vec()).unwrap();
+) -> (Agent, Vec<f32>, usize) {
+    let looks = Cell::new(0);
+    let mut agent = Agent::new(init(config), plane_bounds(), seeds.to_vec()).unwrap();
     let mut at = at.to_vec();
     for step in 0..steps {
-        let seen = Observations { rows: seeds.len(), pixels: Vec::new(), labels: at.clone() };
-        let actions = agent.act(world, &LatentDistance::default(), &[], &seen, &points(goals), steps - step).unwrap();
+        let look = || {
+            looks.set(looks.get() + 1);
+            points(&at)
+        };
+        let actions = agent.act(world, &LatentDistance::default(), &[], &look, &points(goals), steps - step).unwrap();
         at.iter_mut().zip(actions).for_each(|(x, a)| *x += a);
     }
-    (agent, at)
+    (agent, at, looks.get())
 }
 
 #[test]
 fn the_agent_arrives_at_every_goal() {
-    let (agent, end) =
+    let (agent, end, _) =
         run(&PlannerConfig::default(), &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 20, &Plane);
     assert!(end.iter().zip([6.0, 8.0, 0.0, 1.0]).all(|(x, goal)| (x - goal).abs() < 0.3), "{end:?}");
     assert_eq!(agent.effort().plans, 5);
@@ -58,20 +66,20 @@ fn the_agent_arrives_at_every_goal() {
 
 #[test]
 fn what_it_does_in_a_task_does_not_depend_on_the_others() {
-    let config = PlannerConfig { horizon: 6, replan_every: 2, ..PlannerConfig::default() };
-    let (_, together) = run(&config, &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 7, &Plane);
-    let (_, alone) = run(&config, &[2], &[5.0, 5.0], &[0.0, 1.0], 7, &Plane);
+    let config = cem(json!({ "horizon": 6, "replan_every": 2 }));
+    let (_, together, _) = run(&config, &[1, 2], &[0.0, 0.0, 5.0, 5.0], &[6.0, 8.0, 0.0, 1.0], 7, &Plane);
+    let (_, alone, _) = run(&config, &[2], &[5.0, 5.0], &[0.0, 1.0], 7, &Plane);
     assert_eq!(alone, together[2..]);
 }
 
 #[test]
 fn a_task_goes_on_as_before_when_others_have_ended() {
-    let (config, goals) = (PlannerConfig { replan_every: 2, ..PlannerConfig::default() }, [6.0, 8.0, 0.0, 1.0]);
+    let (config, goals) = (cem(json!({ "replan_every": 2 })), [6.0, 8.0, 0.0, 1.0]);
     let act = |agent: &mut Agent, goals: &[f32], step: usize| {
-        let seen = Observations { rows: goals.len() / 2, pixels: Vec::new(), labels: vec![5.0; goals.len()] };
-        agent.act(&Plane, &LatentDistance::default(), &[], &seen, &points(goals), 9 - step).unwrap()
+        let look = || points(&vec![5.0; goals.len()]);
+        agent.act(&Plane, &LatentDistance::default(), &[], &look, &points(goals), 9 - step).unwrap()
     };
-    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(&config, plane_bounds(), vec![1, 2]).unwrap());
+    let [mut both, mut fewer] = [(); 2].map(|()| Agent::new(init(&config), plane_bounds(), vec![1, 2]).unwrap());
     assert_eq!(act(&mut both, &goals, 0), act(&mut fewer, &goals, 0));
     fewer.retain(&[false, true]);
     for step in 1..6 {
@@ -81,10 +89,10 @@ fn a_task_goes_on_as_before_when_others_have_ended() {
 
 #[test]
 fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
-    let config = PlannerConfig { horizon: 4, replan_every: 2, iterations: 1, ..PlannerConfig::default() };
+    let config = cem(json!({ "horizon": 4, "replan_every": 2, "iterations": 1 }));
     let world = Watched::default();
-    let (agent, _) = run(&config, &[1], &[0.0, 0.0], &[3.0, 0.0], 7, &world);
-    assert_eq!(world.encoded.lock().unwrap().len(), 4);
+    let (agent, _, looks) = run(&config, &[1], &[0.0, 0.0], &[3.0, 0.0], 7, &world);
+    assert_eq!(looks, 4);
     // Each plan imagines its candidates, in two halves, then its mean.
     assert_eq!(*world.horizons.lock().unwrap(), [4, 4, 4, 4, 4, 4, 3, 3, 3, 1, 1, 1]);
     assert_eq!(agent.effort().evaluations, (64 + 1) * (4 + 4 + 3 + 1));
@@ -94,31 +102,25 @@ fn it_looks_only_when_a_plan_is_due_and_never_past_the_end() {
 #[test]
 fn a_warm_start_goes_on_with_the_plan_and_a_cold_one_forgets_it() {
     // A single round of a few small samples cannot find the way in one plan: it has to be improved from plan to plan.
-    let config = PlannerConfig {
-        horizon: 8,
-        replan_every: 1,
-        iterations: 1,
-        samples: 16,
-        init_std: 0.3,
-        smoothness: 0.8,
-        ..PlannerConfig::default()
-    };
-    let distance = |warm_start| {
-        let config = PlannerConfig { warm_start, ..config.clone() };
-        let (_, end) = run(&config, &[1], &[0.0, 0.0], &[30.0, 0.0], 30, &Plane);
+    let keys = json!({
+        "horizon": 8, "replan_every": 1, "iterations": 1, "samples": 16, "init_std": 0.3, "smoothness": 0.8,
+    });
+    let distance = |warm_start: bool| {
+        let config = set(&cem(keys.clone()), json!({ "warm_start": warm_start }));
+        let (_, end, _) = run(&config, &[1], &[0.0, 0.0], &[30.0, 0.0], 30, &Plane);
         (end[0] - 30.0).hypot(end[1])
     };
     assert!(distance(true) + 3.0 < distance(false), "{} {}", distance(true), distance(false));
 }
 
 #[test]
-fn no_task_no_step_and_a_wrong_number_of_observations_are_errors() {
+fn no_task_no_step_and_a_wrong_number_of_latents_are_errors() {
     let config = PlannerConfig::default();
-    assert_eq!(Agent::new(&config, plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
-    let mut agent = Agent::new(&config, plane_bounds(), vec![1]).unwrap();
+    assert_eq!(Agent::new(init(&config), plane_bounds(), Vec::new()).err(), Some(PlanError::NoTasks));
+    let mut agent = Agent::new(init(&config), plane_bounds(), vec![1]).unwrap();
     let goals = points(&[0.0, 0.0]);
-    let seen = Observations { rows: 2, pixels: Vec::new(), labels: vec![0.0; 4] };
-    let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &[], &seen, &goals, steps);
+    let look = || points(&[0.0; 4]);
+    let mut act = |steps| agent.act(&Plane, &LatentDistance::default(), &[], &look, &goals, steps);
     assert_eq!(act(0), Err(PlanError::NoSteps));
-    assert!(matches!(act(5), Err(PlanError::Shape { what: "observations", .. })));
+    assert!(matches!(act(5), Err(PlanError::Shape { what: "present", .. })));
 }

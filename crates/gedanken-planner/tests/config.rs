@@ -2,80 +2,111 @@
 
 mod toy;
 
-use gedanken_planner::{Bounds, Kind, Over, PlanError, PlannerConfig, Returned};
-use toy::Ask;
+use gedanken_planner::{
+    Bounds, Cem, Mppi, Over, PlanConfig, PlanError, Planner, PlannerConfig, Returned, Strategy, strategies,
+};
+use serde_json::{Value, json};
+use toy::{Ask, set};
+
+/// A table, by its `kind`, with these keys.
+fn table(kind: &str, keys: Value) -> PlannerConfig {
+    let mut table = keys;
+    table["kind"] = kind.into();
+    serde_json::from_value(table).unwrap()
+}
+
+fn eb_jepa_mppi() -> PlanConfig {
+    PlanConfig { max_norm: None, ..PlanConfig::eb_jepa() }
+}
 
 #[test]
 fn the_defaults_and_the_presets_are_valid() {
-    let mppi = PlannerConfig { kind: Kind::Mppi, ..PlannerConfig::default() };
-    for config in [PlannerConfig::default(), mppi, PlannerConfig::eb_jepa_cem(), PlannerConfig::eb_jepa_mppi()] {
-        assert_eq!(config.validate(), Ok(()));
+    for name in strategies().names() {
+        assert!(table(name, json!({})).init(&strategies()).is_ok(), "{name}");
     }
+    assert!(PlannerConfig::default().init(&strategies()).is_ok());
+    assert!(Planner::new(Box::new(Cem::eb_jepa()), PlanConfig::eb_jepa()).is_ok());
+    assert!(Planner::new(Box::new(Mppi::eb_jepa()), eb_jepa_mppi()).is_ok());
 }
 
 #[test]
 fn eb_jepas_cem_has_its_published_settings() {
-    let cem = PlannerConfig::eb_jepa_cem();
-    assert_eq!((cem.kind, cem.iterations, cem.samples, cem.elites(), cem.horizon), (Kind::Cem, 20, 200, 20, 90));
-    assert_eq!((cem.init_std, cem.min_std, cem.momentum, cem.smoothness), (1.5, 0.0, 0.0, 0.0));
-    assert_eq!((cem.max_norm, cem.keep, cem.warm_start, cem.replan_every), (Some(2.45), 0, false, 1));
-    assert_eq!((cem.returns, cem.over), (Returned::Mean, Over::Sum));
-    let plans = Ask::default().with(&cem).unwrap();
+    let (cem, plan) = (Cem::eb_jepa(), PlanConfig::eb_jepa());
+    let sampling = &cem.sampling;
+    assert_eq!((sampling.iterations, sampling.samples, cem.elites(), plan.horizon), (20, 200, 20, 90));
+    assert_eq!((sampling.init_std, sampling.min_std, sampling.momentum, cem.smoothness), (1.5, 0.0, 0.0, 0.0));
+    assert_eq!((plan.max_norm, sampling.keep, plan.warm_start, plan.replan_every), (Some(2.45), 0, false, 1));
+    assert_eq!((sampling.returns, plan.over), (Returned::Mean, Over::Sum));
+    let plans = Ask::default().plan(&Planner::new(Box::new(cem), plan).unwrap()).unwrap();
     assert_eq!((plans.horizon, plans.evaluations), (90, vec![20 * 200 * 90 + 90]));
 }
 
 #[test]
 fn eb_jepas_mppi_returns_an_elite_and_hardly_weighs() {
-    let mppi = PlannerConfig::eb_jepa_mppi();
-    assert_eq!((mppi.kind, mppi.iterations, mppi.samples, mppi.elites(), mppi.horizon), (Kind::Mppi, 20, 200, 20, 90));
-    assert_eq!((mppi.init_std, mppi.temperature, mppi.returns, mppi.max_norm), (2.0, 200.0, Returned::Elite, None));
-    let plans = Ask { steps_left: 8, ..Ask::default() }.with(&mppi).unwrap();
+    let (mppi, plan) = (Mppi::eb_jepa(), eb_jepa_mppi());
+    let sampling = &mppi.sampling;
+    assert_eq!((sampling.iterations, sampling.samples, mppi.elites(), plan.horizon), (20, 200, 20, 90));
+    assert_eq!((sampling.init_std, mppi.temperature, sampling.returns), (2.0, 200.0, Returned::Elite));
+    assert_eq!(plan.max_norm, None);
+    let plans = Ask { steps_left: 8, ..Ask::default() }.plan(&Planner::new(Box::new(mppi), plan).unwrap()).unwrap();
     assert_eq!(plans.evaluations, [20 * 200 * 8]);
 }
 
 #[test]
 fn without_elites_cem_takes_an_eighth_and_mppi_all() {
-    let config = PlannerConfig { samples: 96, ..PlannerConfig::default() };
-    assert_eq!(config.elites(), 12);
-    assert_eq!(PlannerConfig { kind: Kind::Mppi, ..config }.elites(), 96);
+    let elites = |kind| strategies().make(&table(kind, json!({ "samples": 96 })).strategy).unwrap().elites();
+    assert_eq!(elites("cem"), 12);
+    assert_eq!(elites("mppi"), 96);
 }
 
 #[test]
 fn a_setting_that_cannot_work_is_an_error_that_names_it() {
-    let base = PlannerConfig::default;
     let cases = [
-        ("horizon", PlannerConfig { horizon: 0, ..base() }),
-        ("iterations", PlannerConfig { iterations: 0, ..base() }),
-        ("samples", PlannerConfig { samples: 1, ..base() }),
-        ("elites", PlannerConfig { elites: Some(65), ..base() }),
-        ("elites", PlannerConfig { elites: Some(1), ..base() }),
-        ("keep", PlannerConfig { keep: 9, ..base() }),
-        ("keep", PlannerConfig { keep: 64, elites: Some(64), ..base() }),
-        ("replan_every", PlannerConfig { replan_every: 0, ..base() }),
-        ("replan_every", PlannerConfig { replan_every: 17, ..base() }),
-        ("max_rows", PlannerConfig { max_rows: 0, ..base() }),
-        ("init_std", PlannerConfig { init_std: f32::NAN, ..base() }),
-        ("init_std", PlannerConfig { init_std: 0.0, ..base() }),
-        ("min_std", PlannerConfig { min_std: -0.1, ..base() }),
-        ("momentum", PlannerConfig { momentum: 1.0, ..base() }),
-        ("smoothness", PlannerConfig { smoothness: 1.5, ..base() }),
-        ("temperature", PlannerConfig { temperature: 0.0, ..base() }),
-        ("max_norm", PlannerConfig { max_norm: Some(0.0), ..base() }),
+        ("horizon", "cem", json!({ "horizon": 0 })),
+        ("iterations", "cem", json!({ "iterations": 0 })),
+        ("samples", "cem", json!({ "samples": 1 })),
+        ("elites", "cem", json!({ "elites": 65 })),
+        ("elites", "cem", json!({ "elites": 1 })),
+        ("keep", "cem", json!({ "keep": 9 })),
+        ("keep", "cem", json!({ "keep": 64, "elites": 64 })),
+        ("replan_every", "cem", json!({ "replan_every": 0 })),
+        ("replan_every", "cem", json!({ "replan_every": 17 })),
+        ("max_rows", "cem", json!({ "max_rows": 0 })),
+        ("init_std", "cem", json!({ "init_std": 1e300 })),
+        ("init_std", "cem", json!({ "init_std": 0.0 })),
+        ("min_std", "cem", json!({ "min_std": -0.1 })),
+        ("momentum", "cem", json!({ "momentum": 1.0 })),
+        ("smoothness", "cem", json!({ "smoothness": 1.5 })),
+        ("temperature", "mppi", json!({ "temperature": 0.0 })),
+        ("max_norm", "cem", json!({ "max_norm": 0.0 })),
+        ("color", "icem", json!({ "color": -1.0 })),
+        ("decay", "icem", json!({ "decay": 0.5 })),
+        ("learning_rate", "adam", json!({ "learning_rate": 0.0 })),
+        ("noise", "gradient", json!({ "noise": -1.0 })),
+        ("polish_rate", "cem", json!({ "polish_rate": 0.0 })),
     ];
-    for (key, config) in cases {
-        let error = config.init(Bounds::unbounded(2).unwrap()).err();
+    for (key, kind, keys) in cases {
+        let error = table(kind, keys).init(&strategies()).err();
         assert!(matches!(&error, Some(PlanError::Config { field, .. }) if *field == key), "{key}: {error:?}");
     }
 }
 
 #[test]
 fn an_unknown_key_is_an_error_and_a_missing_one_its_default() {
-    let parse = serde_json::from_str::<PlannerConfig>;
-    let config = parse(r#"{"kind": "mppi", "over": "last", "returns": "best", "elites": 10}"#).unwrap();
-    assert_eq!((config.kind, config.over, config.returns), (Kind::Mppi, Over::Last, Returned::Best));
-    assert_eq!((config.elites, config.horizon), (Some(10), 16));
-    assert!(parse(r#"{"horizn": 3}"#).unwrap_err().to_string().contains("horizn"));
-    assert_eq!(parse(&serde_json::to_string(&config).unwrap()).unwrap(), config);
+    let config = table("mppi", json!({ "over": "last", "returns": "best", "elites": 10 }));
+    let planner = config.init(&strategies()).unwrap();
+    assert_eq!((planner.settings().over, planner.strategy().returns()), (Over::Last, Returned::Best));
+    assert_eq!((planner.strategy().elites(), planner.settings().horizon), (10, 16));
+    let error = |kind, keys| table(kind, keys).init(&strategies()).err().unwrap().to_string();
+    assert!(error("cem", json!({ "horizn": 3 })).contains("horizn"));
+    assert!(error("icem", json!({ "smoothness": 0.5 })).contains("planner.smoothness: icem has no such key"));
+    assert!(error("cme", json!({})).contains("no planner \"cme\"; there are: random, cem, icem, mppi, gradient, adam"));
+    let again: PlannerConfig = serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
+    assert_eq!(again, config);
+    // The planner knows all of its keys.
+    let complete = config.complete(&strategies()).unwrap();
+    assert_eq!(serde_json::to_string(&planner.config()).unwrap(), serde_json::to_string(&complete).unwrap());
+    assert_eq!(set(&config, json!({})), config);
 }
 
 #[test]

@@ -4,24 +4,27 @@ mod toy;
 
 use burn::prelude::*;
 use gedanken_planner::{
-    ActionCost, ActionLimit, Guardrail, Kind, LatentDistance, Norm, Objective, Over, PlanError, PlannerConfig, Plans,
-    Returned, Trajectory, Warm, WeightedSum,
+    ActionCost, ActionLimit, Guardrail, LatentDistance, Norm, Objective, PlanError, PlannerConfig, Plans, Trajectory,
+    Warm, WeightedSum, strategies,
 };
-use toy::{Ask, Disc, Lit, NanBeyond, Untracked, points, thorough, way};
+use serde_json::json;
+use toy::{Ask, Disc, Lit, NanBeyond, Untracked, planner, points, set, thorough, thorough_of, way};
+
+const RETURNS: [&str; 3] = ["mean", "best", "elite"];
 
 /// The planners that refit a distribution; MPPI with the floor of noise without which it settles on the first good sequence.
 fn refitting() -> [PlannerConfig; 3] {
-    let icem = PlannerConfig { kind: Kind::Icem, color: 1.0, keep: 4, ..thorough() };
-    [thorough(), icem, PlannerConfig { kind: Kind::Mppi, min_std: 0.2, ..thorough() }]
+    let icem = set(&thorough_of("icem"), json!({ "color": 1.0, "keep": 4 }));
+    [thorough(), icem, set(&thorough_of("mppi"), json!({ "min_std": 0.2 }))]
 }
 
 /// All planners, each as it would be used.
 fn all() -> Vec<PlannerConfig> {
-    let slide = |kind| PlannerConfig { kind, samples: 4, iterations: 60, ..thorough() };
-    let hybrid = PlannerConfig { iterations: 4, polish: 20, elites: Some(4), ..thorough() };
-    let fixed = PlannerConfig { kind: Kind::Mppi, update_std: false, init_std: 0.3, smoothness: 0.8, ..thorough() };
-    let shooting = PlannerConfig { kind: Kind::Random, samples: 2000, smoothness: 0.95, init_std: 2.0, ..thorough() };
-    let others = [fixed, hybrid, slide(Kind::Gradient), slide(Kind::Adam), shooting];
+    let slide = |kind| set(&thorough_of(kind), json!({ "samples": 4, "iterations": 60 }));
+    let hybrid = set(&thorough(), json!({ "iterations": 4, "polish": 20, "elites": 4 }));
+    let fixed = set(&thorough_of("mppi"), json!({ "update_std": false, "init_std": 0.3, "smoothness": 0.8 }));
+    let shooting = set(&thorough_of("random"), json!({ "samples": 2000, "smoothness": 0.95, "init_std": 2.0 }));
+    let others = [fixed, hybrid, slide("gradient"), slide("adam"), shooting];
     refitting().into_iter().chain(others).collect()
 }
 
@@ -31,13 +34,14 @@ const OPTIMUM: f32 = (16.0 + 9.0 + 4.0 + 1.0) / 2.0;
 #[test]
 fn every_planner_finds_the_straight_way_by_the_summed_energy() {
     for config in all() {
-        for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
-            let plans = Ask::default().with(&PlannerConfig { returns, ..config.clone() }).unwrap();
+        for returns in RETURNS {
+            let plans = Ask::default().with(&set(&config, json!({ "returns": returns }))).unwrap();
             let energy = plans.energy[0];
             // Random shooting is the floor, and noise that never shrinks keeps a mean from settling.
-            let random = config.kind == Kind::Random || !config.update_std;
+            let kind = &config.strategy.kind;
+            let random = kind == "random" || config.strategy.keys.get("update_std") == Some(&json!(false));
             let worst = if random { 1.35 } else { 1.04 } * OPTIMUM;
-            let case = format!("{:?}, polish {}, {returns:?}: {energy}", config.kind, config.polish);
+            let case = format!("{kind}, polish {}, {returns}: {energy}", config.plan.polish);
             assert!((OPTIMUM - 1e-3..worst).contains(&energy), "{case}");
         }
     }
@@ -45,7 +49,7 @@ fn every_planner_finds_the_straight_way_by_the_summed_energy() {
 
 #[test]
 fn the_gradient_finds_the_optimum_to_two_hundredths() {
-    let adam = PlannerConfig { kind: Kind::Adam, samples: 1, iterations: 200, min_std: 0.0, ..thorough() };
+    let adam = set(&thorough_of("adam"), json!({ "samples": 1, "iterations": 200 }));
     let plans = Ask::default().with(&adam).unwrap();
     assert!((plans.energy[0] - OPTIMUM).abs() < 0.02 * OPTIMUM, "{}", plans.energy[0]);
     // One look more than there are steps, each at twice the price of a future.
@@ -55,43 +59,43 @@ fn the_gradient_finds_the_optimum_to_two_hundredths() {
 
 #[test]
 fn polishing_never_makes_a_plan_worse() {
-    for kind in [Kind::Cem, Kind::Icem, Kind::Mppi, Kind::Random] {
-        let search = PlannerConfig { kind, iterations: 2, samples: 24, returns: Returned::Best, ..thorough() };
-        let polished = PlannerConfig { polish: 10, ..search.clone() };
+    for kind in ["cem", "icem", "mppi", "random"] {
+        let search = set(&thorough_of(kind), json!({ "iterations": 2, "samples": 24, "returns": "best" }));
+        let polished = set(&search, json!({ "polish": 10 }));
         let [before, after] = [search, polished].map(|config| Ask::default().with(&config).unwrap().energy[0]);
-        assert!(after < before, "{kind:?}: {after} after {before}");
+        assert!(after < before, "{kind}: {after} after {before}");
     }
 }
 
 #[test]
 fn a_world_without_a_gradient_is_an_error_to_those_that_need_one() {
     let objective = Untracked;
-    for config in [PlannerConfig { kind: Kind::Adam, ..thorough() }, PlannerConfig { polish: 2, ..thorough() }] {
+    for config in [thorough_of("adam"), set(&thorough(), json!({ "polish": 2 }))] {
         assert_eq!(Ask { objective: &objective, ..Ask::default() }.with(&config).unwrap_err(), PlanError::NoGradient);
-        let without = config.without_gradient();
-        assert!(Ask { objective: &objective, ..Ask::default() }.with(&without).is_ok());
+        let without = config.init(&strategies()).unwrap().without_gradient();
+        assert!(Ask { objective: &objective, ..Ask::default() }.plan(&without).is_ok());
     }
 }
 
 #[test]
 fn a_search_that_has_converged_stops_and_one_that_is_harder_goes_on() {
-    let config = PlannerConfig { tolerance: 0.05, over: Over::Last, ..thorough() };
+    let config = set(&thorough(), json!({ "tolerance": 0.05, "over": "last" }));
     let ask = Ask { start: &[0.0; 4], goals: &[0.1, 0.0, 7.5, 0.0], seeds: &[1, 2], ..Ask::default() };
     let (full, early) = (ask.with(&thorough()).unwrap(), ask.with(&config).unwrap());
     assert!(early.evaluations[0] < early.evaluations[1] && early.evaluations[1] < full.evaluations[1]);
     assert_eq!(full.evaluations[0], full.evaluations[1]);
     let alone = Ask { start: &[0.0; 2], goals: &[7.5, 0.0], seeds: &[2], ..Ask::default() }.with(&config).unwrap();
     assert_eq!(alone.sequence(0), early.sequence(1), "who stops changes nothing for the others");
-    let budget = PlannerConfig { max_evaluations: Some(3 * 200 * 8), ..thorough() };
+    let budget = set(&thorough(), json!({ "max_evaluations": 3 * 200 * 8 }));
     assert_eq!(ask.with(&budget).unwrap().evaluations, [3 * 200 * 8 + 8; 2]);
 }
 
 #[test]
 fn the_mean_of_elites_is_no_plan_where_a_guardrail_forbids_it() {
     // Straight ahead is a disc: the good ways are left and right of it, and their mean runs through it.
-    for config in refitting().into_iter().chain([PlannerConfig { polish: 10, ..thorough() }]) {
-        for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
-            let config = PlannerConfig { returns, horizon: 10, samples: 400, ..config.clone() };
+    for config in refitting().into_iter().chain([set(&thorough(), json!({ "polish": 10 }))]) {
+        for returns in RETURNS {
+            let config = set(&config, json!({ "returns": returns, "horizon": 10, "samples": 400 }));
             let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(Disc([3.0, 0.0], 1.0))];
             let ask = Ask { goals: &[6.0, 0.0], ..Ask::default() };
             let plans = Ask { guardrails: &guardrails, ..ask }.with(&config).unwrap();
@@ -99,7 +103,7 @@ fn the_mean_of_elites_is_no_plan_where_a_guardrail_forbids_it() {
             let (mut x, mut y) = (0f32, 0f32);
             for action in plans.sequence(0).chunks(2) {
                 (x, y) = (x + action[0], y + action[1]);
-                assert!((x - 3.0).hypot(y) >= 0.999, "{:?} {returns:?}: ({x}, {y})", config.kind);
+                assert!((x - 3.0).hypot(y) >= 0.999, "{} {returns}: ({x}, {y})", config.strategy.kind);
             }
             assert!((x - 6.0).hypot(y) < 1.5, "it gets there all the same: ({x}, {y})");
         }
@@ -111,14 +115,14 @@ fn a_descent_slides_out_of_what_is_forbidden() {
     // One sequence each, which begins straight through the disc: nothing else could have found the way around.
     let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(Disc([3.0, 0.2], 1.0))];
     let straight = Ask { goals: &[6.0, 0.0], ..Ask::default() };
-    for kind in [Kind::Gradient, Kind::Adam] {
-        let config = PlannerConfig { kind, samples: 1, iterations: 100, horizon: 10, min_std: 0.0, ..thorough() };
+    for kind in ["gradient", "adam"] {
+        let config = set(&thorough_of(kind), json!({ "samples": 1, "iterations": 100, "horizon": 10 }));
         let through = straight.with(&config).unwrap();
         let warm = Some(Warm { plans: &through, executed: 0 });
         let around = Ask { guardrails: &guardrails, warm, ..straight }.with(&config).unwrap();
-        assert_eq!(around.violation, [0.0], "{kind:?}");
+        assert_eq!(around.violation, [0.0], "{kind}");
         let excess = around.energy[0] / through.energy[0];
-        assert!((1.0..1.25).contains(&excess), "{kind:?}: the way around costs {excess} times as much");
+        assert!((1.0..1.25).contains(&excess), "{kind}: the way around costs {excess} times as much");
     }
 }
 
@@ -126,13 +130,13 @@ fn a_descent_slides_out_of_what_is_forbidden() {
 fn a_descent_under_a_limit_of_actions_leaves_where_it_stands() {
     // One sequence of zeros, at which the length of an action has no slope.
     let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.5, dims: 2 })];
-    for kind in [Kind::Gradient, Kind::Adam] {
-        let config = PlannerConfig { kind, samples: 1, iterations: 100, min_std: 0.0, ..thorough() };
+    for kind in ["gradient", "adam"] {
+        let config = set(&thorough_of(kind), json!({ "samples": 1, "iterations": 100 }));
         let plans = Ask { guardrails: &guardrails, ..Ask::default() }.with(&config).unwrap();
-        assert_eq!(plans.violation, [0.0], "{kind:?}");
+        assert_eq!(plans.violation, [0.0], "{kind}");
         let way = plans.sequence(0).chunks(2).fold([0f32; 2], |at, action| [at[0] + action[0], at[1] + action[1]]);
         // Eight steps of 0.5 lead as far as (2.4, 3.2) on the way to (3, 4).
-        assert!((way[0] - 2.4).hypot(way[1] - 3.2) < 1.2, "{kind:?}: {way:?}");
+        assert!((way[0] - 2.4).hypot(way[1] - 3.2) < 1.2, "{kind}: {way:?}");
     }
 }
 
@@ -153,7 +157,7 @@ fn a_limit_of_actions_holds_for_every_control_step_of_a_block() {
     let by = by.into_data().try_into_vec::<f32>().unwrap();
     assert!(by[0].abs() < 1e-5 && (by[1] - 0.4).abs() < 1e-5, "{by:?}");
     let guardrails: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.6, dims: 2 })];
-    let config = PlannerConfig { init_std: 0.3, ..thorough() };
+    let config = set(&thorough(), json!({ "init_std": 0.3 }));
     let plans = Ask { guardrails: &guardrails, ..Ask::default() }.with(&config).unwrap();
     assert_eq!(plans.violation, [0.0]);
     assert!(plans.actions.chunks(2).all(|a| a[0].hypot(a[1]) <= 0.600_001));
@@ -162,8 +166,8 @@ fn a_limit_of_actions_holds_for_every_control_step_of_a_block() {
 #[test]
 fn every_planner_ends_at_the_goal_by_the_last_steps_energy() {
     for config in refitting() {
-        let plans = Ask::default().with(&PlannerConfig { over: Over::Last, ..config.clone() }).unwrap();
-        assert!(plans.energy[0] < 0.01, "{:?}: {}", config.kind, plans.energy[0]);
+        let plans = Ask::default().with(&set(&config, json!({ "over": "last" }))).unwrap();
+        assert!(plans.energy[0] < 0.01, "{}: {}", config.strategy.kind, plans.energy[0]);
         let end: [f32; 2] = [0, 1].map(|i| plans.sequence(0).chunks(2).map(|action| action[i]).sum());
         assert!((end[0] - 3.0).abs() < 0.2 && (end[1] - 4.0).abs() < 0.2, "{end:?}");
     }
@@ -182,8 +186,8 @@ fn the_energy_is_that_of_the_returned_actions() {
 
 #[test]
 fn the_mean_over_the_horizon_is_the_sum_divided_by_it() {
-    let config = |over| PlannerConfig { over, ..thorough() };
-    let [sum, mean] = [Over::Sum, Over::Mean].map(|over| Ask::default().with(&config(over)).unwrap());
+    let config = |over| set(&thorough(), json!({ "over": over }));
+    let [sum, mean] = ["sum", "mean"].map(|over| Ask::default().with(&config(over)).unwrap());
     assert!((sum.energy[0] - 8.0 * mean.energy[0]).abs() < 0.1, "{:?} {:?}", sum.energy, mean.energy);
 }
 
@@ -206,9 +210,9 @@ fn a_task_is_planned_the_same_alone_and_among_others() {
 #[test]
 fn how_many_rows_are_imagined_at_once_changes_nothing() {
     let ask = Ask { start: &[0.0; 6], goals: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], seeds: &[1, 2, 3], ..Ask::default() };
-    let adam = PlannerConfig { kind: Kind::Adam, iterations: 10, samples: 64, ..thorough() };
-    for config in [PlannerConfig { over: Over::Last, ..thorough() }, thorough(), adam] {
-        let plan = |max_rows| ask.with(&PlannerConfig { max_rows, ..config.clone() }).unwrap();
+    let adam = set(&thorough_of("adam"), json!({ "iterations": 10, "samples": 64 }));
+    for config in [set(&thorough(), json!({ "over": "last" })), thorough(), adam] {
+        let plan = |max_rows| ask.with(&set(&config, json!({ "max_rows": max_rows }))).unwrap();
         let whole = plan(100_000);
         for max_rows in [1, 7, 200, 333] {
             assert_eq!(plan(max_rows), whole);
@@ -229,9 +233,9 @@ fn the_same_seed_is_the_same_plan_and_another_seed_or_step_another() {
 #[test]
 fn actions_keep_the_bounds() {
     for config in all() {
-        for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
-            let config =
-                PlannerConfig { returns, iterations: 2, init_std: 5.0, max_norm: Some(0.25), ..config.clone() };
+        for returns in RETURNS {
+            let keys = json!({ "returns": returns, "iterations": 2, "init_std": 5.0, "max_norm": 0.25 });
+            let config = set(&config, keys);
             let plans = Ask::default().with(&config).unwrap();
             assert!(plans.actions.chunks(2).all(|a| a[0].hypot(a[1]) <= 0.250_001), "{:?}", plans.actions);
         }
@@ -250,14 +254,13 @@ fn a_plan_is_no_longer_than_the_steps_left_and_counts_what_it_imagined() {
 
 #[test]
 fn a_kept_sequence_never_gets_lost() {
-    let plans = Ask::default().with(&PlannerConfig { keep: 2, samples: 16, iterations: 12, ..thorough() }).unwrap();
+    let plans = Ask::default().with(&set(&thorough(), json!({ "keep": 2, "samples": 16, "iterations": 12 }))).unwrap();
     assert!(plans.trace.windows(2).all(|pair| pair[1].best[0] <= pair[0].best[0]), "{:?}", plans.trace);
 }
 
 #[test]
 fn a_warm_start_shifts_by_what_was_executed_and_fills_up_with_zeros() {
-    let config =
-        PlannerConfig { horizon: 4, init_std: 1e-6, min_std: 0.0, replan_every: 1, ..PlannerConfig::default() };
+    let config = planner(json!({ "kind": "cem", "horizon": 4, "init_std": 1e-6, "min_std": 0.0, "replan_every": 1 }));
     let mut before = Ask::default().with(&config).unwrap();
     before.actions = vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.1];
     let warm = Some(Warm { plans: &before, executed: 3 });
@@ -276,8 +279,8 @@ fn a_warm_start_shifts_by_what_was_executed_and_fills_up_with_zeros() {
 #[test]
 fn a_candidate_of_nan_energy_is_never_chosen() {
     for config in all() {
-        for returns in [Returned::Mean, Returned::Best, Returned::Elite] {
-            let config = PlannerConfig { returns, ..config.clone() };
+        for returns in RETURNS {
+            let config = set(&config, json!({ "returns": returns }));
             let plans = Ask { objective: &NanBeyond(2.0), ..Ask::default() }.with(&config).unwrap();
             assert!(plans.actions.iter().all(|a| a.is_finite()) && plans.energy[0].is_finite());
             let mut x = 0.0;
@@ -359,7 +362,7 @@ fn a_weighted_sum_adds_what_actions_cost_by_themselves() {
 
 #[test]
 fn an_objective_that_watches_the_way_sees_it_where_only_the_end_counts() {
-    let config = PlannerConfig { over: Over::Last, ..thorough() };
+    let config = set(&thorough(), json!({ "over": "last" }));
     let highest = |weight| {
         let objective = WeightedSum(vec![(1.0, Box::new(LatentDistance::default())), (weight, Box::new(Lit))]);
         let goals = &[4.0, 0.0];

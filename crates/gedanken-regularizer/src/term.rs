@@ -55,6 +55,11 @@ pub trait TermConfig: std::fmt::Debug + Send + Sync {
         1.0
     }
 
+    /// Whether a model has it; a probe has nothing to read where there are no labels. Default true.
+    fn applies(&self, _: &Setting<'_>) -> bool {
+        true
+    }
+
     /// A key of the table and a sentence, where the term does not fit the model or its windows.
     fn problem(&self, _: &Setting<'_>) -> Option<(&'static str, String)> {
         None

@@ -251,15 +251,13 @@ impl<L: Learn> Trainer<L> {
 /// Frames a second of what terms show.
 const FILM_FPS: f32 = 4.0;
 
-/// Pictures of `[time, 3, height, width]` in 0 to 1.
+/// Pictures of `[time, channels, height, width]` in 0 to 1.
 fn pictures(pixels: Tensor<4>) -> Vec<Picture> {
     let [_, channels, height, width] = pixels.dims();
     let bytes = (plain(pixels).clamp(0.0, 1.0) * 255.0).round();
     let bytes: Vec<u8> = bytes.into_data().iter::<f32>().map(|x| x as u8).collect();
-    bytes
-        .chunks_exact((channels * height * width).max(1))
-        .map(|picture| Picture::from_observation(picture, channels, height, width))
-        .collect()
+    let frames = bytes.chunks_exact((channels * height * width).max(1));
+    frames.map(|frame| Picture::from_observation(frame, channels, height, width)).collect()
 }
 
 /// Off the autodiff graph, if it is on one.

@@ -12,7 +12,7 @@ use gedanken_env::{Env, derive_seed, rng};
 use gedanken_eval::LearnedWorld;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_nn::{Learn, Progress, TrainBatch};
-use gedanken_planner::{Bounds, LatentDistance, Problem, chunks};
+use gedanken_planner::{Bounds, LatentDistance, Planner, Problem, chunks};
 use gedanken_regularizer::Sigreg;
 use gedanken_regularizer::directions;
 use gedanken_run::write_atomic;
@@ -150,8 +150,9 @@ impl Subject<'_> {
             learner.update(|| batch.clone(), after_warmup, &mut Clock::default());
         }
         let model = learner.model();
-        let planner = &experiment.planner;
-        let rollout = Rollout { rows: planner.samples.max(64), steps: planner.horizon.min(32) };
+        let planner = experiment.planner.init(&self.parts.strategies)?;
+        let plan = planner.settings();
+        let rollout = Rollout { rows: planner.strategy().samples(0).max(64), steps: plan.horizon.min(32) };
 
         let made = model.loss(batch.clone(), Progress { step: 0, steps: experiment.train.steps });
         let mut loss = BTreeMap::from([("total".to_owned(), number(made.total))]);
@@ -189,7 +190,7 @@ impl Subject<'_> {
         })?;
         drop((learning, upstream));
         // As in a plan.
-        let (together, least) = chunks(device, rollout.rows, planner.max_rows);
+        let (together, least) = chunks(device, rollout.rows, plan.max_rows);
         let shares: Vec<_> = first.clone().split(together, 0).into_iter().zip(futures.split(together, 0)).collect();
         watch.time("rollout", (rollout.rows * rollout.steps, "imagined steps"), || {
             let imagine =
@@ -197,7 +198,7 @@ impl Subject<'_> {
             shares.par_iter().with_min_len(least).for_each(imagine);
             Ok(())
         })?;
-        self.plan(&model, first.narrow(0, 0, 1), &mut watch)?;
+        self.plan(&planner, &model, first.narrow(0, 0, 1), &mut watch)?;
         watch.time("training_step", frames, || {
             learner.update(|| batch.clone(), after_warmup, &mut Clock::default());
             Ok(())
@@ -240,16 +241,23 @@ impl Subject<'_> {
     }
 
     /// One task's plan over the distance of latents, whatever the experiment's objective.
-    fn plan(&self, model: &WorldModel, start: Tensor<3>, watch: &mut Stopwatch<'_>) -> Result<(), Failure> {
+    fn plan(
+        &self,
+        planner: &Planner,
+        model: &WorldModel,
+        start: Tensor<3>,
+        watch: &mut Stopwatch<'_>,
+    ) -> Result<(), Failure> {
         let Self { experiment, blueprint, chosen, .. } = *self;
         let space = &self.env.spec().action;
         let bounds = Bounds::new(space.low.clone(), space.high.clone(), space.max_norm)?;
-        let planner = experiment.planner.init(bounds.frameskip(experiment.data.window.frameskip)?)?;
+        let bounds = bounds.frameskip(experiment.data.window.frameskip)?;
         let world = LearnedWorld { model, statistics: &blueprint.statistics, device: &chosen.device };
         let problem = Problem {
             world: &world,
             objective: &LatentDistance::default(),
             guardrails: &[],
+            bounds: &bounds,
             goals: start.clone() * 0.5,
             start,
             steps_left: usize::MAX,

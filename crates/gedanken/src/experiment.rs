@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
-use gedanken_eval::{EvalConfig, TasksFrom};
+use gedanken_eval::{EvalConfig, GuardrailConfig, ModelPart, TasksFrom};
 use gedanken_model::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig};
 use gedanken_nn::{Precision, Spaces};
 use gedanken_parts::{PartError, Table};
@@ -171,7 +171,8 @@ impl Experiment {
     pub fn complete(self, parts: &Parts) -> Result<Self, PartError> {
         let ModelConfig { encoder, proprioception, predictor, prediction, target, loss } =
             parts.model.complete(&self.model())?;
-        Ok(Self { encoder, proprioception, predictor, prediction, target, loss, ..self })
+        let planner = self.planner.complete(&parts.strategies)?;
+        Ok(Self { planner, encoder, proprioception, predictor, prediction, target, loss, ..self })
     }
 
     /// What an environment shows to this experiment's model, and the blocks of actions that the model takes.
@@ -229,8 +230,8 @@ pub(crate) fn check(
         let key = key.replacen("data.", "collect.", 1);
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
-    match experiment.planner.validate() {
-        Ok(()) => {}
+    match experiment.planner.init(&parts.strategies) {
+        Ok(_) => {}
         Err(PlanError::Config { field, reason }) => return Err(loaded.error(&format!("planner.{field}"), reason)),
         Err(error) => return Err(loaded.error("planner", error.to_string())),
     }
@@ -254,19 +255,17 @@ pub(crate) fn check(
         let message = format!("{budget}; expected at least eval.goal_offset = {offset}, what the recording took");
         return Err(loaded.error("eval.budget", message));
     }
-    let learned = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Learned;
-    if eval.weighted().iter().any(learned) && !experiment.loss.has("distance") {
-        return Err(loaded.error("eval.objective", "\"learned\" needs [loss.distance] weight = 1; or use \"latent\""));
+    let has = |part| match part {
+        ModelPart::Distance => experiment.loss.has("distance"),
+        ModelPart::Proprioception => !experiment.proprioception.labels.is_empty(),
+        ModelPart::Ensemble => experiment.loss.has("ensemble"),
+        ModelPart::Probe => !env.spec().labels.is_empty() && experiment.loss.has("probe"),
+    };
+    if let Some(problem) = eval.objective.problem(&has) {
+        return Err(loaded.error("eval.objective", problem));
     }
-    let felt = |(kind, _): &(_, f64)| *kind == gedanken_eval::ObjectiveKind::Proprioception;
-    if eval.weighted().iter().any(felt) && experiment.proprioception.labels.is_empty() {
-        let key =
-            if eval.objectives.proprioception > 0.0 { "eval.objectives.proprioception" } else { "eval.objective" };
-        return Err(loaded.error(key, "plans can only go by what is felt: proprioception.labels = [\"…\"]"));
-    }
-    if eval.needs_ensemble() && !experiment.loss.has("ensemble") {
-        let key = if eval.objectives.uncertainty > 0.0 { "eval.objectives.uncertainty" } else { "eval.guardrails" };
-        return Err(loaded.error(key, "uncertainty needs an ensemble: [loss.ensemble] members = 5"));
+    if let Some(part) = eval.guardrails.iter().filter_map(GuardrailConfig::needs).find(|part| !has(*part)) {
+        return Err(loaded.error("eval.guardrails", format!("they need a model with {}", part.key())));
     }
     Ok(())
 }

@@ -10,6 +10,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub(crate) fn keep_freed() {
     /// The place of `mi_option_purge_delay` among mimalloc's options, of its versions 2 and 3.
     const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-    // SAFETY: it sets a number of the allocator, before there is a second thread. docs/performance.md: 15 % of a training's time.
+    // SAFETY: it sets a number of the allocator, before there is a second thread. docs/diary/performance.md: 15 % of a training's time.
     unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, -1) }
 }

@@ -1,8 +1,10 @@
 //! The parts that a program knows: Gedanken's own, and a user's.
 
 use gedanken_encoder::{EncoderConfig, encoder};
-use gedanken_env::{Entry, Registry};
+use gedanken_env::{Env, Registry};
 use gedanken_model::targets::{TargetConfig, target};
+use gedanken_parts::{Catalog, Entry};
+use gedanken_planner::{Strategy, strategies};
 use gedanken_predictor::{PredictorConfig, predictor};
 use gedanken_regularizer::{TermConfig, term};
 use schemars::JsonSchema;
@@ -15,12 +17,14 @@ pub struct Parts {
     pub environments: Registry,
     /// Encoders, predictors, targets and terms of the loss.
     pub model: gedanken_model::Parts,
+    /// Planners, `[planner] kind = "…"`.
+    pub strategies: Catalog<dyn Strategy>,
 }
 
 /// Gedanken's own parts.
 pub fn parts() -> Parts {
-    let environments = Registry::new().with(gedanken_two_rooms::entry()).with(gedanken_push_t::entry());
-    Parts { environments, model: gedanken_model::Parts::default() }
+    let environments = Registry::new("environment").with(gedanken_two_rooms::entry()).with(gedanken_push_t::entry());
+    Parts { environments, model: gedanken_model::Parts::default(), strategies: strategies() }
 }
 
 /// A part's config: what serde reads from TOML, with documentation and defaults.
@@ -31,7 +35,7 @@ impl<C: Serialize + DeserializeOwned + JsonSchema + Default + 'static> Written f
 impl Parts {
     /// With an environment, `[env] name = "…"`.
     #[must_use]
-    pub fn environment(mut self, entry: Entry) -> Self {
+    pub fn environment(mut self, entry: Entry<dyn Env>) -> Self {
         self.environments = self.environments.with(entry);
         self
     }
@@ -61,6 +65,13 @@ impl Parts {
     #[must_use]
     pub fn term<C: TermConfig + Written>(mut self, name: &'static str) -> Self {
         self.model.terms = self.model.terms.with(term::<C>(name));
+        self
+    }
+
+    /// With a planner, `[planner] kind = "…"`.
+    #[must_use]
+    pub fn strategy(mut self, entry: Entry<dyn Strategy>) -> Self {
+        self.strategies = self.strategies.with(entry);
         self
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use rayon::ThreadPoolBuilder;
 
 /// Makes the calling thread one of those that share an operation on the CPU: it begins at once, where a thread of its own would
-/// wake another and wait (docs/performance.md). While it waits for data, an environment that needs rayon has the other threads.
+/// wake another and wait (docs/diary/performance.md). While it waits for data, an environment that needs rayon has the other threads.
 /// Where there is only one thread, it stays apart: nobody would be left.
 ///
 /// # Errors

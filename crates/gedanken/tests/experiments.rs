@@ -66,7 +66,7 @@ fn push_t_is_collected_learned_planned_and_probed() {
     assert!(said.contains("block") && said.contains("linear MSE"), "{said}");
 
     // The same with the agent's place felt: another model, which nobody takes for one from pixels alone.
-    let felt = r#"proprioception.labels=["agent"] eval.baselines=false eval.objectives.latent=1 eval.objectives.proprioception=0.5"#;
+    let felt = r#"proprioception.labels=["agent"] eval.baselines=false eval.objective.latent=1 eval.objective.proprioception=0.5"#;
     let felt: Vec<&str> = felt.split(' ').flat_map(|setting| ["--set", setting]).collect();
     let run = place.run(&[&arguments[..], &felt[..]].concat()).good().last().to_owned();
     let model: Value =
@@ -74,7 +74,7 @@ fn push_t_is_collected_learned_planned_and_probed() {
     assert_eq!(model["spaces"]["proprioception"], serde_json::json!([0, 1]));
     place.run(&["plan", &run, "--film", "felt.gif", "--device", "cpu"]).good();
     let blind = ["eval", &run, "--device", "cpu", "--set", "proprioception.labels=[]"];
-    assert_eq!(place.run(&blind).bad_manners("plans can only go by what is felt"), None);
-    let blind = place.run(&[&blind[..], &["--set", "eval.objectives.proprioception=0"]].concat());
+    assert_eq!(place.run(&blind).bad_manners("`proprioception` needs a model with proprioception.labels"), None);
+    let blind = place.run(&[&blind[..], &["--set", "eval.objective.proprioception=0"]].concat());
     assert_eq!(blind.bad_manners("0 numbers of proprioception; the model was made for"), None);
 }

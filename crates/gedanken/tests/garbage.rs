@@ -101,7 +101,7 @@ fn broken_experiments_are_told_by_file_and_key() {
     for missing in ["nowhere.toml", "folder.toml"] {
         verdicts.note(missing, place.run(&["train", missing]).bad_manners(missing));
     }
-    let texts: [(&str, &str); 25] = [
+    let texts: [(&str, &str); 28] = [
         ("[train\nsteps = 1", "broken.toml:1"),
         ("[train]\nsteps = ", "broken.toml:2"),
         ("\u{0}\u{1}", "broken.toml:1"),
@@ -123,6 +123,9 @@ fn broken_experiments_are_told_by_file_and_key() {
         ("[encoder]\nkind = \"impala\"", "predictor.kind"),
         ("[encoder]\nkind = \"vitt\"", "encoder.kind"),
         ("[distance]\nenabled = false", "eval.objective"),
+        ("[eval.objectives]\nlatent = 1.0", "did you mean `objective`"),
+        ("[eval]\nobjective = \"latnet\"", "did you mean `latent`"),
+        ("[eval.objective]\neffort = 1.0", "nothing leads to a goal"),
         ("[proprioception]\nlabels = [\"agnet\"]", "proprioception.labels"),
         ("name = \"../../etc\"", "broken.toml:1"),
         ("[data.policies]\nfly = 1.0", "broken.toml:2"),

@@ -16,7 +16,8 @@ use gedanken::model::{
 };
 use gedanken::nn::{Linear, Precision};
 use gedanken::planner::{
-    ActionLimit, Bounds, Guardrail, Kind, Objective, Observations, PlannerConfig, Problem, Returned, World,
+    ActionLimit, Bounds, Cem, Guardrail, Icem, Objective, PlanConfig, Planner, Problem, Returned, Sampling, Strategy,
+    World,
 };
 use gedanken::predictor::{ConvConfig, GruConfig, PredictorConfig, TransformerConfig};
 use gedanken::train::adamw;
@@ -132,9 +133,6 @@ fn trained(config: &ModelConfig) -> WorldModel {
 struct Imagined<'a>(&'a WorldModel);
 
 impl World for Imagined<'_> {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        unreachable!("{} rows", observations.rows)
-    }
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         self.0.unroll(latents, actions)
     }
@@ -161,31 +159,36 @@ fn energies(model: &WorldModel, device: &Device) -> [Vec<f32>; 4] {
     let futures = model.unroll(start.clone(), tensor([2, 3, 2], 8, device));
     let imagined = host(objective.energy(futures, goals.clone()));
 
-    let config = PlannerConfig {
-        horizon: 3,
-        iterations: 2,
-        samples: 8,
-        elites: Some(2),
-        replan_every: 1,
-        ..PlannerConfig::default()
-    };
+    let settings = PlanConfig { horizon: 3, replan_every: 1, ..PlanConfig::default() };
+    let sampling = Sampling { iterations: 2, samples: 8, elites: Some(2), ..Sampling::default() };
     let bounds = Bounds::new(vec![-1.0; 2], vec![1.0; 2], None).expect("bounds");
     let world = Imagined(model);
     let limit: [Box<dyn Guardrail>; 1] = [Box::new(ActionLimit { norm: 0.8, dims: 2 })];
-    let plan = |config: PlannerConfig, objective: &dyn Objective, guardrails: &[Box<dyn Guardrail>]| {
-        let (start, goals) = (start.clone(), goals.clone());
-        let (world, seeds, warm) = (&world, &[1, 2], None);
-        let problem = Problem { world, objective, guardrails, start, goals, steps_left: 3, seeds, step: 0, warm };
-        let planned = config.init(bounds.clone()).and_then(|planner| planner.plan(&problem));
-        planned.expect("a plan").energy
-    };
+    let plan =
+        |strategy: Box<dyn Strategy>, polish: usize, objective: &dyn Objective, limits: &[Box<dyn Guardrail>]| {
+            let problem = Problem {
+                world: &world,
+                objective,
+                guardrails: limits,
+                bounds: &bounds,
+                start: start.clone(),
+                goals: goals.clone(),
+                steps_left: 3,
+                seeds: &[1, 2],
+                step: 0,
+                warm: None,
+            };
+            let planned = Planner::new(strategy, PlanConfig { polish, ..settings.clone() });
+            planned.and_then(|planner| planner.plan(&problem)).expect("a plan").energy
+        };
+    let cem = || Box::new(Cem { sampling: sampling.clone(), ..Cem::default() });
     // Best: a mean may fall into a hole.
-    let best = PlannerConfig { kind: Kind::Icem, returns: Returned::Best, ..config.clone() };
+    let best = Sampling { returns: Returned::Best, ..sampling.clone() };
     [
         imagined,
-        plan(config.clone(), &objective, &[]),
-        plan(best, &Holes(&objective), &limit),
-        plan(PlannerConfig { polish: 3, ..config }, &objective, &[]),
+        plan(cem(), 0, &objective, &[]),
+        plan(Box::new(Icem { sampling: best, ..Icem::default() }), 0, &Holes(&objective), &limit),
+        plan(cem(), 3, &objective, &[]),
     ]
 }
 

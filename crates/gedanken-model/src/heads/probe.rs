@@ -26,6 +26,10 @@ impl Default for ProbeConfig {
 }
 
 impl TermConfig for ProbeConfig {
+    fn applies(&self, setting: &Setting<'_>) -> bool {
+        setting.spaces.labels > 0
+    }
+
     fn init(&self, setting: &Setting<'_>, device: &Device) -> Part<dyn Term> {
         (Box::new(Probe::new(setting.latent, self, setting.spaces.labels, device)) as Box<dyn Term>).into()
     }

@@ -2,17 +2,14 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use burn::prelude::*;
-use gedanken_planner::{Bounds, Guardrail, Problem, Trajectory, Warm, World};
-use gedanken_planner::{LatentDistance, Objective, Observations, PlanError, Planner, PlannerConfig, Plans};
+use gedanken_planner::{Bounds, Guardrail, Problem, Trajectory, Warm, World, strategies};
+use gedanken_planner::{LatentDistance, Objective, PlanError, Planner, PlannerConfig, Plans};
+use serde_json::{Value, json};
 
 /// Every action is executed as it is.
 pub struct Plane;
 
 impl World for Plane {
-    fn encode(&self, observations: &Observations) -> Tensor<3> {
-        points(&observations.labels)
-    }
-
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         (latents + actions.cumsum(1)).unsqueeze_dim(2)
     }
@@ -114,11 +111,12 @@ impl Default for Ask<'_> {
 }
 
 impl Ask<'_> {
-    pub fn plan(&self, planner: &dyn Planner) -> Result<Plans, PlanError> {
+    pub fn plan(&self, planner: &Planner) -> Result<Plans, PlanError> {
         planner.plan(&Problem {
             world: &Plane,
             objective: self.objective,
             guardrails: self.guardrails,
+            bounds: &plane_bounds(),
             start: points(self.start),
             goals: points(self.goals),
             steps_left: self.steps_left,
@@ -129,7 +127,7 @@ impl Ask<'_> {
     }
 
     pub fn with(&self, config: &PlannerConfig) -> Result<Plans, PlanError> {
-        self.plan(&*config.init(plane_bounds())?)
+        self.plan(&config.init(&strategies())?)
     }
 }
 
@@ -138,7 +136,28 @@ pub fn plane_bounds() -> Bounds {
     Bounds::unbounded(2).and_then(|bounds| bounds.max_norm(Some(1.0))).unwrap()
 }
 
-/// A search that finds the optimum of the plane.
+/// A `[planner]` table.
+pub fn planner(keys: Value) -> PlannerConfig {
+    serde_json::from_value(keys).unwrap()
+}
+
+/// The table with some keys on top; those of strategies that its own does not have are left out.
+pub fn set(config: &PlannerConfig, keys: Value) -> PlannerConfig {
+    let mut table = serde_json::to_value(config).unwrap();
+    table.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    let mut config: PlannerConfig = serde_json::from_value(table).unwrap();
+    let schema = strategies().entry(&config.strategy.kind).unwrap().schema();
+    config.strategy.keys.retain(|key, _| schema["properties"].get(key).is_some());
+    config
+}
+
+/// A search of this kind that finds the optimum of the plane.
+pub fn thorough_of(kind: &str) -> PlannerConfig {
+    let keys = json!({ "horizon": 8, "iterations": 20, "samples": 200, "min_std": 0.0, "noise": 0.0 });
+    set(&planner(json!({ "kind": kind })), keys)
+}
+
+/// A search by CEM that finds the optimum of the plane.
 pub fn thorough() -> PlannerConfig {
-    PlannerConfig { horizon: 8, iterations: 20, samples: 200, min_std: 0.0, ..PlannerConfig::default() }
+    thorough_of("cem")
 }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use gedanken_eval::{Comparison, Evaluator};
+use gedanken_eval::{Contest, Protocol};
 use gedanken_model::WorldModel;
 use gedanken_run::RunFolder;
 use gedanken_train::load_model;
 
 use super::{
-    DeviceArg, Failure, Overrides, check_outputs, evaluator, pick_device, print, read, report, same_architecture, say,
+    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_architecture, say,
 };
 use crate::Parts;
 
@@ -85,7 +85,7 @@ pub struct BenchArgs {
 
 /// A model to evaluate, and where it came from.
 struct Opened {
-    evaluator: Evaluator,
+    protocol: Protocol,
     model: WorldModel,
     folder: RunFolder,
     step: u64,
@@ -96,9 +96,9 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) ->
     let (experiment, _) = read(&folder.config(), &overrides.set, parts)?;
     let chosen = pick_device(device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
-    let evaluator = evaluator(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
+    let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
     same_architecture(&experiment, &blueprint.model, &folder.config())?;
-    Ok(Opened { evaluator, model, folder, step: checkpoint.step })
+    Ok(Opened { protocol, model, folder, step: checkpoint.step })
 }
 
 pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
@@ -106,7 +106,7 @@ pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
     let folder = opened.folder.next_eval(opened.step);
     check_outputs(args.json.iter().chain([&folder]))?;
     let found =
-        opened.evaluator.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
+        opened.protocol.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
     report(&format!("{found}{}", folder.display()), args.json.as_deref(), &found)
 }
 
@@ -117,23 +117,24 @@ pub fn plan(args: &PlanArgs, parts: &Parts) -> Result<(), Failure> {
     let (Some(run), Some(film)) = (&args.run, &args.film) else { return Err("expected RUN and --film".into()) };
     check_outputs([film])?;
     let opened = open(run, &args.overrides, &args.device, parts)?;
-    opened.evaluator.film(&opened.model, args.task as usize, film)?;
+    opened.protocol.film(&opened.model, args.task as usize, film)?;
     print(&film.display().to_string())
 }
 
 fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(args.json.iter().chain(&args.plot))?;
     let opened = open(&args.run, &args.overrides, &args.device, parts)?;
-    let what = Comparison {
+    let contest = Contest {
         budgets: args.budgets.clone(),
+        strategies: parts.strategies.clone(),
         planners: args.planners.clone(),
-        tasks: args.tasks.map_or(opened.evaluator.config.tasks, |tasks| tasks as usize),
+        tasks: args.tasks.map_or(opened.protocol.config.tasks, |tasks| tasks as usize),
         simulator: args.simulator,
     };
-    let bench = opened.evaluator.bench(&opened.model, &what, &mut |row| say(&format!("planning: {row}")))?;
-    let reported = report(bench.to_string().trim_end(), args.json.as_deref(), &bench);
+    let found = opened.protocol.compare(&opened.model, &contest, &mut |row| say(&format!("planning: {row}")))?;
+    let reported = report(found.to_string().trim_end(), args.json.as_deref(), &found);
     if let Some(path) = &args.plot {
-        bench.plot().save_png(path)?;
+        found.plot().save_png(path)?;
     }
     reported
 }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use gedanken_data::{Source, Split};
 use gedanken_env::Env;
-use gedanken_eval::{Evaluator, Tasks, TasksFrom};
+use gedanken_eval::{Protocol, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig};
 use gedanken_nn::Precision;
 use gedanken_run::{FolderError, check_writable, say, write_atomic};
@@ -274,14 +274,14 @@ fn report(text: &str, path: Option<&Path>, value: &impl serde::Serialize) -> Res
     printed
 }
 
-/// The evaluator of an experiment, which `config` holds, for a model that is made by a blueprint.
-fn evaluator(
+/// The protocol of an experiment, which `config` holds, for models of a blueprint.
+fn protocol(
     experiment: &Experiment,
     config: &Path,
     blueprint: &Blueprint,
     chosen: &Chosen,
     parts: &Parts,
-) -> Result<Evaluator, Failure> {
+) -> Result<Protocol, Failure> {
     let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
     let env = experiment.env.with(&overrides).make(&parts.environments)?;
     same_spaces(experiment, env.as_ref(), blueprint, config)?;
@@ -296,11 +296,11 @@ fn evaluator(
             Some(source)
         }
     };
-    Ok(Evaluator {
+    Ok(Protocol {
         env,
         config: experiment.eval.clone(),
         source,
-        planner: experiment.planner.clone(),
+        planner: experiment.planner.init(&parts.strategies)?,
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),
     })

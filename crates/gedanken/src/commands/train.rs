@@ -15,7 +15,7 @@ use gedanken_nn::named_parameters;
 use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
 use gedanken_train::{End, Task, Trainer, load_model};
 
-use super::{DeviceArg, Failure, Overrides, blueprint, evaluator, pick_device, print, read, same_architecture};
+use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture};
 use crate::config::to_toml;
 use crate::experiment::{From, FromParts};
 use crate::{Experiment, Parts};
@@ -64,7 +64,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         }
     };
 
-    let evaluator = evaluator(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
+    let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
     if args.resume.is_some() {
         if checkpoint.is_none() {
             say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
@@ -92,7 +92,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
 
     let mut data = experiment.data.prefetch(source, trainer.step());
     let tell = progress.clone();
-    let mut evaluation = TrainingEvaluation { evaluator: &evaluator, say: Box::new(move |line| tell.message(line)) };
+    let mut evaluation = TrainingEvaluation { protocol: &protocol, say: Box::new(move |line| tell.message(line)) };
     let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     listen(&stop, &trained);
     let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
@@ -108,8 +108,10 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     trained.store(true, Ordering::Relaxed);
     if stop.load(Ordering::Relaxed) {
         say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
+    } else if protocol.env.spec().task.is_none() {
+        say(&format!("{} has no task: nothing is evaluated", experiment.env.name));
     } else if experiment.eval.tasks > 0 {
-        finish(&evaluator, &trainer, &folder, &mut tracker)?;
+        finish(&protocol, &trainer, &folder, &mut tracker)?;
     }
     print(&run)
 }
@@ -227,7 +229,7 @@ fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
 
 /// The evaluation at the end.
 fn finish(
-    evaluator: &gedanken_eval::Evaluator,
+    protocol: &gedanken_eval::Protocol,
     trainer: &Trainer<WorldModel>,
     folder: &RunFolder,
     tracker: &mut Tracker,
@@ -235,7 +237,7 @@ fn finish(
     let step = trainer.step();
     let into: PathBuf = folder.eval(step);
     let report =
-        evaluator.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
+        protocol.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
     tracker.text(step, "report", &format!("```\n{report}\n```"));
     tracker.flush()?;
     print(&report.to_string())

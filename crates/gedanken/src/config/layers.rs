@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use gedanken_planner::{Catalog, Strategy};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::error::nearest;
+use super::planner::{self, PLANNER};
 use super::tree::{Content, Node, Reader, join, place_in, tag_of};
 use super::{ConfigError, ENV, ENV_OVERRIDES, Loaded, Place, Problem, validate};
 
@@ -14,14 +16,20 @@ use super::{ConfigError, ENV, ENV_OVERRIDES, Loaded, Place, Problem, validate};
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     root: Node,
+    strategies: Catalog<dyn Strategy>,
     problems: Vec<Problem>,
 }
 
 impl Draft {
     /// `T::default()` under the files under the overrides.
-    pub fn read<T: Serialize + Default>(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+    pub fn read<T: Serialize + Default>(
+        path: &Path,
+        overrides: &[String],
+        strategies: &Catalog<dyn Strategy>,
+    ) -> Result<Self, ConfigError> {
         let default = serde_json::to_value(T::default()).unwrap_or_default();
-        let mut draft = Self { root: Node::from_default(default), problems: Vec::new() };
+        let strategies = strategies.clone();
+        let mut draft = Self { root: Node::from_default(default), strategies, problems: Vec::new() };
         draft.file(path, None, &mut Vec::new())?;
         draft.set_all(overrides);
         Ok(draft)
@@ -112,8 +120,20 @@ impl Draft {
         if new_name.is_some_and(|name| name != self.env_name()) {
             ENV_OVERRIDES.iter().for_each(|path| remove(&mut self.root, path));
         }
+        self.leave_behind(&over);
         let root = std::mem::replace(&mut self.root, Node::table(Place::Default));
         self.root = root.merge(over, "");
+    }
+
+    /// With another strategy, the planner loses the keys that this one does not have.
+    fn leave_behind(&mut self, over: &Node) {
+        let Some(kind) = planner::kind(over).filter(|kind| planner::kind(&self.root) != Some(*kind)) else { return };
+        let (Some(keys), Content::Table(root)) = (planner::keys(&self.strategies, kind), &mut self.root.content) else {
+            return;
+        };
+        if let Some(Node { content: Content::Table(table), .. }) = root.get_mut(PLANNER) {
+            table.retain(|key, _| keys.contains(key));
+        }
     }
 
     /// Applies `--set`s in their order, but those that change a table's kind before the others.
@@ -141,6 +161,7 @@ impl Draft {
         if path.join(".") == format!("{ENV}.name") {
             return self.lay(nested(path, value));
         }
+        self.leave_behind(&nested(path, value.clone()));
         if let Err(problem) = assign(&mut self.root, "", path, value) {
             self.problems.push(problem);
         }

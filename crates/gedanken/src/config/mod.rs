@@ -4,7 +4,8 @@
 //! `extends = "other.toml"` (and what that one extends), the file itself, and the `--set KEY=VALUE` of the command
 //! line.
 //! Tables are merged key by key; arrays and single values are replaced. A table that changes its `kind` (or the
-//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another; all planners have the same keys.
+//! environment's `name`) is replaced wholly, because the keys of one kind mean nothing to another; the planner's keeps the keys that its new
+//! kind has too.
 //!
 //! The result is checked against the JSON Schema of `T` before serde sees it, so that an error can say where it stands
 //! and what would be right, and so that all errors are found at once.
@@ -14,6 +15,7 @@ mod error;
 mod layers;
 mod moved;
 mod parts;
+mod planner;
 mod schema;
 mod tree;
 mod validate;
@@ -24,6 +26,7 @@ mod tests;
 use std::path::Path;
 
 use gedanken_env::Registry;
+use gedanken_planner::{Catalog, Strategy};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -76,7 +79,7 @@ pub fn load<T>(path: &Path, overrides: &[String], schema: &Value) -> Result<Load
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
-    Draft::read::<T>(path, overrides)?.check(schema)
+    Draft::read::<T>(path, overrides, &Catalog::new("planner"))?.check(schema)
 }
 
 /// Reads an experiment, checked against the keys of the parts that it names.
@@ -84,11 +87,12 @@ where
 /// # Errors
 /// Every problem that there is, with its place: see [`ConfigError`].
 pub fn load_experiment(path: &Path, overrides: &[String], parts: &Parts) -> Result<Loaded<Experiment>, ConfigError> {
-    load_with_env(path, overrides, &parts.environments, |schema| splice_parts(schema, parts))
+    let splice = |schema| splice_parts(schema, parts);
+    load_with_env(path, overrides, &parts.environments, &parts.strategies, splice)
 }
 
-/// Like [`load`] with the schema of `T`, which `splice` may add to, and whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked against the options of
-/// the environment that `env.name` names. The environments are built once, so that what only they know (factors,
+/// Like [`load`] with the schema of `T`, which `splice` may add to, and whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked
+/// against the options of the environment that `env.name` names. The environments are built once, so that what only they know (factors,
 /// options that exclude each other) is found here too.
 ///
 /// # Errors
@@ -97,12 +101,13 @@ pub fn load_with_env<T>(
     path: &Path,
     overrides: &[String],
     registry: &Registry,
+    strategies: &Catalog<dyn Strategy>,
     splice: impl FnOnce(Value) -> Value,
 ) -> Result<Loaded<T>, ConfigError>
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
-    let draft = Draft::read::<T>(path, overrides)?;
+    let draft = Draft::read::<T>(path, overrides, strategies)?;
     let schema = splice(splice_env(schema::<T>(), registry, Some(draft.env_name())));
     let loaded = draft.check(&schema)?;
     let problems = env::problems(&loaded.draft, registry);

@@ -5,11 +5,13 @@ use gedanken_regularizer::TermConfig;
 use serde_json::{Map, Value, json};
 
 use super::env::{insert, replace, take_definitions};
+use super::planner::splice_planner;
 use crate::Parts;
 
 /// Puts the keys of all parts into an experiment's schema: `[encoder]` and its like become one alternative for each part, told
-/// apart by `kind`; `[loss]` gets one table for each term.
-pub fn splice_parts(mut schema: Value, parts: &Parts) -> Value {
+/// apart by `kind`, and so does `[planner]`; `[loss]` gets one table for each term.
+pub fn splice_parts(schema: Value, parts: &Parts) -> Value {
+    let mut schema = splice_planner(schema, &parts.strategies);
     let mut defs = Map::new();
     let model = &parts.model;
     let tagged = [

@@ -71,6 +71,11 @@ impl Check<'_> {
     }
 
     fn table(&mut self, node: &Node, key: &str, schema: &Schema) {
+        self.table_of(node, key, schema, &|_| None);
+    }
+
+    /// `of` says of a key that this table does not have which others do.
+    fn table_of(&mut self, node: &Node, key: &str, schema: &Schema, of: &dyn Fn(&str) -> Option<String>) {
         let Content::Table(table) = &node.content else { return };
         let none = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
@@ -83,7 +88,7 @@ impl Check<'_> {
             let inner = join(key, name);
             match properties.get(name).or(others) {
                 Some(schema) => self.node(value, &inner, schema),
-                None => self.unknown(&value.place, inner, name, properties),
+                None => self.unknown(&value.place, inner, name, properties, of(name)),
             }
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -94,9 +99,9 @@ impl Check<'_> {
         }
     }
 
-    fn unknown(&mut self, place: &Place, key: String, name: &str, properties: &Schema) {
-        if let Some(now) = moved(&key) {
-            return self.problem(place, key, format!("no such key any more: {now}"));
+    fn unknown(&mut self, place: &Place, key: String, name: &str, properties: &Schema, of: Option<String>) {
+        if let Some(of) = of.or_else(|| moved(&key).map(|now| format!("no such key any more: {now}"))) {
+            return self.problem(place, key, of);
         }
         // A key that exists in one other table was probably meant to be there.
         let mut elsewhere = Vec::new();
@@ -136,7 +141,16 @@ impl Check<'_> {
         };
         let chosen = given.as_str();
         match branches.iter().find(|branch| chosen.is_some() && constant_text(branch, tag) == chosen) {
-            Some(branch) => self.table(node, key, branch),
+            Some(branch) => self.table_of(node, key, branch, &|name| {
+                let has = |branch: &&Schema| branch.get("properties").is_some_and(|keys| keys.get(name).is_some());
+                let others: Vec<&str> =
+                    branches.iter().filter(has).filter_map(|other| constant_text(other, tag)).collect();
+                let moved = moved(&join(key, name)).map(|now| format!("; {now}")).unwrap_or_default();
+                (!others.is_empty()).then(|| {
+                    let chosen = chosen.unwrap_or_default();
+                    format!("no such key where {tag} is \"{chosen}\"{moved} (it belongs to: {})", others.join(", "))
+                })
+            }),
             None => {
                 let near = suggestion(chosen.and_then(|text| nearest(text, values)));
                 self.problem(

@@ -1,0 +1,138 @@
+//! A protocol in its environment, and a model under it.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use gedanken_data::Source;
+use gedanken_env::Env;
+use gedanken_model::{Blueprint, WorldModel};
+use gedanken_planner::{Guardrail, Objective, Planner};
+
+use crate::{Ahead, EvalConfig, EvalError, Labels, LearnedWorld, Tasks, TasksFrom, TrueWorld, Worthiness, guardrails};
+
+/// Everything that a success rate depends on, beside the weights of the model.
+pub struct Protocol {
+    /// The environment, with the protocol's options.
+    pub env: Box<dyn Env>,
+    /// Tasks, budget, success rule, objective, guardrails.
+    pub config: EvalConfig,
+    /// The episodes that recorded tasks are cut from; needed by protocols that ask for them.
+    pub source: Option<Arc<dyn Source>>,
+    /// The search.
+    pub planner: Planner,
+    /// The model's parts and statistics.
+    pub blueprint: Blueprint,
+    /// Where the model lives.
+    pub device: Device,
+}
+
+/// A model under a protocol.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
+    /// The protocol.
+    pub protocol: &'a Protocol,
+    /// The model, without autodiff.
+    pub model: &'a WorldModel,
+}
+
+/// Control steps of one of a model's actions in an environment: the model takes blocks of the actions of so many.
+pub(crate) fn frameskip(model: &WorldModel, env: &dyn Env) -> usize {
+    (model.spaces().action / env.spec().action.len().max(1)).max(1)
+}
+
+impl Protocol {
+    /// The first `count` tasks.
+    ///
+    /// # Errors
+    /// As [`Tasks::recorded`]; or recorded tasks without a source, or an environment without a task.
+    pub fn tasks(&self, count: usize) -> Result<Tasks<'_>, EvalError> {
+        self.env.spec().require_task()?;
+        match (self.config.tasks_from, &self.source) {
+            (TasksFrom::Reset, _) => {
+                let tasks = Tasks::of(self.env.as_ref(), &self.config, count);
+                tasks.check()?;
+                Ok(tasks)
+            }
+            (TasksFrom::Recorded, Some(source)) => {
+                Tasks::recorded(self.env.as_ref(), &self.config, count, source.as_ref())
+            }
+            (TasksFrom::Recorded, None) => {
+                Err(EvalError::Mismatch("eval.tasks_from is \"recorded\", but there are no episodes".to_owned()))
+            }
+        }
+    }
+
+    /// The radius of success.
+    ///
+    /// # Errors
+    /// An environment without a task.
+    pub fn radius(&self) -> Result<f64, EvalError> {
+        Ok(self.config.radius.unwrap_or(self.env.spec().require_task()?.radius))
+    }
+}
+
+impl<'a> Setup<'a> {
+    /// Control steps of one of the model's actions.
+    pub fn frameskip(&self) -> usize {
+        frameskip(self.model, self.protocol.env.as_ref())
+    }
+
+    /// The protocol's objective on the model.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] where the model lacks what the objective needs.
+    pub fn objective(&self) -> Result<Box<dyn Objective + 'a>, EvalError> {
+        self.protocol.config.objective.on(self)
+    }
+
+    /// The model as a planner sees it.
+    pub fn world(&self) -> LearnedWorld<'a> {
+        let Protocol { blueprint, device, .. } = self.protocol;
+        LearnedWorld { model: self.model, statistics: &blueprint.statistics, device }
+    }
+
+    /// Labels of the model's latents, as its probe reads them.
+    pub fn labels(&self) -> Labels<'a> {
+        Labels::Probed(self.model, &self.protocol.blueprint.statistics)
+    }
+
+    /// The protocol's guardrails on the model.
+    ///
+    /// # Errors
+    /// As [`guardrails`](crate::guardrails).
+    pub fn guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
+        let Protocol { env, config, .. } = self.protocol;
+        guardrails(&config.guardrails, &self.world(), self.labels(), env.as_ref(), self.ahead(), config.seed)
+    }
+
+    /// The same on the true simulator, which is never uncertain.
+    ///
+    /// # Errors
+    /// As [`guardrails`](crate::guardrails).
+    pub fn true_guardrails(&self) -> Result<Vec<Box<dyn Guardrail + 'a>>, EvalError> {
+        let Protocol { env, config, .. } = self.protocol;
+        let kept = config.guardrails.iter().filter(|guardrail| guardrail.is_of_the_world());
+        let kept: Vec<_> = kept.cloned().collect();
+        guardrails(&kept, &TrueWorld::default(), Labels::Simulated, env.as_ref(), self.ahead(), config.seed)
+    }
+
+    /// The reach of plans. What lies beyond the next look is seen nearer before it is done.
+    fn ahead(&self) -> Ahead {
+        let plan = self.protocol.planner.settings();
+        Ahead { look: plan.replan_every, horizon: plan.horizon, frameskip: self.frameskip() }
+    }
+
+    /// Measures of whether the model is worth planning with; none where the environment has no policies to compare with.
+    ///
+    /// # Errors
+    /// As [`Setup::objective`] and [`Worthiness::of`].
+    pub fn worthiness(&self) -> Result<Option<Worthiness>, EvalError> {
+        let Protocol { env, config, planner, .. } = self.protocol;
+        if env.spec().policies.is_empty() {
+            return Ok(None);
+        }
+        let frameskip = self.frameskip();
+        let plan = [planner.settings().horizon.min(config.budget.div_ceil(frameskip)).max(1), frameskip];
+        Worthiness::of(&self.world(), self.objective()?.as_ref(), env.as_ref(), plan, config.seed).map(Some)
+    }
+}

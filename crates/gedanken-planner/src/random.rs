@@ -1,0 +1,73 @@
+//! Random shooting: the simplest planner, and the floor of the others.
+
+use burn::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::planner::{MOST, at_least, at_most, between};
+use crate::sampling::check_smoothness;
+use crate::{Belief, Draw, Noise, PlanError, Strategy, Table};
+
+/// Random shooting: the best of `iterations * samples` sequences around the warm start; nothing is learnt from any.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Random {
+    /// Rounds of sampling.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub iterations: usize,
+    /// Action sequences tried per round and task, the first of them the warm start or the best of the round before.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub samples: usize,
+    /// Standard deviation of the actions, in their units.
+    #[schemars(range(min = 0.0))]
+    pub init_std: f32,
+    /// Correlation of the noise of consecutive control steps: 0 is white, near 1 pushes one way for long.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub smoothness: f32,
+}
+
+impl Default for Random {
+    fn default() -> Self {
+        Random { iterations: 3, samples: 64, init_std: 1.0, smoothness: 0.5 }
+    }
+}
+
+impl Strategy for Random {
+    fn table(&self) -> Table {
+        Table::of("random", self)
+    }
+
+    fn rounds(&self) -> usize {
+        self.iterations
+    }
+
+    fn samples(&self, _round: usize) -> usize {
+        self.samples
+    }
+
+    fn propose(&self, _round: usize, belief: &Belief, draw: &mut Draw) -> Result<Tensor<3>, PlanError> {
+        draw.around(belief, self.samples, 1, false, Noise::Smooth(self.smoothness))
+    }
+
+    fn init_std(&self) -> f32 {
+        self.init_std
+    }
+
+    /// An eighth of the samples, to polish and to draw.
+    fn elites(&self) -> usize {
+        (self.samples / 8).max(2).min(self.samples)
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        at_least(self.iterations, 1, "iterations")?;
+        at_most(self.iterations, MOST, "iterations")?;
+        at_least(self.samples, 2, "samples")?;
+        at_most(self.samples, MOST, "samples")?;
+        between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
+        check_smoothness(self.smoothness)
+    }
+
+    fn budgeted(&self, futures: usize) -> Option<Box<dyn Strategy>> {
+        Some(Box::new(Random { iterations: 1, samples: futures, ..self.clone() }))
+    }
+}
