@@ -174,7 +174,8 @@ impl Objectives {
         if let Some((listed, part)) =
             weighted.iter().find_map(|(listed, _)| Some((listed, listed.needs.filter(|part| !has(*part))?)))
         {
-            return Some(format!("`{}` needs a model with {}; or use `latent`", listed.name, part.key()));
+            let or = if listed.to_goal { "; or use `latent`" } else { "" };
+            return Some(format!("`{}` needs a model with {}{or}", listed.name, part.key()));
         }
         let names = || OBJECTIVES.iter().filter(|listed| listed.to_goal).map(|listed| listed.name).collect::<Vec<_>>();
         (!weighted.iter().any(|(listed, _)| listed.to_goal))

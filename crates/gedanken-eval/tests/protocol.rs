@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use gedanken_env::{Env, Many};
 use gedanken_eval::{
-    CostRule, EvalConfig, LabelCost, Labels, Perceive, Planning, Row, Rule, Scripted, Tasks, Thinker, TrueWorld,
+    Actor, CostRule, EvalConfig, EvalError, LabelCost, Labels, Perceive, Planning, Row, Rule, Scripted, Tasks, Thinker,
+    TrueWorld,
 };
 use gedanken_planner::{Cem, Objective, PlanConfig, Planner, World};
 
@@ -42,6 +43,32 @@ fn a_task_is_the_same_whatever_tasks_stand_beside_it() {
     assert_eq!(few.distances[0].len(), 31);
 }
 
+/// Goes elsewhere before it begins, and stays there.
+struct Elsewhere;
+
+impl Actor for Elsewhere {
+    fn begin(&mut self, envs: &mut Many, _: usize, _: u64) -> Result<(), EvalError> {
+        envs.envs_mut().iter_mut().for_each(|env| env.reset(7));
+        Ok(())
+    }
+
+    fn act(&mut self, _: &Many, _: usize, _: &mut [f32]) -> Result<(), EvalError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_task_starts_where_the_protocol_says_wherever_its_actor_would_begin() {
+    let (env, config) = (two_rooms("stop"), EvalConfig { budget: 3, ..EvalConfig::default() });
+    let tasks = Tasks::of(env.as_ref(), &config, 5);
+    let mut steps = Vec::new();
+    let episodes = tasks.watch(&mut Elsewhere, &mut |now| steps.push((now.step, now.taken.to_vec()))).unwrap();
+    let start = tasks.start().distances();
+    assert!(episodes.distances.iter().zip(start).all(|(distances, start)| *distances == [start; 4]));
+    assert_eq!(steps, [0, 1, 2, 3].map(|step| (step, vec![0.0; 10])), "what no actor writes keeps still");
+    assert!(episodes.planned.is_none());
+}
+
 /// The first tasks.
 fn started(env: &dyn Env, tasks: usize) -> Many {
     Tasks::of(env, &EvalConfig::default(), tasks).start()
@@ -55,6 +82,9 @@ fn the_simulator_imagines_what_happens() {
     let future = world
         .rollout(world.present(&start), Tensor::<1>::from_data(actions.as_slice(), &Device::flex()).reshape([2, 5, 2]));
     assert_eq!(future.dims(), [2, 5, 1, 5]);
+    let (unseen, action) = (Tensor::full([1, 1, 5], 2.0, &Device::flex()), Tensor::zeros([1, 1, 2], &Device::flex()));
+    let unseen = world.rollout(unseen, action).into_data().try_to_vec::<f32>().unwrap();
+    assert!(unseen.iter().all(|x| x.is_nan()), "nobody knows the future of a third environment: {unseen:?}");
     let imagined = future.into_data().try_to_vec::<f32>().unwrap();
     for (task, env) in start.envs().iter().enumerate() {
         let mut env = env.boxed_clone();

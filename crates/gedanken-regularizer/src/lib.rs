@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod barlow_twins;
 mod covariance;
 mod diagnostics;
 mod prediction;
@@ -11,6 +12,7 @@ mod view;
 
 use gedanken_parts::Catalog;
 
+pub use barlow_twins::{BarlowTwins, barlow_twins};
 pub use covariance::{Covariance, covariance};
 pub use diagnostics::{Collapse, DEAD_STD, FEW, MAX_SAMPLES, MIN_MEAN_STD, MIN_RANK};
 pub use prediction::Prediction;
@@ -28,4 +30,5 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<Covariance>("covariance"))
         .with(term::<TimeSimilarity>("time_similarity"))
         .with(term::<Sigreg>("sigreg"))
+        .with(term::<BarlowTwins>("barlow_twins"))
 }

@@ -11,7 +11,7 @@ use super::tree::Node;
 /// The table: a [`PlannerConfig`](gedanken_planner::PlannerConfig).
 pub const PLANNER: &str = "planner";
 
-/// Puts the keys of the strategies into a config's schema: [`PLANNER`] becomes one alternative for each, told apart by `kind`.
+/// Puts the keys of the strategies into a config's schema: the planner's table becomes one alternative for each, told apart by `kind`.
 pub fn splice_planner(mut schema: Value, strategies: &Catalog<dyn Strategy>) -> Value {
     let shared = object(&schema["$defs"]["PlannerConfig"]["properties"]);
     let mut defs = Map::new();
