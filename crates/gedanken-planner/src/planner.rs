@@ -149,13 +149,20 @@ impl PlannerConfig {
     /// # Errors
     /// No such strategy, a key that it does not have, or what [`Planner::new`] says.
     pub fn init(&self, strategies: &Catalog<dyn Strategy>) -> Result<Planner, PlanError> {
-        let entry = strategies.entry(&self.strategy.kind)?;
-        let schema = entry.schema();
-        let known = |key: &String| schema["properties"].get(key).is_some();
-        if let Some(key) = self.strategy.keys.keys().find(|key| !known(key)) {
-            return Err(PlanError::config(key, format!("{} has no such key", entry.name())));
+        let Table { kind, keys } = &self.strategy;
+        let schema = strategies.entry(kind)?.schema();
+        if let Some(key) = keys.keys().find(|key| schema["properties"].get(key).is_none()) {
+            return Err(PlanError::config(key, format!("{kind} has no such key")));
         }
-        Planner::new(strategies.make(&self.strategy)?, self.plan.clone())
+        let strategy = strategies.make(&self.strategy).map_err(|error| match error {
+            PartError::Table { name, message } => match keys.keys().find(|key| message.starts_with(&format!("{key} ")))
+            {
+                Some(key) => PlanError::config(key, message),
+                None => PartError::Table { name, message }.into(),
+            },
+            other => other.into(),
+        })?;
+        Planner::new(strategy, self.plan.clone())
     }
 
     /// The same with every missing key at its default.

@@ -321,7 +321,8 @@ impl<'a> Search<'a> {
             let polished = self.config.polish > 0;
             let plan = found.chosen(if polished { Returned::Best } else { strategy.returns() }, strategy, rng);
             let others = found.elites.into_iter().map(|elite| elite.actions).filter(|other| *other != plan.actions);
-            plans.others.push(others.take(strategy.carries().max(SHOWN)).collect());
+            let told = if strategy.elites() > 1 { strategy.carries().max(SHOWN) } else { 0 };
+            plans.others.push(others.take(told).collect());
             plans.actions.extend(plan.actions);
             plans.energy.push(plan.score.energy);
             plans.violation.push(plan.score.violation);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use gedanken_planner::{Catalog, Strategy};
+use gedanken_planner::{Catalog, PlannerConfig, Strategy};
 use serde_json::{Map, Value, json};
 
 use super::env::{insert, rename_refs, replace};
 use super::tree::Node;
 
-/// The table: a [`PlannerConfig`](gedanken_planner::PlannerConfig).
+/// The table: a [`PlannerConfig`].
 pub const PLANNER: &str = "planner";
 
 /// Puts the keys of the strategies into a config's schema: [`PLANNER`] becomes one alternative for each, told apart by `kind`.
@@ -34,7 +34,7 @@ pub fn splice_planner(mut schema: Value, strategies: &Catalog<dyn Strategy>) -> 
             table
         })
         .collect();
-    replace(&mut schema, PLANNER, &json!({ "oneOf": alternatives }));
+    replace(&mut schema, PLANNER, &json!({ "oneOf": alternatives, "default": PlannerConfig::default() }));
     if let Some(all) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
         all.extend(defs);
     }
@@ -44,7 +44,7 @@ pub fn splice_planner(mut schema: Value, strategies: &Catalog<dyn Strategy>) -> 
 /// The keys of every planner and of this strategy; none where nobody has it.
 pub(super) fn keys(strategies: &Catalog<dyn Strategy>, kind: &str) -> Option<BTreeSet<String>> {
     let own = strategies.entry(kind).ok()?.schema();
-    let shared = super::schema::<gedanken_planner::PlannerConfig>();
+    let shared = super::schema::<PlannerConfig>();
     Some([shared, own].iter().flat_map(|schema| object(&schema["properties"])).map(|(key, _)| key).collect())
 }
 

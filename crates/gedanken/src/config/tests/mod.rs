@@ -3,6 +3,7 @@
 mod broken;
 mod environment;
 mod layering;
+mod planner;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
