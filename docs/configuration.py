@@ -109,15 +109,18 @@ def table(path, node):
     for key, child in inside.items():
         if resolve(child).get("properties"):
             text += table(f"{path.strip('[]')}.{key}", {**child, "default": defaults.get(key)})
-        elif keys := [each for each in alternatives(resolve(child)) if "properties" in each and not tagged(each)]:
-            text += table(f"{path}.{key}", {**keys[0], "description": about(child)})
+        elif either := beside_values(resolve(child)):
+            text += table(f"{path}.{key}", {**either[0], "description": about(child)})
         elif is_table(resolve(child).get("items", {})):
             text += table(f"[{path}.{key}]", resolve(child)["items"])
     return text
 
 
-def tagged(node):
-    return any("const" in each for each in node["properties"].values())
+def beside_values(node):
+    """The tables that may stand where a plain value may stand too."""
+    offers = alternatives(node)
+    tables = [each for each in offers if "properties" in each]
+    return tables if len(tables) < len(offers) else []
 
 
 def is_table(node):

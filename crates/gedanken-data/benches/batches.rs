@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use gedanken_data::{CollectConfig, Dataset, DatasetSource, EnvRecord, Source, Split, Stream, WindowConfig, collect};
-use gedanken_env::{Env, Registry};
+use gedanken_env::Env;
 
 fn main() {
     divan::main();
 }
 
 fn env() -> Box<dyn Env> {
-    let registry = Registry::new().with(gedanken_two_rooms::entry());
-    registry.make("two-rooms", &serde_json::json!({}), &BTreeMap::new()).unwrap()
+    gedanken_two_rooms::entry().make(&serde_json::json!({})).unwrap()
 }
 
 fn time(bencher: Bencher<'_, '_>, source: &dyn Source) {

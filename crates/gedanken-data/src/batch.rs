@@ -1,4 +1,4 @@
-//! What training sees: windows of several episodes, grouped by layout.
+//! Batches: windows of several episodes, grouped by layout.
 
 use gedanken_env::{ObservationSpace, Spec};
 
@@ -18,11 +18,7 @@ pub struct Shape {
 impl Shape {
     /// The sizes of an environment.
     pub fn of(spec: &Spec) -> Self {
-        Self {
-            pixels: spec.observation,
-            action: spec.action.len(),
-            labels: spec.labels.iter().map(|label| label.size).sum(),
-        }
+        Self { pixels: spec.observation, action: spec.action.len(), labels: spec.label_len() }
     }
 
     /// The same with blocks of the actions of `frameskip` control steps.

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, Shape, Simulator, Writer, batch::row_mut};
+use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, Recorder, Shape, Writer, batch::row_mut};
 
-/// What `gedanken collect` records: the `[collect]` table.
+/// The `[collect]` table: the episodes that `gedanken collect` records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectConfig {
@@ -37,9 +37,9 @@ impl Default for CollectConfig {
     }
 }
 
-/// How far [`collect`] is.
+/// Progress of [`collect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct Collected {
     /// Episodes recorded.
     pub episodes: usize,
     /// Episodes to record.
@@ -63,7 +63,7 @@ pub fn collect(
     made: EnvRecord,
     seed: u64,
     out: &Path,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Collected),
 ) -> Result<Manifest, DataError> {
     let spec = env.spec();
     if made.name != spec.name {
@@ -80,18 +80,18 @@ pub fn collect(
     }
     let mix = PolicyMix::new(&config.policies, spec)?;
     let (steps, pixels) = (config.episode_steps, Shape::of(spec).pixels.len());
-    Simulator::new(env, &mix, steps)?;
+    Recorder::new(env, &mix, steps)?;
     let manifest = Manifest::new(spec, made, &mix, Some(steps), seed);
     let writer = Writer::create(out, manifest, config.shard_mib << 20)?;
 
     let record = |number: usize| -> Result<(Episode, Vec<u8>), DataError> {
         let (layout, index) = (number / config.episodes, number % config.episodes);
-        let mut simulator = Simulator::new(env, &mix, steps)?;
+        let mut recorder = Recorder::new(env, &mix, steps)?;
         let mut episode = Episode::default();
-        simulator.simulate(seed, layout as u64, index as u64, &mut episode);
+        recorder.record(seed, layout as u64, index as u64, &mut episode);
         let mut pictures = vec![0; episode.frames() * pixels];
         for step in 0..episode.frames() {
-            simulator.render(&episode, step, row_mut(&mut pictures, step, pixels))?;
+            recorder.render(&episode, step, row_mut(&mut pictures, step, pixels))?;
         }
         Ok((episode, pictures))
     };
@@ -103,7 +103,7 @@ pub(crate) fn record_all(
     mut writer: Writer,
     total: usize,
     record: impl Fn(usize) -> Result<(Episode, Vec<u8>), DataError> + Sync,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Collected),
 ) -> Result<Manifest, DataError> {
     let together = 4 * rayon::current_num_threads();
     let mut frames = 0;
@@ -114,7 +114,7 @@ pub(crate) fn record_all(
             let (episode, pictures) = recorded?;
             writer.push(&episode, &pictures)?;
             frames += episode.frames();
-            progress(Progress { episodes: number + 1, total, frames, bytes: writer.bytes() });
+            progress(Collected { episodes: number + 1, total, frames, bytes: writer.bytes() });
         }
     }
     writer.finish()

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DataError, Dataset, DatasetSource, Prefetch, Source, Split, Stream, WindowConfig};
 
-/// Where batches come from.
+/// The origin of batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
@@ -21,7 +21,7 @@ pub enum SourceKind {
     Disk,
 }
 
-/// The `[data]` table: where episodes come from and how batches are cut from them.
+/// The `[data]` table: the origin of episodes, and the batches cut from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
@@ -46,7 +46,7 @@ pub struct DataConfig {
     /// The environment's scripted policies by name, with weights; one is drawn for each simulated episode. Empty: the
     /// environment's first policy. Only for `source = "stream"`.
     pub policies: BTreeMap<String, f64>,
-    /// How windows are cut.
+    /// The windows cut from episodes.
     pub window: WindowConfig,
 }
 

@@ -22,7 +22,7 @@ pub struct Dataset {
     episodes: Vec<EpisodeEntry>,
 }
 
-/// Where an episode lies and what it is.
+/// An episode's place, layout and policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpisodeEntry {
     /// The number of its first frame.
@@ -31,7 +31,7 @@ pub struct EpisodeEntry {
     pub length: usize,
     /// The number of its layout.
     pub layout: u64,
-    /// Which of the manifest's policies acted.
+    /// The policy that acted, as counted by the manifest.
     pub policy: usize,
 }
 
@@ -58,17 +58,17 @@ impl<'a> Frame<'a> {
         f32s(self.shard.row(LABEL, self.row))
     }
 
-    /// The simulator's full state, f64 `[state]`.
+    /// The environment's full state, f64 `[state]`.
     pub fn state(&self) -> impl Iterator<Item = f64> + 'a {
         f64s(self.shard.row(STATE, self.row))
     }
 
-    /// Whether something other than free motion could happen here.
+    /// True where something other than free motion could happen.
     pub fn eventful(&self) -> bool {
         self.shard.row(EVENTFUL, self.row) != [0]
     }
 
-    /// Whether this is the last frame of its episode, which has no action.
+    /// True at the last frame of an episode, which has no action.
     pub fn last(&self) -> bool {
         self.shard.row(LAST, self.row) != [0]
     }
@@ -107,7 +107,7 @@ impl Dataset {
         &self.path
     }
 
-    /// What `dataset.toml` says.
+    /// The content of `dataset.toml`.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -153,7 +153,7 @@ impl Dataset {
         self.shards.iter().zip(&self.manifest.shards).try_for_each(|(shard, record)| shard.verify(record.crc32))
     }
 
-    /// Whether this dataset's pictures, actions and labels are those of an environment.
+    /// Checks that this dataset's pictures, actions and labels are those of an environment.
     ///
     /// # Errors
     /// [`DataError::Format`] names the first difference.
@@ -187,7 +187,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// Whether no episode crosses a shard, and each shard's flags agree with the episodes.
+    /// Checks that no episode crosses a shard, and that each shard's flags agree with the episodes.
     fn check_shards(&self) -> Result<(), DataError> {
         let mut episodes = self.episodes.iter();
         for ((shard, record), &start) in self.shards.iter().zip(&self.manifest.shards).zip(&self.starts) {

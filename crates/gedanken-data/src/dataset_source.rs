@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::episode::WINDOW;
 use crate::{Batch, DataError, Dataset, Episode, EpisodeEntry, Frame, Source, WindowConfig};
 
-/// Which part of the data.
+/// A part of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
-    /// What the model learns from.
+    /// The model learns from it.
     #[default]
     Train,
-    /// What the model never sees while it learns.
+    /// The model never sees it while it learns.
     Validation,
 }
 

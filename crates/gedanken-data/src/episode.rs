@@ -1,6 +1,6 @@
 //! One episode: simulated from its seeds, remembered as states, drawn only where somebody looks.
 
-use gedanken_env::{ActionSpace, Env, Policy, Spec, derive_seed, rng};
+use gedanken_env::{ActionSpace, Env, Policy, derive_seed, rng};
 
 use crate::{DataError, PolicyMix, batch::row};
 
@@ -19,7 +19,7 @@ pub(crate) const MOST_STEPS: usize = 1 << 20;
 pub struct Episode {
     /// The number of its layout; episodes of one layout have the same.
     pub layout: u64,
-    /// Which policy acted, as counted by [`PolicyMix::policies`].
+    /// The policy that acted, as counted by [`PolicyMix::policies`].
     pub policy: usize,
     /// f64 `[steps + 1, state]`.
     pub states: Vec<f64>,
@@ -27,7 +27,7 @@ pub struct Episode {
     pub actions: Vec<f32>,
     /// f32 `[steps + 1, labels]`.
     pub labels: Vec<f32>,
-    /// `[steps + 1]`: whether something other than free motion could happen at this frame.
+    /// `[steps + 1]`: [`Env::eventful`] at every frame.
     pub eventful: Vec<bool>,
 }
 
@@ -38,8 +38,8 @@ impl Episode {
     }
 }
 
-/// An environment with the policies that act in it.
-pub struct Simulator {
+/// An environment and the policies whose episodes in it are recorded.
+pub struct Recorder {
     env: Box<dyn Env>,
     action: ActionSpace,
     state: usize,
@@ -49,8 +49,8 @@ pub struct Simulator {
     steps: usize,
 }
 
-impl Simulator {
-    /// A simulator with its own copy of `env`; episodes have `steps` actions.
+impl Recorder {
+    /// A recorder with its own copy of `env`; episodes have `steps` actions.
     ///
     /// # Errors
     /// An environment that does not give out a policy it lists, or an impossible number of steps.
@@ -58,12 +58,12 @@ impl Simulator {
         if !(1..=MOST_STEPS).contains(&steps) {
             return Err(DataError::config("data.episode_steps", steps, format!("1 to {MOST_STEPS}")));
         }
-        let Spec { action, state, labels, .. } = env.spec();
+        let spec = env.spec();
         let policies = mix.policies().iter().map(|(name, _)| env.policy(name)).collect::<Result<_, _>>()?;
         Ok(Self {
-            action: action.clone(),
-            state: state.len(),
-            labels: labels.iter().map(|label| label.size).sum(),
+            action: spec.action.clone(),
+            state: spec.state.len(),
+            labels: spec.label_len(),
             env: env.boxed_clone(),
             mix: mix.clone(),
             policies,
@@ -71,9 +71,9 @@ impl Simulator {
         })
     }
 
-    /// Simulates episode number `index` of layout number `layout`: a function of `(seed, layout, index)`. What
+    /// Records episode number `index` of layout number `layout`: a function of `(seed, layout, index)`. What
     /// `episode` held before is overwritten, its memory used again.
-    pub fn simulate(&mut self, seed: u64, layout: u64, index: u64, episode: &mut Episode) {
+    pub fn record(&mut self, seed: u64, layout: u64, index: u64, episode: &mut Episode) {
         let frames = self.steps + 1;
         episode.states.resize(frames * self.state, 0.0);
         episode.actions.resize(self.steps * self.action.len(), 0.0);

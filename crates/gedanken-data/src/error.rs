@@ -1,4 +1,4 @@
-//! What can go wrong with data, said so that the reader knows what to change.
+//! Errors of data: the place, what was found, what would be right.
 
 use std::path::{Path, PathBuf};
 
@@ -16,9 +16,9 @@ pub enum DataError {
     Config {
         /// The key, as in the TOML file (`data.window.time`).
         key: String,
-        /// What was given.
+        /// The value given.
         found: String,
-        /// What would be right.
+        /// The right ones.
         expected: String,
     },
     /// The operating system refused.
@@ -26,9 +26,9 @@ pub enum DataError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// The attempt.
         doing: &'static str,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
     /// A dataset that is not whole, not right or not of this version.
@@ -36,11 +36,11 @@ pub enum DataError {
     Format {
         /// The file.
         path: PathBuf,
-        /// Which part of it.
+        /// The part of it.
         what: String,
-        /// What is there.
+        /// Its content.
         found: String,
-        /// What would be right.
+        /// The right ones.
         expected: String,
     },
     /// A dataset is never overwritten.
@@ -54,9 +54,9 @@ pub enum DataError {
     TooFew {
         /// The dataset.
         path: PathBuf,
-        /// What there is.
+        /// The episodes there are.
         found: String,
-        /// What the windows need.
+        /// The episodes that the windows need.
         expected: String,
     },
     /// A worker thread panicked while it made a batch.

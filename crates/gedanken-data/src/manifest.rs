@@ -1,4 +1,4 @@
-//! `dataset.toml`: what a dataset is, for people and for programs.
+//! `dataset.toml`: a dataset described, for people and for programs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub struct Manifest {
     /// Control steps of an episode when it was collected; `None` where episodes differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode_steps: Option<usize>,
-    /// How much there is.
+    /// Frames, episodes, layouts.
     pub counts: Counts,
     /// The world.
     pub env: EnvRecord,
@@ -46,7 +46,8 @@ pub struct Manifest {
     pub episodes: FileRecord,
     /// The numbers of the state, in order.
     pub state: Vec<FieldRecord>,
-    /// The labels, in order.
+    /// The labels, in order; of an environment without any, none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<LabelRecord>,
     /// The policies; an episode's `policy` counts in this order.
     pub policies: Vec<PolicyRecord>,
@@ -54,7 +55,7 @@ pub struct Manifest {
     pub shards: Vec<ShardRecord>,
 }
 
-/// How much a dataset holds.
+/// Numbers of frames, episodes and layouts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
@@ -123,7 +124,7 @@ pub struct FieldRecord {
 pub struct LabelRecord {
     /// Its name.
     pub name: String,
-    /// How many numbers.
+    /// Its numbers.
     pub size: usize,
     /// Their unit.
     pub unit: String,
@@ -233,22 +234,22 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether the sizes are possible and agree with each other.
+    /// Checks that the sizes are possible and agree with each other.
     pub(crate) fn check(&self, path: &Path) -> Result<(), DataError> {
         let PixelRecord { channels, height, width } = self.observation;
         let labels = self.labels.iter().try_fold(0usize, |sum, label| sum.checked_add(label.size));
-        for (what, found) in [
-            ("observation.channels", Some(channels)),
-            ("observation.height", Some(height)),
-            ("observation.width", Some(width)),
-            ("action.low", Some(self.action.low.len())),
-            ("state", Some(self.state.len())),
-            ("labels", labels),
-            ("policies", Some(self.policies.len())),
+        for (what, found, least) in [
+            ("observation.channels", Some(channels), 1),
+            ("observation.height", Some(height), 1),
+            ("observation.width", Some(width), 1),
+            ("action.low", Some(self.action.low.len()), 1),
+            ("state", Some(self.state.len()), 1),
+            ("labels", labels, 0),
+            ("policies", Some(self.policies.len()), 1),
         ] {
-            if !found.is_some_and(|found| (1..=MOST).contains(&found)) {
+            if !found.is_some_and(|found| (least..=MOST).contains(&found)) {
                 let found = found.map_or("more than memory can hold".to_owned(), |found| found.to_string());
-                return Err(DataError::format(path, what, found, format!("a size from 1 to {MOST}")));
+                return Err(DataError::format(path, what, found, format!("a size from {least} to {MOST}")));
             }
         }
         if self.action.low.len() != self.action.high.len() {

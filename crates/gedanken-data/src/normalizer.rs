@@ -15,7 +15,7 @@ pub struct Normalizer {
     pub mean: Vec<f32>,
     /// Standard deviation of each channel (over all pixels, of the population), `[channels]`.
     pub std: Vec<f32>,
-    /// Whether each channel of each frame is stretched to 0..1 first.
+    /// Each channel of each frame is stretched to 0..1 first.
     pub min_max: bool,
 }
 

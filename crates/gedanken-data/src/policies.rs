@@ -1,4 +1,4 @@
-//! Which scripted policy acts in which episode.
+//! Scripted policies by weight, one drawn for each episode.
 
 use std::collections::BTreeMap;
 

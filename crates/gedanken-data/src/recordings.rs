@@ -7,7 +7,7 @@ use gedanken_env::{Env, Spec, derive_seed};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::batch::row_mut;
-use crate::collect::{Progress, record_all};
+use crate::collect::{Collected, record_all};
 use crate::episode::IMPORTED;
 use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Shape, Writer};
 
@@ -37,7 +37,7 @@ impl Recordings {
     /// Reads a file for an environment.
     ///
     /// # Errors
-    /// What the file system refuses; a column that is missing, of another type or size, or not as long as the others.
+    /// A file that cannot be read; a column that is missing, of another type or size, or not as long as the others.
     pub fn open(path: &Path, spec: &Spec) -> Result<Self, DataError> {
         let bytes = std::fs::read(path).map_err(DataError::io(path, "read the recordings"))?;
         let file = SafeTensors::deserialize(&bytes)
@@ -140,7 +140,7 @@ impl Recordings {
         seed: u64,
         shard_mib: usize,
         out: &Path,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Collected),
     ) -> Result<Manifest, DataError> {
         let mix = PolicyMix::new(&Default::default(), env.spec())?;
         let mut manifest = Manifest::new(env.spec(), made, &mix, None, seed);

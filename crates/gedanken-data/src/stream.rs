@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gedanken_env::{Env, rng};
 
 use crate::episode::WINDOW;
-use crate::{Batch, DataError, Episode, PolicyMix, Shape, Simulator, Source, WindowConfig, batch::row};
+use crate::{Batch, DataError, Episode, PolicyMix, Recorder, Shape, Source, WindowConfig, batch::row};
 
 /// Simulates the episodes of each batch when it is asked for.
 ///
@@ -34,7 +34,7 @@ impl Stream {
     ) -> Result<Self, DataError> {
         window.validate()?;
         let mix = PolicyMix::new(policies, env.spec())?;
-        Simulator::new(env, &mix, steps)?;
+        Recorder::new(env, &mix, steps)?;
         if window.span() > steps + 1 {
             let expected = format!("at most data.episode_steps + 1 = {} frames", steps + 1);
             let (key, found) = window.length();
@@ -53,21 +53,21 @@ impl Source for Stream {
     fn batch(&self, index: u64) -> Result<Batch, DataError> {
         let mut batch = Batch::zeros(self.shape, &self.window);
         // A copy for each batch: whatever an environment or a policy remembers cannot leak into the next.
-        let mut simulator = Simulator::new(&*self.env, &self.mix, self.steps)?;
+        let mut recorder = Recorder::new(&*self.env, &self.mix, self.steps)?;
         let mut rng = rng(self.seed, &[WINDOW, index]);
         let mut episode = Episode::default();
         let mut times = vec![0; self.window.frames()];
         for window in 0..self.window.windows() {
             let (group, number) = (window / self.window.episodes, window % self.window.episodes);
             let layout = index.wrapping_mul(self.window.layouts as u64).wrapping_add(group as u64);
-            simulator.simulate(self.seed, layout, number as u64, &mut episode);
+            recorder.record(self.seed, layout, number as u64, &mut episode);
             self.window.cut(episode.frames(), |frame| episode.eventful[frame], &mut rng, &mut times);
             batch.fill(
                 window,
                 &times,
                 |step, pixels, labels| {
                     labels.copy_from_slice(row(&episode.labels, step, self.shape.labels));
-                    simulator.render(&episode, step, pixels)
+                    recorder.render(&episode, step, pixels)
                 },
                 |step, action| {
                     action.copy_from_slice(row(&episode.actions, step, self.shape.action));
@@ -81,7 +81,7 @@ impl Source for Stream {
     /// The first episode of layout `index`.
     fn episode(&self, index: u64) -> Result<Episode, DataError> {
         let mut episode = Episode::default();
-        Simulator::new(&*self.env, &self.mix, self.steps)?.simulate(self.seed, index, 0, &mut episode);
+        Recorder::new(&*self.env, &self.mix, self.steps)?.record(self.seed, index, 0, &mut episode);
         Ok(episode)
     }
 }

@@ -1,4 +1,4 @@
-//! What is in a dataset, at a glance: `gedanken data inspect`.
+//! A dataset at a glance: `gedanken data inspect`.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ pub struct PolicySummary {
     pub eventful: f64,
 }
 
-/// What is in a dataset. `Display` is a table for people, `Serialize` the same for programs.
+/// A dataset at a glance. `Display` is a table for people, `Serialize` the same for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The environment's name.

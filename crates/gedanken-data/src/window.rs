@@ -1,4 +1,4 @@
-//! Which frames of an episode a batch takes.
+//! Windows: the frames of an episode that a batch takes.
 
 use gedanken_env::Rng;
 use rand::RngExt;
@@ -64,10 +64,10 @@ impl WindowConfig {
         }
     }
 
-    /// Whether every value is possible.
+    /// Checks that every value is possible.
     ///
     /// # Errors
-    /// [`DataError::Config`] names the key, what it is and what it may be.
+    /// [`DataError::Config`] names the key, its value and the possible ones.
     pub fn validate(&self) -> Result<(), DataError> {
         let count = |key: &str, found: usize, least: usize| match found {
             // A bound far above any use keeps products of sizes from overflowing.

@@ -1,16 +1,16 @@
-//! Does an environment keep the promises of [`Env`]? One line in the tests of every environment.
+//! The promises of [`Env`], checked: one line in the tests of every environment.
 
 use rand::RngExt;
 
 use crate::{Env, EnvError, rng};
 
-/// Plays with the environment and says the first promise it breaks. It leaves the environment in some state, with the
-/// factors at their defaults.
+/// Plays with the environment and names the first promise it breaks; promises of a capability count where the spec declares
+/// it. It leaves the environment in some state, with the factors at their defaults.
 ///
 /// # Errors
 /// The name of the check, and what happened.
 pub fn check(env: &mut dyn Env) -> Result<(), String> {
-    let checks: [(&str, Check); 11] = [
+    let checks: [(&str, Check); 12] = [
         ("the same seed gives the same trajectory and pictures", determinism),
         ("different seeds differ", seeds),
         ("the state alone decides what follows", round_trip),
@@ -20,6 +20,7 @@ pub fn check(env: &mut dyn Env) -> Result<(), String> {
         ("any action is survived", wild_actions),
         ("distances are zero at the goal and never negative", distances),
         ("the goal made of a state is reached in that state", goals),
+        ("a capability that is not declared is refused", missing),
         ("factors take the values of their range, and no other", factors),
         ("every policy runs an episode", policies),
     ];
@@ -105,9 +106,10 @@ fn spaces(env: &mut dyn Env) -> Result<(), String> {
     let (low, high) = (&spec.action.low, &spec.action.high);
     ensure(low.len() == high.len() && low.iter().zip(high).all(|(l, h)| l <= h), "the action space is not a box")?;
     ensure(!spec.observation.is_empty() && !spec.action.is_empty() && !spec.state.is_empty(), "a space is empty")?;
-    ensure(env.success_radius() > 0.0, "the success radius is not positive")?;
+    ensure(spec.task.as_ref().is_none_or(|task| task.radius > 0.0), "the radius of success is not positive")?;
     for seed in SEEDS {
         env.reset(seed);
+        ensure(spec.task.is_none() || env.distance().is_finite(), "the distance is not finite")?;
         ensure(play(env, seed).numbers.iter().all(|number| number.is_finite()), "a number is not finite")?;
         let (labels, goal) = labels(env);
         ensure(labels.iter().chain(&goal).all(|label| label.is_finite()), "a label is not finite")?;
@@ -146,9 +148,15 @@ fn distances(env: &mut dyn Env) -> Result<(), String> {
         env.reset(seed);
         play(env, seed);
         let (labels, goal) = labels(env);
-        let (plain, distance) = (env.plain_distance(&labels, &goal), env.distance());
-        ensure((plain - distance).abs() <= 1e-4 * (1.0 + distance), format!("plain {plain}, distance {distance}"))?;
-        ensure(env.plain_distance(&goal, &goal) == 0.0, "the plain distance from the goal to itself is not zero")?;
+        if goal.is_empty() {
+            return Ok(());
+        }
+        if let Some(plain) = env.plain_distance(&labels, &goal) {
+            let distance = env.distance();
+            ensure((plain - distance).abs() <= 1e-4 * (1.0 + distance), format!("plain {plain}, distance {distance}"))?;
+            let itself = env.plain_distance(&goal, &goal);
+            ensure(itself == Some(0.0), "the plain distance from the goal to itself is not zero")?;
+        }
         if let Some(cost) = env.cost_to_go(&labels, &goal) {
             ensure(cost.is_finite() && cost >= 0.0, format!("a cost-to-go of {cost}"))?;
             ensure(env.cost_to_go(&goal, &goal) == Some(0.0), "the cost-to-go from the goal to itself is not zero")?;
@@ -158,6 +166,9 @@ fn distances(env: &mut dyn Env) -> Result<(), String> {
 }
 
 fn goals(env: &mut dyn Env) -> Result<(), String> {
+    if env.spec().task.is_none() {
+        return Ok(());
+    }
     for seed in SEEDS {
         env.reset(seed);
         let start = state(env);
@@ -167,6 +178,11 @@ fn goals(env: &mut dyn Env) -> Result<(), String> {
         ensure(env.distance() == 0.0, format!("the distance is {} there", env.distance()))?;
         let (labels, goal) = labels(env);
         ensure(labels == goal, format!("labels {labels:?} there, {goal:?} at the goal"))?;
+        let (mut seen, mut shown) = (vec![0; env.spec().observation.len()], vec![0; env.spec().observation.len()]);
+        env.observe(&mut seen);
+        env.observe_goal(&mut shown);
+        let black = |pixels: &[u8]| pixels.iter().all(|&pixel| pixel == 0);
+        ensure(black(&seen) || !black(&shown), "the picture of the goal is black")?;
         let mut bad = there.clone();
         bad[0] = f64::NAN;
         let here = state(env);
@@ -175,6 +191,13 @@ fn goals(env: &mut dyn Env) -> Result<(), String> {
         env.set_state(&start).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+fn missing(env: &mut dyn Env) -> Result<(), String> {
+    let here = state(env);
+    ensure(env.spec().task.is_some() || env.set_goal(&here).is_err(), "a goal was set, but the spec has no task")?;
+    ensure(env.policy("no such policy").is_err(), "a policy that does not exist was found")?;
+    ensure(env.set_factor("no such factor", 0.0).is_err(), "a factor that does not exist was set")
 }
 
 fn factors(env: &mut dyn Env) -> Result<(), String> {
@@ -194,11 +217,11 @@ fn factors(env: &mut dyn Env) -> Result<(), String> {
             ensure(env.set_factor(name, value).is_err(), format!("{name} = {value} was accepted"))?;
         }
     }
-    ensure(env.set_factor("no such factor", 0.0).is_err(), "a factor that does not exist was set")
+    Ok(())
 }
 
 fn policies(env: &mut dyn Env) -> Result<(), String> {
-    ensure(env.policy("no such policy").is_err(), "a policy that does not exist was found")?;
+    ensure(!env.spec().policies.is_empty(), "there is no policy to collect data with")?;
     for name in env.spec().policies.iter().map(|policy| policy.name.clone()).collect::<Vec<_>>() {
         let mut policy = env.policy(&name).map_err(|error| error.to_string())?;
         let mut rng = rng(0, &[]);
@@ -216,28 +239,30 @@ fn policies(env: &mut dyn Env) -> Result<(), String> {
     Ok(())
 }
 
-/// What was seen of an episode of actions drawn uniformly from the action box.
+/// States, distances and pictures of an episode of actions drawn uniformly from the action box.
 #[derive(PartialEq)]
-struct Episode {
+struct Played {
     numbers: Vec<f64>,
     pixels: Vec<u8>,
 }
 
-fn play(env: &mut dyn Env, seed: u64) -> Episode {
+fn play(env: &mut dyn Env, seed: u64) -> Played {
     play_over(env, seed, 0)
 }
 
 /// Pictures are drawn over `rubbish`, of which nothing may be left.
-fn play_over(env: &mut dyn Env, seed: u64, rubbish: u8) -> Episode {
+fn play_over(env: &mut dyn Env, seed: u64, rubbish: u8) -> Played {
     let mut rng = rng(seed, &[7]);
     let (low, high) = (env.spec().action.low.clone(), env.spec().action.high.clone());
     let size = env.spec().observation.len();
-    let mut episode = Episode { numbers: vec![], pixels: vec![] };
+    let mut episode = Played { numbers: vec![], pixels: vec![] };
     for step in 0..STEPS {
         let action: Vec<f32> = low.iter().zip(&high).map(|(&l, &h)| l + (h - l) * rng.random::<f32>()).collect();
         env.step(&action);
         episode.numbers.extend(state(env));
-        episode.numbers.push(env.distance());
+        if env.spec().task.is_some() {
+            episode.numbers.push(env.distance());
+        }
         if step % 16 == 0 {
             let start = episode.pixels.len();
             episode.pixels.resize(start + 2 * size, rubbish);
@@ -268,15 +293,18 @@ fn state(env: &dyn Env) -> Vec<f64> {
     state
 }
 
+/// Labels now and at the goal; none of the goal where there is no task.
 fn labels(env: &dyn Env) -> (Vec<f32>, Vec<f32>) {
-    let mut labels = vec![0.0; env.spec().label_len()];
-    let mut goal = labels.clone();
+    let mut labels = vec![f32::NAN; env.spec().label_len()];
+    let mut goal = if env.spec().task.is_some() { labels.clone() } else { vec![] };
     env.labels(&mut labels);
-    env.goal_labels(&mut goal);
+    if !goal.is_empty() {
+        env.goal_labels(&mut goal);
+    }
     (labels, goal)
 }
 
-fn same(a: &Episode, b: &Episode, what: &str) -> Result<(), String> {
+fn same(a: &Played, b: &Played, what: &str) -> Result<(), String> {
     ensure(a.numbers == b.numbers, format!("{what}: the states differ"))?;
     ensure(a.pixels == b.pixels, format!("{what}: the pictures differ"))
 }

@@ -1,18 +1,20 @@
-//! Environments: what a world is to Gedanken, and nothing about learning.
-//!
-//! One trait, [`Env`], is all that an environment implements; one line in a [`Registry`] gives it every command.
-//! [`conformance::check`] says whether an implementation keeps its promises.
+#![doc = include_str!("../README.md")]
 
+mod catalog;
 mod env;
+mod error;
+mod policy;
 mod random;
-mod registry;
 mod space;
 
 pub mod conformance;
 pub mod many;
 
-pub use env::{Env, EnvError, OtherRule, Policy};
+pub use catalog::{Registry, entry, make};
+pub use env::{BoxedClone, Env, OtherRule};
+pub use error::EnvError;
+pub use gedanken_parts::Entry;
 pub use many::Many;
+pub use policy::{Policy, Uniform};
 pub use random::{Rng, derive_seed, rng};
-pub use registry::{Entry, Registry};
-pub use space::{ActionSpace, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec};
+pub use space::{ActionSpace, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec, TaskInfo};

@@ -4,21 +4,17 @@ use rayon::prelude::*;
 
 use crate::{Env, Spec};
 
-/// The fewest environments that one task steps or draws: a step may take as little as 20 ns.
-const MIN_PER_TASK: usize = 16;
+/// The fewest environments that one task steps: a step may take as little as 20 ns.
+const STEPPED: usize = 16;
+/// The fewest that one task draws or reads.
+const DRAWN: usize = 4;
 
 /// Environments of one kind that are stepped and looked at together, in parallel.
 ///
-/// What comes out does not depend on the number of cores. Rows of every buffer are in the order of the environments.
-#[derive(Default)]
+/// Results do not depend on the number of cores. Rows of every buffer are in the order of the environments.
+#[derive(Clone, Default)]
 pub struct Many {
     envs: Vec<Box<dyn Env>>,
-}
-
-impl Clone for Many {
-    fn clone(&self) -> Self {
-        Self::new(self.envs.iter().map(|env| env.boxed_clone()).collect())
-    }
 }
 
 impl Many {
@@ -27,19 +23,19 @@ impl Many {
         Self { envs }
     }
 
-    /// How many there are.
+    /// Number of environments.
     pub fn len(&self) -> usize {
         self.envs.len()
     }
 
-    /// Whether there is none.
+    /// No environment at all.
     pub fn is_empty(&self) -> bool {
         self.envs.is_empty()
     }
 
     /// Copies of some of them, in this order.
     pub fn select(&self, which: &[usize]) -> Self {
-        Self::new(which.iter().map(|&index| self.envs[index].boxed_clone()).collect())
+        Self::new(which.iter().map(|&index| self.envs[index].clone()).collect())
     }
 
     /// The environments.
@@ -59,7 +55,7 @@ impl Many {
     pub fn step(&mut self, actions: &[f32]) {
         let size = self.row(actions.len(), |spec| spec.action.len());
         let rows = actions.par_chunks_exact(size);
-        self.envs.par_iter_mut().with_min_len(MIN_PER_TASK).zip(rows).for_each(|(env, action)| env.step(action));
+        self.envs.par_iter_mut().with_min_len(STEPPED).zip(rows).for_each(|(env, action)| env.step(action));
     }
 
     /// Writes the observations, u8 `[envs, channels, height, width]`.
@@ -70,7 +66,7 @@ impl Many {
         self.write(pixels, |spec| spec.observation.len(), |env, row| env.observe(row));
     }
 
-    /// Writes what would be observed at the goals, u8 `[envs, channels, height, width]`.
+    /// Writes the observations at the goals, u8 `[envs, channels, height, width]`.
     ///
     /// # Panics
     /// When `pixels` has another length.
@@ -86,7 +82,7 @@ impl Many {
         self.write(labels, Spec::label_len, |env, row| env.labels(row));
     }
 
-    /// Writes the labels that hold at the goals, f32 `[envs, labels]`.
+    /// Writes the labels at the goals, f32 `[envs, labels]`.
     ///
     /// # Panics
     /// When `labels` has another length.
@@ -96,13 +92,15 @@ impl Many {
 
     /// [`Env::distance`] of each, `[envs]`.
     pub fn distances(&self) -> Vec<f64> {
-        self.envs.iter().map(|env| env.distance()).collect()
+        let mut distances = vec![0.0; self.len()];
+        self.write(&mut distances, |_| 1, |env, row| row[0] = env.distance());
+        distances
     }
 
     fn write<T: Send>(&self, out: &mut [T], size: fn(&Spec) -> usize, one: fn(&dyn Env, &mut [T])) {
         let size = self.row(out.len(), size);
         let rows = out.par_chunks_exact_mut(size);
-        self.envs.par_iter().with_min_len(MIN_PER_TASK).zip(rows).for_each(|(env, row)| one(env.as_ref(), row));
+        self.envs.par_iter().with_min_len(DRAWN).zip(rows).for_each(|(env, row)| one(env.as_ref(), row));
     }
 
     /// The length of one environment's row in a buffer of `found` numbers.

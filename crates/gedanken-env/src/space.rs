@@ -1,6 +1,8 @@
-//! What goes into an environment and what comes out of it, by name, with units.
+//! The spaces of an environment and its capabilities, by name, with units.
 
 use serde::Serialize;
+
+use crate::{EnvError, Uniform};
 
 /// Everything about an environment that does not change: `gedanken envs --json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -17,14 +19,79 @@ pub struct Spec {
     pub state: Vec<Field>,
     /// The named numbers that probes read, in order.
     pub labels: Vec<Label>,
-    /// What can be varied, and how far.
+    /// The task, if there is one.
+    pub task: Option<TaskInfo>,
+    /// The factors of variation.
     pub factors: Vec<Factor>,
-    /// The scripted policies.
+    /// The scripted policies; data is collected with the first unless an experiment says otherwise.
     pub policies: Vec<PolicyInfo>,
 }
 
 impl Spec {
-    /// Where the numbers of a label stand in one row of labels; nowhere where there is no such label.
+    /// The spec of an environment without capabilities, whose only policy is [`Uniform`].
+    pub fn new(
+        name: &str,
+        about: &str,
+        observation: ObservationSpace,
+        action: ActionSpace,
+        state: impl IntoIterator<Item = Field>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            about: about.to_owned(),
+            observation,
+            action,
+            state: state.into_iter().collect(),
+            labels: Vec::new(),
+            task: None,
+            factors: Vec::new(),
+            policies: vec![PolicyInfo::new(Uniform::NAME, "each number of the action uniform in its bounds")],
+        }
+    }
+
+    /// The task.
+    ///
+    /// # Errors
+    /// [`EnvError::Missing`] where there is none.
+    pub fn require_task(&self) -> Result<&TaskInfo, EnvError> {
+        self.task.as_ref().ok_or_else(|| EnvError::missing(self, "task"))
+    }
+
+    /// The labels, one or more.
+    ///
+    /// # Errors
+    /// [`EnvError::Missing`] where there are none.
+    pub fn require_labels(&self) -> Result<&[Label], EnvError> {
+        if self.labels.is_empty() { Err(EnvError::missing(self, "labels")) } else { Ok(&self.labels) }
+    }
+
+    /// A factor of variation and a value for it.
+    ///
+    /// # Errors
+    /// [`EnvError::Option`] when there is no such factor or the value is out of its range.
+    pub fn check_factor(&self, name: &str, value: f64) -> Result<(), EnvError> {
+        let Some(factor) = self.factors.iter().find(|factor| factor.name == name) else {
+            return Err(self.unknown("factor", name, self.factors.iter().map(|factor| &factor.name)));
+        };
+        if (factor.low..=factor.high).contains(&value) {
+            return Ok(());
+        }
+        let range = format!("{} to {}", factor.low, factor.high);
+        Err(EnvError::option(&self.name, &format!("factor {name}"), value, range))
+    }
+
+    /// The error of a policy that there is not.
+    pub fn no_policy(&self, name: &str) -> EnvError {
+        self.unknown("policy", name, self.policies.iter().map(|policy| &policy.name))
+    }
+
+    fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> EnvError {
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        let expected = if known.is_empty() { "none".to_owned() } else { format!("one of {}", known.join(", ")) };
+        EnvError::option(&self.name, what, format!("`{name}`"), expected)
+    }
+
+    /// The columns of a label in one row of labels; none where there is no such label.
     pub fn label_columns(&self, name: &str) -> std::ops::Range<usize> {
         let mut first = 0;
         for label in &self.labels {
@@ -59,7 +126,7 @@ impl ObservationSpace {
         self.channels * self.height * self.width
     }
 
-    /// Whether a picture has no pixel at all.
+    /// No pixel at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -79,12 +146,17 @@ pub struct ActionSpace {
 }
 
 impl ActionSpace {
+    /// `size` numbers, each from `low` to `high`.
+    pub fn cube(size: usize, low: f32, high: f32, unit: &str) -> Self {
+        Self { low: vec![low; size], high: vec![high; size], max_norm: None, unit: unit.to_owned() }
+    }
+
     /// Numbers of one action.
     pub fn len(&self) -> usize {
         self.low.len()
     }
 
-    /// Whether an action has no number at all.
+    /// No number at all.
     pub fn is_empty(&self) -> bool {
         self.low.is_empty()
     }
@@ -113,23 +185,53 @@ pub struct Field {
     pub unit: String,
 }
 
+impl Field {
+    /// A number of the state.
+    pub fn new(name: &str, unit: &str) -> Self {
+        Self { name: name.to_owned(), unit: unit.to_owned() }
+    }
+}
+
 /// One label: `size` consecutive numbers that a probe reads together.
 #[derive(Clone, Debug, Serialize)]
 pub struct Label {
     /// Its name.
     pub name: String,
-    /// How many numbers.
+    /// Its numbers.
     pub size: usize,
     /// Their unit.
     pub unit: String,
 }
 
-/// Something that can be varied.
+impl Label {
+    /// A label of `size` numbers.
+    pub fn new(name: &str, size: usize, unit: &str) -> Self {
+        Self { name: name.to_owned(), size, unit: unit.to_owned() }
+    }
+}
+
+/// A goal to reach.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskInfo {
+    /// A [distance](crate::Env::distance) below this is success, unless a protocol says otherwise.
+    pub radius: f64,
+    /// Unit of distances.
+    pub unit: String,
+}
+
+impl TaskInfo {
+    /// A task that is done below a distance of `radius`.
+    pub fn new(radius: f64, unit: &str) -> Self {
+        Self { radius, unit: unit.to_owned() }
+    }
+}
+
+/// A factor of variation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Factor {
     /// Its name.
     pub name: String,
-    /// Whether it changes what is seen or what happens.
+    /// Look or physics.
     pub kind: FactorKind,
     /// The value when nobody sets it.
     pub default: f64,
@@ -137,17 +239,17 @@ pub struct Factor {
     pub low: f64,
     /// Greatest value.
     pub high: f64,
-    /// What it is, with its unit.
+    /// Its meaning, with its unit.
     pub about: String,
 }
 
-/// What a factor changes.
+/// Look or physics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FactorKind {
-    /// Only the picture.
+    /// Changes only the picture.
     Visual,
-    /// What happens.
+    /// Changes the dynamics.
     Physical,
 }
 
@@ -158,6 +260,13 @@ pub struct PolicyInfo {
     pub name: String,
     /// One sentence.
     pub about: String,
+}
+
+impl PolicyInfo {
+    /// A policy.
+    pub fn new(name: &str, about: &str) -> Self {
+        Self { name: name.to_owned(), about: about.to_owned() }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use gedanken_env::{
     ActionSpace, Env, EnvError, Factor, FactorKind, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec,
-    conformance, rng,
+    TaskInfo, conformance, rng,
 };
 use rand::RngExt;
 
@@ -17,6 +17,7 @@ enum Fault {
     LabelNan,
     CostAtGoal,
     GoalIgnored,
+    GoalUnseen,
     FactorUnchecked,
     PolicyMissing,
 }
@@ -32,32 +33,29 @@ struct Line {
 }
 
 fn line(fault: Fault) -> Line {
-    let name = |name: &str| name.to_owned();
-    let field = |field: &str| Field { name: name(field), unit: name("px") };
+    let speed = Factor {
+        name: "speed".into(),
+        kind: FactorKind::Physical,
+        default: 1.0,
+        low: 0.5,
+        high: 2.0,
+        about: "what an action is multiplied by".into(),
+    };
     let spec = Spec {
-        name: name("line"),
-        about: name("A dot on a line."),
-        observation: ObservationSpace { channels: 1, height: 1, width: 8 },
-        action: ActionSpace { low: vec![-1.0], high: vec![1.0], max_norm: None, unit: name("px") },
-        state: vec![field("x"), field("goal")],
-        labels: vec![Label { name: name("x"), size: 1, unit: name("px") }],
-        factors: vec![Factor {
-            name: name("speed"),
-            kind: FactorKind::Physical,
-            default: 1.0,
-            low: 0.5,
-            high: 2.0,
-            about: name("what an action is multiplied by"),
-        }],
-        policies: vec![PolicyInfo { name: name("still"), about: name("does nothing") }],
+        labels: vec![Label::new("x", 1, "px")],
+        task: Some(TaskInfo::new(0.5, "px")),
+        factors: vec![speed],
+        policies: vec![PolicyInfo::new("still", "does nothing")],
+        ..bare_spec()
     };
     Line { spec, fault, state: [0.0; 2], speed: 1.0, hidden: 0.0 }
 }
 
-impl Line {
-    fn error(&self) -> EnvError {
-        EnvError::Option { env: "line".into(), what: "it".into(), found: "this".into(), expected: "that".into() }
-    }
+/// The line, without capabilities.
+fn bare_spec() -> Spec {
+    let observation = ObservationSpace { channels: 1, height: 1, width: 8 };
+    let state = ["x", "goal"].map(|name| Field::new(name, "px"));
+    Spec::new("line", "A dot on a line.", observation, ActionSpace::cube(1, -1.0, 1.0, "px"), state)
 }
 
 impl Env for Line {
@@ -65,9 +63,6 @@ impl Env for Line {
         &self.spec
     }
     fn reset(&mut self, seed: u64) {
-        self.restart(seed);
-    }
-    fn restart(&mut self, seed: u64) {
         let mut rng = rng(if self.fault == Fault::SeedIgnored { 0 } else { seed }, &[]);
         self.state = [rng.random::<f64>() * 7.0, rng.random::<f64>() * 7.0];
     }
@@ -89,18 +84,17 @@ impl Env for Line {
     }
     fn observe_goal(&self, pixels: &mut [u8]) {
         pixels.fill(0);
-        pixels[self.state[1] as usize] = 255;
+        if self.fault != Fault::GoalUnseen {
+            pixels[self.state[1] as usize] = 255;
+        }
     }
     fn state(&self, out: &mut [f64]) {
         out.copy_from_slice(&self.state);
     }
     fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
         let good = state.iter().all(|x| (0.0..=7.0).contains(x)) || self.fault == Fault::StateUnchecked;
-        self.state = state.try_into().ok().filter(|_| good).ok_or_else(|| EnvError::State {
-            env: "line".into(),
-            found: format!("{state:?}"),
-            expected: "two numbers in 0..=7".into(),
-        })?;
+        let taken = state.try_into().ok().filter(|_| good);
+        self.state = taken.ok_or_else(|| EnvError::state("line", state, "two numbers in 0..=7"))?;
         Ok(())
     }
     fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
@@ -118,38 +112,32 @@ impl Env for Line {
     fn distance(&self) -> f64 {
         (self.state[0] - self.state[1]).abs()
     }
-    fn success_radius(&self) -> f64 {
-        0.5
-    }
     fn cost_to_go(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
-        Some(self.plain_distance(labels, goal) + f64::from(u8::from(self.fault == Fault::CostAtGoal)))
+        let more = f64::from(u8::from(self.fault == Fault::CostAtGoal));
+        self.plain_distance(labels, goal).map(|distance| distance + more)
     }
-    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> f64 {
-        f64::from(labels[0] - goal[0]).abs()
-    }
-    fn eventful(&self) -> bool {
-        false
+    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
+        Some(f64::from(labels[0] - goal[0]).abs())
     }
     fn set_factor(&mut self, name: &str, value: f64) -> Result<(), EnvError> {
-        let good = (0.5..=2.0).contains(&value) || self.fault == Fault::FactorUnchecked;
-        if name != "speed" || !good {
-            return Err(self.error());
+        if name != "speed" || self.fault != Fault::FactorUnchecked {
+            self.spec.check_factor(name, value)?;
         }
         self.speed = value;
         Ok(())
     }
     fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
-        if name == "still" && self.fault != Fault::PolicyMissing { Ok(Box::new(Still)) } else { Err(self.error()) }
-    }
-    fn boxed_clone(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+        if name == "still" && self.fault != Fault::PolicyMissing {
+            Ok(Box::new(Still))
+        } else {
+            Err(self.spec.no_policy(name))
+        }
     }
 }
 
 struct Still;
 
 impl Policy for Still {
-    fn begin(&mut self, _: &mut dyn Env, _: &mut Rng) {}
     fn act(&mut self, _: &dyn Env, _: &mut Rng, action: &mut [f32]) {
         action.fill(0.0);
     }
@@ -171,10 +159,65 @@ fn each_broken_promise_is_named() {
         (Fault::LabelNan, "finite"),
         (Fault::CostAtGoal, "zero at the goal"),
         (Fault::GoalIgnored, "goal made of a state"),
+        (Fault::GoalUnseen, "picture of the goal"),
         (Fault::FactorUnchecked, "factors"),
         (Fault::PolicyMissing, "policy"),
     ] {
         let error = conformance::check(&mut line(fault)).expect_err(name);
         assert!(error.contains(name), "expected `{name}`, got `{error}`");
+    }
+}
+
+/// The six methods that every environment has.
+#[derive(Clone)]
+struct Bare(Line);
+
+impl Env for Bare {
+    fn spec(&self) -> &Spec {
+        &self.0.spec
+    }
+    fn reset(&mut self, seed: u64) {
+        self.0.reset(seed);
+    }
+    fn step(&mut self, action: &[f32]) {
+        self.0.step(action);
+    }
+    fn observe(&self, pixels: &mut [u8]) {
+        self.0.observe(pixels);
+    }
+    fn state(&self, out: &mut [f64]) {
+        self.0.state(out);
+    }
+    fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        self.0.set_state(state)
+    }
+}
+
+#[test]
+fn six_methods_are_an_environment_that_says_what_it_lacks() {
+    let mut bare = Bare(Line { spec: bare_spec(), ..line(Fault::None) });
+    assert_eq!(conformance::check(&mut bare), Ok(()));
+    assert_eq!(bare.set_goal(&[1.0, 2.0]).unwrap_err().to_string(), "line has no task");
+    assert_eq!(bare.spec().require_labels().unwrap_err().to_string(), "line has no labels");
+    let error = bare.set_factor("speed", 1.0).unwrap_err().to_string();
+    assert_eq!(error, "line: factor `speed`; expected none");
+    let error = bare.policy("still").err().map(|error| error.to_string());
+    assert_eq!(error.as_deref(), Some("line: policy `still`; expected one of uniform"));
+}
+
+#[test]
+fn a_capability_that_is_declared_must_be_there() {
+    let task = Some(TaskInfo::new(0.5, "px"));
+    let labels = vec![Label::new("x", 1, "px")];
+    let speed = line(Fault::None).spec.factors;
+    for (spec, missing) in [
+        (Spec { task, ..bare_spec() }, "the distance is not finite"),
+        (Spec { labels, ..bare_spec() }, "a label is not finite"),
+        (Spec { policies: vec![PolicyInfo::new("still", "does nothing")], ..bare_spec() }, "policy"),
+        (Spec { policies: vec![], ..bare_spec() }, "no policy"),
+        (Spec { factors: speed, ..bare_spec() }, "refused speed"),
+    ] {
+        let error = conformance::check(&mut Bare(Line { spec, ..line(Fault::None) })).expect_err(missing);
+        assert!(error.contains(missing), "expected `{missing}`, got `{error}`");
     }
 }

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn margins_are_what_imagination_errs_by_block_by_block() {
         let entry = gedanken_two_rooms::entry();
-        let env = (entry.make)(&(entry.defaults)()).unwrap();
+        let env = entry.make(&entry.defaults()).unwrap();
         let (plan, seed) = ([3, 2], 5);
         let world = Drifting(TrueWorld::default());
         let imagined = Imagined::of(&world, Labels::Simulated, env.as_ref(), plan, seed).unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gedanken_env::{Many, OtherRule};
 
+use crate::worlds::labels_of;
 use crate::{Actor, EvalError, GuardrailConfig, Planned, Tasks};
 
 /// A moment of some episodes: before a control step, or the end.
@@ -126,11 +127,11 @@ impl Episodes {
         if self.guardrails.is_empty() {
             return;
         }
-        let actions = taken.chunks((taken.len() / envs.len().max(1)).max(1));
-        for ((env, action), broken) in envs.envs().iter().zip(actions).zip(&mut self.broken) {
-            let mut labels = vec![0.0; env.spec().label_len()];
-            env.labels(&mut labels);
-            let depths = self.guardrails.iter().map(|guardrail| guardrail.broken(env.spec(), &labels, action));
+        let labels = labels_of(envs);
+        let [numbers, size] = [labels.len(), taken.len()].map(|all| all / envs.len().max(1));
+        for (task, (env, broken)) in envs.envs().iter().zip(&mut self.broken).enumerate() {
+            let (labels, action) = (&labels[task * numbers..][..numbers], &taken[task * size..][..size]);
+            let depths = self.guardrails.iter().map(|guardrail| guardrail.broken(env.spec(), labels, action));
             *broken = depths.fold(*broken, f64::max);
         }
     }

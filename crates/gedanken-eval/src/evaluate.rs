@@ -44,7 +44,7 @@ pub fn evaluate(
         env: protocol.env.spec().name.clone(),
         step,
         protocol: EvalConfig { tasks, ..protocol.config.clone() },
-        radius: protocol.radius(),
+        radius: protocol.radius()?,
         planner: protocol.planner.config(),
         frameskip: setup.frameskip(),
         rows: rows.rows,
@@ -80,7 +80,7 @@ impl Rows<'_> {
         (self.say)(name);
         let start = Instant::now();
         let episodes = self.tasks.run(actor)?;
-        let (rule, radius) = (self.protocol.config.rule, self.protocol.radius());
+        let (rule, radius) = (self.protocol.config.rule, self.protocol.radius()?);
         self.rows.push(Row::of(name, about, &episodes, rule, radius, start.elapsed().as_secs_f64()));
         Ok(())
     }
@@ -115,15 +115,12 @@ impl Rows<'_> {
         let env = env.as_ref();
         let sampling = planner.without_gradient();
         let who = if planner.needs_gradient() { "CEM in the planner's place" } else { "the same planner" };
-        let mut labels = vec![0.0; env.spec().label_len()];
-        env.labels(&mut labels);
-        let known = env.cost_to_go(&labels, &labels).is_some();
         let guardrails = setup.true_guardrails()?;
         for (name, cost, rule) in [
             ("simulator-plain", "plain distance", CostRule::Plain),
             ("simulator-true", "true cost-to-go", CostRule::ToGo),
         ] {
-            if rule == CostRule::ToGo && !known {
+            if !rule.known(env) {
                 continue;
             }
             let thinker = Thinker {
@@ -136,7 +133,7 @@ impl Rows<'_> {
             };
             self.add(name, &format!("{who} on the true simulator, {cost}"), &mut Planning::new(thinker))?;
         }
-        if !known {
+        if !CostRule::ToGo.known(env) {
             return Ok(());
         }
         let cost = LabelCost { env, labels: setup.labels(), rule: CostRule::ToGo };

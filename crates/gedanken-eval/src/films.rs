@@ -35,7 +35,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
         frameskip: setup.frameskip(),
         arrived: setup.protocol.config.arrived,
     });
-    let radius = setup.protocol.radius();
+    let radius = setup.protocol.radius()?;
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
     let (mut held, mut ways) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
     setup.protocol.tasks(tasks.end)?.watch(&mut actor, &mut |moment| {

@@ -116,9 +116,11 @@ impl GuardrailConfig {
     }
 }
 
-/// Builds the guardrails of a protocol on a world. `labels` reads its latents; margins and levels are calibrated on episodes of the
-/// environment's own policies, functions of `seed`. Margins of places for the blocks until the agent looks again: later ones keep
-/// the margin of the last of these, for it does none that it saw from further away. The true simulator needs none that is calibrated.
+/// Builds the guardrails of a protocol on a world, whose latents `labels` reads.
+///
+/// Margins and levels are calibrated on episodes of the environment's own policies, functions of `seed`; the true simulator needs
+/// none. A place's margin grows from block to block until the agent looks again and is constant beyond: no later block is executed
+/// before it is seen from nearer.
 ///
 /// # Errors
 /// A guardrail that the environment or the model cannot have, or several that leave no place to be.
@@ -190,7 +192,8 @@ pub fn guardrails<'a>(
     }
 }
 
-/// A label with boxes to be in at once of which, behind their margins, the discs leave nothing; as far as 4096 places tell.
+/// The first label that may be nowhere: its boxes, less their margins, have no place in common, or its discs cover each of 4096
+/// places drawn from it.
 fn contradiction(regions: &[(Region, f64)], seed: u64) -> Option<&str> {
     let boxed = regions.iter().filter(|(region, _)| matches!(region, Region::Outside(_)));
     boxed.map(|(region, _)| region.label()).find(|&label| {

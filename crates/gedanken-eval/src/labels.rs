@@ -44,6 +44,23 @@ pub enum CostRule {
     ToGo,
 }
 
+impl CostRule {
+    /// The cost between two rows of labels, where the environment knows one.
+    fn cost(self, env: &dyn Env, labels: &[f32], goal: &[f32]) -> Option<f64> {
+        match self {
+            Self::Plain => env.plain_distance(labels, goal),
+            Self::ToGo => env.cost_to_go(labels, goal),
+        }
+    }
+
+    /// True where the environment has labels and knows this cost of them.
+    pub(crate) fn known(self, env: &dyn Env) -> bool {
+        let mut labels = vec![0.0; env.spec().label_len()];
+        env.labels(&mut labels);
+        !labels.is_empty() && self.cost(env, &labels, &labels).is_some()
+    }
+}
+
 /// A cost that the environment computes from labels, on the host.
 pub struct LabelCost<'a> {
     /// Any instance of the environment: costs depend on labels alone.
@@ -64,10 +81,7 @@ impl Objective for LabelCost<'_> {
             let goal = &goals[row * size..][..size];
             let steps = labels[row * horizon * size..].chunks(size);
             for (cost, labels) in costs.iter_mut().zip(steps) {
-                *cost = match self.rule {
-                    CostRule::Plain => self.env.plain_distance(labels, goal) as f32,
-                    CostRule::ToGo => self.env.cost_to_go(labels, goal).map_or(f32::NAN, |steps| steps as f32),
-                };
+                *cost = self.rule.cost(self.env, labels, goal).map_or(f32::NAN, |cost| cost as f32);
             }
         });
         Tensor::from_data(TensorData::new(costs, [rows, horizon]), &device)

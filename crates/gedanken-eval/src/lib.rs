@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod actor;
-mod bench;
 mod calibration;
 mod checks;
+mod compare;
 mod config;
 mod distances;
 mod episodes;
@@ -28,8 +28,8 @@ mod worthiness;
 pub mod films;
 
 pub use actor::{Actor, Nobody, Replay, Scripted};
-pub use bench::{Contest, Standing, Standings, compare, contenders};
 pub use checks::{Checks, checks};
+pub use compare::{Contest, Standing, Standings, compare, contenders};
 pub use config::{EvalConfig, Rule, TasksFrom};
 pub use distances::{LearnedDistance, ProbeDistance};
 pub use episodes::{Episodes, Moment, Other};

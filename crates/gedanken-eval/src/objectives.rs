@@ -33,6 +33,8 @@ pub enum ModelPart {
     Proprioception,
     /// The ensemble of predictors.
     Ensemble,
+    /// The probe of labels, where the environment has any.
+    Probe,
 }
 
 /// All objectives, in the order in which they are summed.
@@ -70,7 +72,7 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         about: "Mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for \
                 a result from pixels alone.",
         to_goal: true,
-        needs: None,
+        needs: Some(ModelPart::Probe),
         make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: false })),
     },
     ListedObjective {
@@ -116,6 +118,7 @@ impl ModelPart {
             Self::Distance => model.distance().is_some(),
             Self::Proprioception => !model.spaces().proprioception.is_empty(),
             Self::Ensemble => model.ensemble().is_some(),
+            Self::Probe => model.spaces().labels > 0,
         }
     }
 
@@ -125,6 +128,7 @@ impl ModelPart {
             Self::Distance => "distance.enabled = true",
             Self::Proprioception => "proprioception.labels = [\"…\"]",
             Self::Ensemble => "ensemble.members = 2 or more",
+            Self::Probe => "an environment that has labels",
         }
     }
 }
@@ -170,7 +174,8 @@ impl Objectives {
         if let Some((listed, part)) =
             weighted.iter().find_map(|(listed, _)| Some((listed, listed.needs.filter(|part| !has(*part))?)))
         {
-            return Some(format!("`{}` needs a model with {}; or use `latent`", listed.name, part.key()));
+            let or = if listed.to_goal { "; or use `latent`" } else { "" };
+            return Some(format!("`{}` needs a model with {}{or}", listed.name, part.key()));
         }
         let names = || OBJECTIVES.iter().filter(|listed| listed.to_goal).map(|listed| listed.name).collect::<Vec<_>>();
         (!weighted.iter().any(|(listed, _)| listed.to_goal))

@@ -285,7 +285,7 @@ impl Reading {
             mse += sum(&|(f, t)| (f - t).powi(2)) / count;
             let (f, t) = (sum(&|(f, _)| f), sum(&|(_, t)| t));
             let (ff, tt) = (sum(&|(x, _)| (x - f).powi(2)), sum(&|(_, x)| (x - t).powi(2)));
-            // A label that varies, read as if it never did, is not read at all.
+            // A constant reading of a label that varies has no correlation with it.
             if tt > 1e-12 {
                 correlations.push(if ff > 1e-12 { sum(&|(x, y)| (x - f) * (y - t)) / (ff * tt).sqrt() } else { 0.0 });
             }

@@ -1,4 +1,4 @@
-//! Places that are forbidden, on what is read from imagined latents.
+//! Forbidden places, on labels that are read from imagined latents.
 
 use std::ops::Range;
 

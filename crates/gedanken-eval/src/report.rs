@@ -40,7 +40,7 @@ pub struct Row {
     /// Share of the episodes in which the truth broke a guardrail; none where there are no guardrails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub violated: Option<f64>,
-    /// Share of the plans for which none was found that keeps the guardrails: the agent kept still.
+    /// Share of the plans that break a guardrail, none being found that keeps them all: the agent kept still.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<f64>,
     /// Seconds for all episodes.

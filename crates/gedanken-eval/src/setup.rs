@@ -44,8 +44,9 @@ impl Protocol {
     /// The first `count` tasks.
     ///
     /// # Errors
-    /// As [`Tasks::recorded`]; or recorded tasks without a source.
+    /// As [`Tasks::recorded`]; or recorded tasks without a source, or an environment without a task.
     pub fn tasks(&self, count: usize) -> Result<Tasks<'_>, EvalError> {
+        self.env.spec().require_task()?;
         match (self.config.tasks_from, &self.source) {
             (TasksFrom::Reset, _) => {
                 let tasks = Tasks::of(self.env.as_ref(), &self.config, count);
@@ -62,8 +63,11 @@ impl Protocol {
     }
 
     /// The radius of success.
-    pub fn radius(&self) -> f64 {
-        self.config.radius.unwrap_or_else(|| self.env.success_radius())
+    ///
+    /// # Errors
+    /// An environment without a task.
+    pub fn radius(&self) -> Result<f64, EvalError> {
+        Ok(self.config.radius.unwrap_or(self.env.spec().require_task()?.radius))
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Tasks<'a> {
     recorded: Option<Vec<Recorded>>,
 }
 
-/// A piece of a recorded episode as a task: its first state is the start, what its last state shows is the goal.
+/// A piece of a recorded episode as a task: it starts at the piece's first state, and the picture of the last is the goal.
 pub struct Recorded {
     /// The episode's index in its source.
     pub episode: u64,
@@ -85,7 +85,7 @@ impl<'a> Tasks<'a> {
             Some(recorded) => recorded[task].env.boxed_clone(),
             None => self.drawn(task as u64),
         };
-        Many::new((0..self.count).map(start).collect())
+        Many::new((0..self.count).into_par_iter().map(start).collect())
     }
 
     /// Checks that all tasks start and end clear of the guardrails.
@@ -100,7 +100,7 @@ impl<'a> Tasks<'a> {
         }
     }
 
-    /// A task drawn by a reset: the first of a few that neither starts nor ends where a guardrail forbids to be, or the last.
+    /// A task drawn by a reset: the first draw that is clear of the guardrails, or the very first where none is.
     fn drawn(&self, task: u64) -> Box<dyn Env> {
         let first = reset(self.env, self.seed, task);
         if clear(first.as_ref(), self.guardrails) {
@@ -141,7 +141,7 @@ impl Recorded {
     fn draw(env: &dyn Env, config: &EvalConfig, task: u64, source: &dyn Source) -> Result<Self, EvalError> {
         let (state, action) = (env.spec().state.len(), env.spec().action.len());
         let offset = config.goal_offset;
-        let radius = config.radius.unwrap_or_else(|| env.success_radius());
+        let radius = config.radius.unwrap_or(env.spec().require_task()?.radius);
         let (mut longest, mut solved, mut forbidden) = (0, 0, 0);
         for attempt in 0..ATTEMPTS {
             let random = |what: u64| derive_seed(config.seed, &[task, RECORDED, attempt, what]);
@@ -150,7 +150,7 @@ impl Recorded {
             longest = longest.max(episode.frames().saturating_sub(1));
             let Some(starts) = episode.frames().checked_sub(offset).filter(|&starts| starts > 0) else { continue };
             let frame = (random(1) % starts as u64) as usize;
-            // The state is all there is, but for what an environment remembers from its reset only to draw the next one.
+            // A reset may leave numbers by which the next one is drawn; everything else is in the state.
             let mut env = reset(env, config.seed, task);
             let at = |frame: usize| episode.states.get(frame * state..(frame + 1) * state).unwrap_or_default();
             env.set_state(at(frame))?;

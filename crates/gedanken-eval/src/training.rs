@@ -105,7 +105,10 @@ impl Evaluate for TrainingEvaluation<'_> {
         if let Some(worthiness) = setup.worthiness()? {
             numbers.append(&mut worthiness.numbers());
         }
-        let tasks = self.protocol.config.tasks_in_training.min(self.protocol.config.tasks);
+        let tasks = match self.protocol.env.spec().task {
+            Some(_) => self.protocol.config.tasks_in_training.min(self.protocol.config.tasks),
+            None => 0,
+        };
         let mut line = format!("update {step}: ");
         if tasks > 0 {
             let report = evaluate(&setup, step, tasks, false, &mut |_| {})?;

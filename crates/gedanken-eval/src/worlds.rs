@@ -73,9 +73,8 @@ impl TrueWorld {
     /// Rows of labels `[envs, labels]` behind their numbers.
     fn numbered(envs: &Many, labels: &[f32]) -> Tensor<3> {
         let size = labels.len() / envs.len().max(1);
-        let rows = labels.chunks_exact(size.max(1)).enumerate();
-        let rows = rows.flat_map(|(env, labels)| [env as f32].into_iter().chain(labels.iter().copied())).collect();
-        Self::latents(rows, [envs.len(), size + 1]).unsqueeze_dim(1)
+        let row = |env: usize| [env as f32].into_iter().chain(labels[env * size..][..size].iter().copied());
+        Self::latents((0..envs.len()).flat_map(row).collect(), [envs.len(), size + 1]).unsqueeze_dim(1)
     }
 }
 

@@ -47,7 +47,7 @@ impl Worthiness {
         let start = world.present(&walks.start);
         let actions = walks.actions(&start.device());
         let future = world.rollout(start.clone(), actions.clone());
-        // Step by step: the frames of a long horizon are many.
+        // Step by step, for the memory of a long horizon.
         let truth = walks.after.iter().map(|envs| world.present(envs).unsqueeze_dim(1)).collect();
         let truth: Tensor<4> = Tensor::cat(truth, 1);
 
@@ -72,7 +72,7 @@ impl Worthiness {
         let energies = host(objective.energy(ends.unsqueeze_dim(1), goals));
         let (mut better, mut spread) = (0.0, 0.0);
         for (episode, energies) in energies.chunks(EPISODES).enumerate() {
-            // Equal ones are better half of the time; what is not a number is worse than all.
+            // A tie counts as half; NaN is worse than all.
             let own = if energies[episode].is_nan() { f32::INFINITY } else { energies[episode] };
             let others = energies.iter().enumerate().filter(|(other, _)| *other != episode);
             better +=

@@ -10,9 +10,9 @@ use gedanken_planner::{Cem, Guardrail, PlanConfig, Planner, Trajectory};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    let mut options = (entry.defaults)();
+    let mut options = entry.defaults();
     options["walls"] = "fixed".into();
-    (entry.make)(&options).unwrap()
+    entry.make(&options).unwrap()
 }
 
 fn exact(clearance: f64) -> Margin {

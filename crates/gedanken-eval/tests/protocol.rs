@@ -3,22 +3,23 @@
 use burn::tensor::{Device, Tensor};
 use gedanken_env::{Env, Many};
 use gedanken_eval::{
-    CostRule, EvalConfig, LabelCost, Labels, Perceive, Planning, Row, Rule, Scripted, Tasks, Thinker, TrueWorld,
+    Actor, CostRule, EvalConfig, EvalError, LabelCost, Labels, Perceive, Planning, Row, Rule, Scripted, Tasks, Thinker,
+    TrueWorld,
 };
 use gedanken_planner::{Cem, Objective, PlanConfig, Planner, World};
 
 fn two_rooms(rule: &str) -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    let mut options = (entry.defaults)();
+    let mut options = entry.defaults();
     options["rule"] = rule.into();
-    (entry.make)(&options).unwrap()
+    entry.make(&options).unwrap()
 }
 
 fn rate(env: &dyn Env, policy: &str, count: usize) -> f64 {
     let config = EvalConfig::default();
     let tasks = Tasks::of(env, &config, count);
     let episodes = tasks.run(&mut Scripted::new([policy])).unwrap();
-    Row::of(policy, "", &episodes, Rule::Final, env.success_radius(), 0.0).success
+    Row::of(policy, "", &episodes, Rule::Final, env.spec().require_task().unwrap().radius, 0.0).success
 }
 
 #[test]
@@ -42,6 +43,32 @@ fn a_task_is_the_same_whatever_tasks_stand_beside_it() {
     assert_eq!(few.distances[0].len(), 31);
 }
 
+/// Goes elsewhere before it begins, and stays there.
+struct Elsewhere;
+
+impl Actor for Elsewhere {
+    fn begin(&mut self, envs: &mut Many, _: usize, _: u64) -> Result<(), EvalError> {
+        envs.envs_mut().iter_mut().for_each(|env| env.reset(7));
+        Ok(())
+    }
+
+    fn act(&mut self, _: &Many, _: usize, _: &mut [f32]) -> Result<(), EvalError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_task_starts_where_the_protocol_says_wherever_its_actor_would_begin() {
+    let (env, config) = (two_rooms("stop"), EvalConfig { budget: 3, ..EvalConfig::default() });
+    let tasks = Tasks::of(env.as_ref(), &config, 5);
+    let mut steps = Vec::new();
+    let episodes = tasks.watch(&mut Elsewhere, &mut |now| steps.push((now.step, now.taken.to_vec()))).unwrap();
+    let start = tasks.start().distances();
+    assert!(episodes.distances.iter().zip(start).all(|(distances, start)| *distances == [start; 4]));
+    assert_eq!(steps, [0, 1, 2, 3].map(|step| (step, vec![0.0; 10])), "what no actor writes keeps still");
+    assert!(episodes.planned.is_none());
+}
+
 /// The first tasks.
 fn started(env: &dyn Env, tasks: usize) -> Many {
     Tasks::of(env, &EvalConfig::default(), tasks).start()
@@ -55,6 +82,9 @@ fn the_simulator_imagines_what_happens() {
     let future = world
         .rollout(world.present(&start), Tensor::<1>::from_data(actions.as_slice(), &Device::flex()).reshape([2, 5, 2]));
     assert_eq!(future.dims(), [2, 5, 1, 5]);
+    let (unseen, action) = (Tensor::full([1, 1, 5], 2.0, &Device::flex()), Tensor::zeros([1, 1, 2], &Device::flex()));
+    let unseen = world.rollout(unseen, action).into_data().try_to_vec::<f32>().unwrap();
+    assert!(unseen.iter().all(|x| x.is_nan()), "nobody knows the future of a third environment: {unseen:?}");
     let imagined = future.into_data().try_to_vec::<f32>().unwrap();
     for (task, env) in start.envs().iter().enumerate() {
         let mut env = env.boxed_clone();
@@ -82,7 +112,7 @@ fn label_costs_are_the_environments() {
         for (task, energy) in energies.into_iter().enumerate() {
             let (a, b) = (&labels[4 * task..][..4], &goals[4 * task..][..4]);
             let expected = match rule {
-                CostRule::Plain => env.plain_distance(a, b),
+                CostRule::Plain => env.plain_distance(a, b).unwrap(),
                 CostRule::ToGo => env.cost_to_go(a, b).unwrap(),
             };
             assert!((f64::from(energy) - expected).abs() < 1e-3);

@@ -11,7 +11,7 @@ use gedanken_planner::{Cem, PlanConfig, Planner, World};
 
 fn two_rooms() -> Box<dyn Env> {
     let entry = gedanken_two_rooms::entry();
-    (entry.make)(&(entry.defaults)()).unwrap()
+    entry.make(&entry.defaults()).unwrap()
 }
 
 fn config() -> EvalConfig {

@@ -70,7 +70,8 @@ pub struct WorldModel {
     inverse_dynamics: Option<InverseDynamics>,
     distance: Option<GoalDistance>,
     ensemble: Option<Ensemble>,
-    probe: Readout,
+    /// None where there are no labels to read.
+    probe: Option<Readout>,
     #[module(skip)]
     settings: Settings,
 }
@@ -133,13 +134,10 @@ impl WorldModel {
                     .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, cpu)),
                 distance: None,
                 ensemble: None,
-                probe: Readout::new(
-                    [latent.rows, latent.columns],
-                    latent.dim,
-                    &config.probe.channels,
-                    &[config.probe.hidden, spaces.labels],
-                    cpu,
-                ),
+                probe: (spaces.labels > 0).then(|| {
+                    let widths = [config.probe.hidden, spaces.labels];
+                    Readout::new([latent.rows, latent.columns], latent.dim, &config.probe.channels, &widths, cpu)
+                }),
                 settings: Settings {
                     spaces: spaces.clone(),
                     latent,
@@ -253,9 +251,13 @@ impl WorldModel {
         next.reshape([count, time - 1, tokens, dim])
     }
 
-    /// The labels that the probe reads, normalised: latents `[batch, tokens, dim]` -> `[batch, labels]`.
+    /// The labels that the probe reads, normalised: latents `[batch, tokens, dim]` -> `[batch, labels]`. Only of a model that
+    /// was made for labels.
     pub fn probe(&self, latents: Tensor<3>) -> Tensor<2> {
-        self.probe.forward(latents)
+        match &self.probe {
+            Some(probe) => probe.forward(latents),
+            None => Tensor::empty([latents.dims()[0], 0], &latents.device()),
+        }
     }
 
     /// The learned goal distance, if the model has one.
@@ -330,7 +332,9 @@ impl WorldModel {
         if let Some(ensemble) = &self.ensemble {
             terms.add("ensemble", 1.0, || ensemble.loss(sequences.clone().detach(), batch.actions.clone()));
         }
-        terms.add("probe", 1.0, || (self.probe(detached.clone()) - batch.labels).powi_scalar(2).mean());
+        if let Some(probe) = &self.probe {
+            terms.add("probe", 1.0, || (probe.forward(detached.clone()) - batch.labels).powi_scalar(2).mean());
+        }
         Loss { total: terms.total(), terms: terms.named, latents: detached }
     }
 

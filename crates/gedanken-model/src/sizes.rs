@@ -49,7 +49,10 @@ pub(crate) fn least_weights(model: &ModelConfig, spaces: &Spaces) -> u128 {
         let convolutions = chain(&depths).into_iter().map(|[from, to]| [9 * from, to]);
         convolutions.chain(chain(&[&[flat][..], widths].concat())).collect::<Vec<_>>()
     };
-    let mut matrices = readout(&model.probe.channels, &[model.probe.hidden, spaces.labels]);
+    let mut matrices = match spaces.labels {
+        0 => Vec::new(),
+        labels => readout(&model.probe.channels, &[model.probe.hidden, labels]),
+    };
 
     if !spaces.proprioception.is_empty() {
         matrices.push([spaces.proprioception.len() + dim, model.proprioception.hidden]);

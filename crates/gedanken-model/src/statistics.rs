@@ -97,7 +97,7 @@ impl Statistics {
     /// Labels in their own units `[rows, labels]` -> about normal(0, 1), on the device.
     pub fn labels(&self, labels: &[f32], device: &Device) -> Tensor<2> {
         let size = self.label_mean.len();
-        let rows = labels.len() / size;
+        let rows = labels.len() / size.max(1);
         Tensor::<2>::from_data(TensorData::new(labels.to_vec(), [rows, size]), device)
             .sub(self.row(&self.label_mean, device))
             .div(self.row(&self.label_std, device))

@@ -166,24 +166,7 @@ impl RunFolder {
 
 /// `2026-11-22T13-05-12`: the second in UTC, without the colons that Windows forbids in names.
 fn timestamp(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}")
-}
-
-/// Year, month and day of a day counted from 1970-01-01, by the proleptic Gregorian calendar.
-///
-/// Years are counted from March, which puts the leap day at their end: Fliegel and Van Flandern, 1968, in the form of
-/// H. Hinnant, "chrono-compatible low-level date algorithms".
-fn civil(day: u64) -> (u64, u64, u64) {
-    let day = day + 719_468; // since 0000-03-01
-    let (era, of_era) = (day / 146_097, day % 146_097); // 400 years each
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year + era * 400 + u64::from(month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1)
+    humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string().replace(':', "-").replace('Z', "")
 }
 
 fn step_name(step: u64) -> String {

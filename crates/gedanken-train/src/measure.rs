@@ -41,7 +41,7 @@ impl Moments {
     fn add(&mut self, rows: &[f32], size: usize) {
         self.sums.resize(size, 0.0);
         self.squares.resize(size, 0.0);
-        for row in rows.chunks_exact(size) {
+        for row in rows.chunks_exact(size.max(1)) {
             self.count += 1.0;
             for (i, &x) in row.iter().enumerate() {
                 self.sums[i] += f64::from(x);

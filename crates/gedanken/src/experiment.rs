@@ -219,6 +219,7 @@ pub(crate) fn check(
         ModelPart::Distance => experiment.distance.enabled,
         ModelPart::Proprioception => !experiment.proprioception.labels.is_empty(),
         ModelPart::Ensemble => experiment.ensemble.members > 0,
+        ModelPart::Probe => !env.spec().labels.is_empty(),
     };
     if let Some(problem) = eval.objective.problem(&has) {
         return Err(loaded.error("eval.objective", problem));

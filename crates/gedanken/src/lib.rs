@@ -35,5 +35,5 @@ pub use gedanken_train as train;
 
 /// The environments of Gedanken itself.
 pub fn environments() -> gedanken_env::Registry {
-    gedanken_env::Registry::new().with(gedanken_two_rooms::entry()).with(gedanken_push_t::entry())
+    gedanken_env::Registry::new("environment").with(gedanken_two_rooms::entry()).with(gedanken_push_t::entry())
 }

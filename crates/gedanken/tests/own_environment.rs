@@ -1,4 +1,5 @@
-//! The environment of `docs/own-environment.md` keeps its promises and has every command.
+//! The environment of `docs/own-environment.md` keeps its promises and has every command, and one without capabilities has
+//! every command that needs none.
 
 mod common;
 #[path = "../examples/own_environment/field.rs"]
@@ -7,7 +8,9 @@ mod own_environment;
 use std::process::{Command, Output};
 
 use common::{Place, TINY, metrics, weights};
-use gedanken::env::conformance;
+use gedanken::env::{Entry, Env, EnvError, Spec, conformance};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Set where this test is to be the program of the user's crate.
@@ -30,14 +33,15 @@ fn good(output: Output) -> String {
 fn the_program_of_the_user() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     let arguments = std::iter::once("gedanken").chain(arguments.lines());
-    let code = gedanken::run(gedanken::environments().with(own_environment::entry()), arguments);
+    let environments = gedanken::environments().with(own_environment::entry()).with(bare());
+    let code = gedanken::run(environments, arguments);
     std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
 }
 
 #[test]
 fn the_field_keeps_its_promises() {
     let entry = own_environment::entry();
-    let mut env = (entry.make)(&(entry.defaults)()).expect("the defaults are good");
+    let mut env = entry.make(&entry.defaults()).expect("the defaults are good");
     assert_eq!(conformance::check(env.as_mut()), Ok(()));
 }
 
@@ -86,4 +90,85 @@ fn the_field_has_every_command() {
     let said = place.run(&["eval", &name]);
     assert_eq!(said.bad_manners("the model was made for pictures of 1 x 16 x 16"), None);
     assert!(said.bad_manners("config.toml").is_none());
+}
+
+/// The field with the six methods that every environment has, and nothing else.
+#[derive(Clone)]
+struct Bare {
+    spec: Spec,
+    field: Box<dyn Env>,
+}
+
+impl Env for Bare {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+    fn reset(&mut self, seed: u64) {
+        self.field.reset(seed);
+    }
+    fn step(&mut self, action: &[f32]) {
+        self.field.step(action);
+    }
+    fn observe(&self, pixels: &mut [u8]) {
+        self.field.observe(pixels);
+    }
+    fn state(&self, out: &mut [f64]) {
+        self.field.state(out);
+    }
+    fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        self.field.set_state(state)
+    }
+}
+
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
+fn bare() -> Entry<dyn Env> {
+    gedanken::env::entry("bare", |_: NoOptions| {
+        let field = own_environment::entry().make(&serde_json::json!({}))?;
+        let Spec { observation, action, state, .. } = field.spec().clone();
+        Ok(Bare { spec: Spec::new("bare", "A dot on an open field.", observation, action, state), field })
+    })
+}
+
+#[test]
+fn an_environment_without_capabilities_has_every_command_that_needs_none() {
+    let mut env = bare().make(&serde_json::json!({})).expect("there are no options");
+    assert_eq!(conformance::check(env.as_mut()), Ok(()));
+
+    let place = Place::new();
+    place.write(
+        "bare.toml",
+        field().replace("field", "bare").replace("success_radius = 1.0\n", "").replace("wander", "uniform"),
+    );
+    let said = good(run(&place, &["train", "bare.toml", "--device", "cpu"]));
+    let name = said.lines().find(|line| line.starts_with("runs/bare/")).expect("the run's folder").to_owned();
+    let folder = place.path(&name);
+    assert!(!weights(&folder, 12).is_empty());
+    let metrics = metrics(&folder);
+    assert!(metrics.iter().any(|line| line.get("worthiness/rank").is_some()), "what needs no capability is measured");
+    assert!(metrics.iter().all(|line| line.get("probe/agent").is_none() && line.get("loss/probe").is_none()));
+    assert!(!folder.join("eval/step-000012/report.json").exists());
+
+    good(run(&place, &["collect", "bare.toml", "--out", "bare"]));
+    assert!(good(run(&place, &["data", "inspect", "bare"])).contains("policy uniform"));
+    let disk = ["--set", "data.source=disk", "--set", "data.path=bare"];
+    good(run(&place, &[&["train", "bare.toml", "--device", "cpu"], &disk[..]].concat()));
+    good(run(&place, &["render", "bare", "--state", "[3, 4, 10, 11]", "--out", "bare.png"]));
+    place.write("actions.csv", "0.5, 0.5\n1, -1\n");
+    good(run(&place, &["rollout", "bare", "--actions", "actions.csv", "--out", "states.csv"]));
+    assert_eq!(place.read("states.csv").lines().count(), 4);
+
+    for (command, lacks) in [
+        (vec!["eval", &name], "bare has no task"),
+        (vec!["plan", &name, "--film", "bare.gif"], "bare has no task"),
+        (vec!["plan", "bench", &name], "bare has no task"),
+        (vec!["probe", &name], "bare has no labels"),
+    ] {
+        let output = run(&place, &command);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(lacks), "{command:?}: {error}");
+        assert!(!error.contains("panicked"), "{command:?}: {error}");
+    }
 }

@@ -13,11 +13,11 @@ pub const MOST_LEAVES: usize = 1 + MOST_BOXES;
 /// Leaves, and the nodes above them.
 const NODES: usize = 2 * MOST_LEAVES - 1;
 const WALLS: usize = 4;
-/// What touches a box: the agent or one of the walls.
+/// Touchers of a box: the agent and the walls.
 pub const TOUCHERS: usize = 1 + WALLS;
 /// Pairs of things that may touch: a box with the agent or a wall.
 pub const MOST_PAIRS: usize = MOST_BOXES * TOUCHERS;
-/// How far a fat bounding box goes beyond the thing, of its size, and of its velocity in a second.
+/// Margins of a fat bounding box, as shares of the thing's size and of its velocity in a second.
 const FAT: f64 = 0.100_000_001_490_116_12;
 const NONE: u8 = u8::MAX;
 
@@ -48,7 +48,7 @@ impl Bounds {
         (self.high[0] - self.low[0]) * (self.high[1] - self.low[1])
     }
 
-    /// Whether they have a point in common.
+    /// They have a point in common.
     #[inline]
     pub fn meets(&self, other: &Self) -> bool {
         (0..2).all(|i| self.low[i] <= other.high[i] && other.low[i] <= self.high[i])
@@ -93,7 +93,7 @@ struct Known {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Pair {
     with: u8,
-    /// Whether it is this leaf's turn that brings the pair up.
+    /// This leaf's turn brings the pair up.
     mine: bool,
 }
 
@@ -135,7 +135,7 @@ pub struct Broadphase {
     quiet: Candidates,
 }
 
-/// Who may touch: a box and the agent (0) or a wall (from 1).
+/// A pair that may touch: a box and the agent (0) or a wall (from 1).
 pub type Candidate = (u8, u8);
 
 /// Candidates in the order of solving.

@@ -1,7 +1,7 @@
-//! Where two things touch: the narrow phase of Chipmunk 7, for a circle or a wall against a box.
+//! Contacts of two things: the narrow phase of Chipmunk 7, for a circle or a wall against a box.
 
 use crate::broadphase::Bounds;
-use crate::shape::Box;
+use crate::shape::Rectangle;
 use crate::vector::{Vector, add, cross, dot, length, lerp, perp, rotate, scale, sub, unrotate};
 
 /// A place where the first thing touches the second.
@@ -22,7 +22,7 @@ pub struct Touch {
     pub normal: Vector,
     /// The places, `count` of them.
     pub contacts: [Contact; 2],
-    /// How many.
+    /// Their number.
     pub count: usize,
 }
 
@@ -39,12 +39,12 @@ pub struct Placed {
 impl Placed {
     /// A box of a body whose centre of gravity is at `position`; `center` is the centre of gravity in the body.
     #[inline]
-    pub fn new(shape: &Box, center: Vector, position: Vector, rotation: Vector) -> Self {
+    pub fn new(shape: &Rectangle, center: Vector, position: Vector, rotation: Vector) -> Self {
         let middle = add(position, rotate(sub(shape.center, center), rotation));
         Self { center: middle, half: shape.half, rotation }
     }
 
-    /// What it spans.
+    /// Its bounds.
     #[inline]
     pub fn bounds(&self) -> Bounds {
         let [cos, sin] = self.rotation.map(f64::abs);
@@ -76,7 +76,7 @@ pub struct Wall {
 /// The radius of all walls, px.
 pub const WALL_RADIUS: f64 = 2.0;
 
-/// Where a circle touches a box, if it does.
+/// The contact of a circle with a box, if they touch.
 #[inline]
 pub fn circle(middle: Vector, radius: f64, shape: &Placed) -> Option<Touch> {
     let local = unrotate(sub(middle, shape.center), shape.rotation);
@@ -117,7 +117,7 @@ fn point(at: Vector, half: Vector) -> (Vector, f64, Vector) {
     (normal, -depth[axis], nearest)
 }
 
-/// Where a wall touches a box, if it does.
+/// The contacts of a wall with a box, if they touch.
 pub fn wall(wall: &Wall, shape: &Placed) -> Option<Touch> {
     let [from, to] = [wall.from, wall.to].map(|end| unrotate(sub(end, shape.center), shape.rotation));
     let (normal, distance) = segment(from, to, shape.half);

@@ -25,26 +25,17 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 pub use options::{Action, Goal, Options};
-pub use shape::{Box, Geometry, Shape};
+pub use shape::{Geometry, Rectangle, Shape};
 pub use success::{Pose, Success, coverage};
 
 use physics::{Laws, Motion};
 use render::{Backdrop, Scene};
-use spec::{Factors, NAME, bad_option};
+use spec::{Factors, NAME};
 use state::{SHORT, State};
 
 /// Push-T for a [`gedanken_env::Registry`], under the name `push-t`.
-pub fn entry() -> Entry {
-    Entry {
-        name: NAME,
-        make: |options| {
-            let options = serde_json::from_value(options.clone())
-                .map_err(|error| bad_option("options", error, "the keys and types of the schema"))?;
-            Ok(std::boxed::Box::new(PushT::new(options)?))
-        },
-        schema: || schemars::schema_for!(Options).to_value(),
-        defaults: || serde_json::to_value(Options::default()).unwrap_or_default(),
-    }
+pub fn entry() -> Entry<dyn Env> {
+    gedanken_env::entry(NAME, PushT::new)
 }
 
 /// A disc and a block.
@@ -93,10 +84,10 @@ pub fn entry() -> Entry {
 /// - The agent can push the block through a wall, and leave the picture.
 #[derive(Clone, Debug)]
 pub struct PushT {
-    /// What does not change, shared by copies.
+    /// Constant, shared by copies.
     fixed: Arc<Fixed>,
     factors: Factors,
-    /// What follows from options and factors, shared by copies.
+    /// Functions of options and factors, shared by copies.
     made: Arc<Made>,
     state: State,
 }
@@ -128,7 +119,7 @@ impl PushT {
     /// [`EnvError::Option`] when an option is out of its range.
     pub fn new(options: Options) -> Result<Self, EnvError> {
         if !(16..=512).contains(&options.size) {
-            return Err(bad_option("option size", options.size, "16 to 512"));
+            return Err(EnvError::option(NAME, "option size", options.size, "16 to 512"));
         }
         let factors = Factors::new(&options);
         let made = Made::new(&factors, &options);
@@ -190,7 +181,7 @@ impl PushT {
     }
 
     fn refused(found: &[f64], expected: impl Into<String>) -> EnvError {
-        EnvError::State { env: NAME.to_owned(), found: format!("{found:?}"), expected: expected.into() }
+        EnvError::state(NAME, found, expected)
     }
 }
 
@@ -211,12 +202,7 @@ impl Env for PushT {
         &self.fixed.spec
     }
 
-    // There is no layout to draw, so a new episode is all there is.
     fn reset(&mut self, seed: u64) {
-        self.restart(seed);
-    }
-
-    fn restart(&mut self, seed: u64) {
         let mut rng = rng(seed, &[]);
         let (start, goal) = (self.draw_pose(&mut rng), self.draw_pose(&mut rng));
         self.state.goal = match self.fixed.options.goal {
@@ -290,10 +276,6 @@ impl Env for PushT {
         self.distance_by(self.fixed.options.success, &self.pose(), &self.state.goal)
     }
 
-    fn success_radius(&self) -> f64 {
-        self.fixed.options.success.radius()
-    }
-
     fn other_rules(&self) -> Vec<OtherRule> {
         let pose = self.pose();
         let others = Success::ALL.iter().filter(|rule| **rule != self.fixed.options.success);
@@ -306,13 +288,8 @@ impl Env for PushT {
             .collect()
     }
 
-    // Nobody knows how few control steps a push takes.
-    fn cost_to_go(&self, _: &[f32], _: &[f32]) -> Option<f64> {
-        None
-    }
-
-    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> f64 {
-        self.distance_by(self.fixed.options.success, &pose(labels), &pose(goal))
+    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
+        Some(self.distance_by(self.fixed.options.success, &pose(labels), &pose(goal)))
     }
 
     fn rest(&self, action: &mut [f32]) {
@@ -333,18 +310,10 @@ impl Env for PushT {
     }
 
     fn set_factor(&mut self, name: &str, value: f64) -> Result<(), EnvError> {
-        let factors = &self.fixed.spec.factors;
-        let (Some(factor), Some(slot)) =
-            (factors.iter().find(|factor| factor.name == name), self.factors.get_mut(name))
-        else {
-            let known: Vec<&str> = factors.iter().map(|factor| factor.name.as_str()).collect();
-            return Err(bad_option("factor", format!("`{name}`"), format!("one of {}", known.join(", "))));
-        };
-        if !(factor.low..=factor.high).contains(&value) {
-            let range = format!("{} to {}", factor.low, factor.high);
-            return Err(bad_option(&format!("factor {name}"), value, range));
+        self.fixed.spec.check_factor(name, value)?;
+        if let Some(slot) = self.factors.get_mut(name) {
+            *slot = value;
         }
-        *slot = value;
         // The block may have another shape now: what was remembered of its contacts is of no use.
         let Pose { agent, block, angle } = self.pose();
         let velocity = self.state.motion.agent_velocity;
@@ -353,14 +322,7 @@ impl Env for PushT {
         Ok(())
     }
 
-    fn policy(&self, name: &str) -> Result<std::boxed::Box<dyn Policy>, EnvError> {
-        policies::make(name, &self.made.laws, self.fixed.options.action).ok_or_else(|| {
-            let known: Vec<&str> = self.fixed.spec.policies.iter().map(|policy| policy.name.as_str()).collect();
-            bad_option("policy", format!("`{name}`"), format!("one of {}", known.join(", ")))
-        })
-    }
-
-    fn boxed_clone(&self) -> std::boxed::Box<dyn Env> {
-        std::boxed::Box::new(self.clone())
+    fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
+        policies::make(name, &self.made.laws, self.fixed.options.action).ok_or_else(|| self.fixed.spec.no_policy(name))
     }
 }

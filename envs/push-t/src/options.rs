@@ -1,4 +1,4 @@
-//! What can be chosen in the `[env]` table of an experiment.
+//! The keys of the `[env]` table of an experiment.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ pub struct Options {
     /// Side of the picture, px. DINO-WM, stable-worldmodel and LeWM use 224, gym-pusht 96.
     #[schemars(range(min = 16, max = 512))]
     pub size: usize,
-    /// What an action means.
+    /// Meaning of an action.
     pub action: Action,
-    /// What is pushed.
+    /// The block.
     pub shape: Shape,
-    /// Where the goal is.
+    /// Place of the goal.
     pub goal: Goal,
-    /// When a task is done.
+    /// The rule of success.
     pub success: Success,
-    /// Whether every contact is marked by a short red line, as in the field's pictures and data: pixels reveal contact.
+    /// Mark every contact by a short red line, as in the field's pictures and data: pixels reveal contact.
     pub contact_marks: bool,
-    /// Whether a state of seven numbers is placed as gym-pusht does it: position first, then the angle about the centre of
+    /// Place a state of seven numbers as gym-pusht does: position first, then the angle about the centre of
     /// gravity, which moves the position.
     pub legacy_placement: bool,
 }
@@ -42,7 +42,7 @@ impl Default for Options {
     }
 }
 
-/// What an action means.
+/// Meaning of an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -54,7 +54,7 @@ pub enum Action {
     Absolute,
 }
 
-/// Where the goal is.
+/// Place of the goal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {

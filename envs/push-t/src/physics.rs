@@ -38,7 +38,7 @@ pub const WALLS: [Wall; 4] = [
     Wall { from: [5.0, 506.0], to: [506.0, 506.0] },
 ];
 
-/// What the motion depends on beside the state.
+/// The laws of motion: all that it depends on beside the state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Laws {
     /// The block.
@@ -56,13 +56,13 @@ pub struct Laws {
 }
 
 impl Laws {
-    /// What an impulse of 1 does to the block's velocity, and at an arm of 1 to its angle's.
+    /// Change of the block's velocity by an impulse of 1, and of its angle's at an arm of 1.
     fn inverse(&self) -> (f64, f64) {
         (1.0 / self.mass, 1.0 / (self.mass * self.geometry.moment))
     }
 }
 
-/// What moves.
+/// Agent and block in motion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Motion {
     /// Position of the agent, px.
@@ -79,7 +79,7 @@ pub struct Motion {
     pub bias: (Vector, f64),
     /// Substeps since each pair touched, from 1; 0 if nothing is remembered of it. Box by box, the agent first.
     pub(crate) ages: [u8; MOST_PAIRS],
-    /// What is remembered of each pair's contacts.
+    /// The memory of each pair's contacts.
     pub(crate) memory: [Memory; MOST_PAIRS],
     /// The order of solving.
     pub(crate) broadphase: Broadphase,
@@ -89,12 +89,12 @@ pub struct Motion {
 /// boxes remembers.
 const CRADLE: (Vector, Vector) = ([256.0, 400.0], [256.0, 300.0]);
 
-/// What is remembered of a pair that touched.
+/// The memory of a pair that touched.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// How many contacts.
+    /// Number of contacts.
     pub count: u8,
-    /// Which features met.
+    /// The features that met.
     pub key: [u8; 2],
     /// Accumulated impulses along the normal.
     pub normal: [f64; 2],
@@ -102,7 +102,7 @@ pub struct Memory {
     pub tangent: [f64; 2],
 }
 
-/// Where the block's boxes are, and the bounds of all that moves: of the agent, then box by box.
+/// Places of the block's boxes, and the bounds of all that moves: of the agent, then box by box.
 struct Placement {
     rotation: Vector,
     boxes: [Placed; MOST_BOXES],
@@ -175,7 +175,7 @@ impl Motion {
         [self.angle.cos(), self.angle.sin()]
     }
 
-    /// Where the origin of the block is: the middle of the flat edge of a T's bar.
+    /// The origin of the block: the middle of the flat edge of a T's bar.
     pub fn origin(&self, laws: &Laws) -> Vector {
         sub(self.center, rotate(laws.geometry.center, self.rotation()))
     }
@@ -245,7 +245,7 @@ impl Motion {
         }
     }
 
-    /// What solving a contact needs.
+    /// The constants of solving a contact.
     #[inline]
     fn prepare(&self, laws: &Laws, pair: usize, touch: &Touch, contact: &Contact) -> Solved {
         let (mass, moment) = laws.inverse();
@@ -338,13 +338,13 @@ impl Motion {
         }
     }
 
-    /// Whether the agent touches the block, as things are now.
+    /// The agent touches the block, as things are now.
     pub fn touches_agent(&self, laws: &Laws) -> bool {
         let boxes = &self.placement(laws).boxes[..laws.geometry.boxes.len()];
         boxes.iter().any(|shape| self.touch(laws, shape, 0).is_some())
     }
 
-    /// Where the agent (0) or a wall (from 1) touches a box.
+    /// The contact of the agent (0) or a wall (from 1) with a box.
     #[inline]
     fn touch(&self, laws: &Laws, shape: &Placed, toucher: usize) -> Option<Touch> {
         match toucher.checked_sub(1) {
@@ -354,7 +354,7 @@ impl Motion {
     }
 }
 
-/// What an impulse at an arm from the centre of gravity does to a velocity.
+/// Adds an impulse at an arm from the centre of gravity to a velocity.
 #[inline]
 fn push(velocity: &mut (Vector, f64), impulse: Vector, arm: Vector, mass: f64, moment: f64) {
     velocity.0 = add(velocity.0, scale(impulse, mass));

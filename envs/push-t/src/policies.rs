@@ -1,6 +1,6 @@
 //! Scripted ways of acting: the generators of training data, the floor and the ceiling.
 
-use gedanken_env::{Env, Policy, Rng};
+use gedanken_env::{Env, Policy, Rng, Uniform};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -17,12 +17,12 @@ pub fn make(name: &str, laws: &Laws, action: Action) -> Option<Box<dyn Policy>> 
         "weak" => Box::new(Weak { laws, action }),
         "noisy" => Box::new(Expert::new(laws, action, true)),
         "expert" => Box::new(Expert::new(laws, action, false)),
-        "uniform" => Box::new(Uniform),
+        Uniform::NAME => Box::new(Uniform),
         _ => return None,
     })
 }
 
-/// The environment as it is.
+/// The environment's state.
 fn look(env: &dyn Env, laws: &Laws) -> Option<State> {
     let mut numbers = vec![0.0; env.spec().state.len()];
     env.state(&mut numbers);
@@ -38,20 +38,6 @@ fn write(action: &mut [f32], meaning: Action, from: Vector, relative: Vector) {
     action.iter_mut().zip(target).for_each(|(a, t)| *a = t as f32);
 }
 
-/// `uniform`: anywhere in the box of actions.
-struct Uniform;
-
-impl Policy for Uniform {
-    fn begin(&mut self, _: &mut dyn Env, _: &mut Rng) {}
-
-    fn act(&mut self, env: &dyn Env, rng: &mut Rng, action: &mut [f32]) {
-        let space = &env.spec().action;
-        for ((a, &low), &high) in action.iter_mut().zip(&space.low).zip(&space.high) {
-            *a = low + (high - low) * rng.random::<f32>();
-        }
-    }
-}
-
 /// `weak`: a uniform target, brought into the box of ±100 px around the origin of the block.
 struct Weak {
     laws: Laws,
@@ -59,8 +45,6 @@ struct Weak {
 }
 
 impl Policy for Weak {
-    fn begin(&mut self, _: &mut dyn Env, _: &mut Rng) {}
-
     fn act(&mut self, env: &dyn Env, rng: &mut Rng, action: &mut [f32]) {
         let Some(State { motion, .. }) = look(env, &self.laws) else { return action.fill(0.0) };
         let block = motion.origin(&self.laws);
@@ -83,7 +67,7 @@ const FASTEST: f64 = 0.35;
 const LONGEST: usize = 12;
 /// Places along a side where a push may begin.
 const PLACES: usize = 5;
-/// How far from the block a push begins, px beyond touching.
+/// Distance of a push's start from the block, px beyond touching.
 const CLEAR: f64 = 3.0;
 /// A block this near its place needs no push, px (mean over its corners).
 const NEAR: f64 = 6.0;
@@ -103,13 +87,13 @@ struct Expert {
 /// A push: from where, which way, how fast, for how long.
 #[derive(Clone, Copy)]
 struct Push {
-    /// Where the agent starts, in the block's coordinates about its centre of gravity, px.
+    /// The agent's start, in the block's coordinates about its centre of gravity, px.
     start: Vector,
-    /// Where it goes, of length 1, in the same coordinates.
+    /// Its direction, of length 1, in the same coordinates.
     way: Vector,
     speed: f64,
     steps: usize,
-    /// Whether the agent is there already.
+    /// The agent has reached the start.
     begun: bool,
 }
 
@@ -158,7 +142,7 @@ impl Expert {
         tried.get(choice).map(|&(_, push)| push)
     }
 
-    /// Whether an agent at a point of the block's coordinates would touch it, or hardly not.
+    /// An agent at this point of the block's coordinates would touch it, or nearly.
     fn inside(&self, point: Vector) -> bool {
         self.laws.geometry.boxes.iter().any(|shape| {
             let way = sub(add(point, self.laws.geometry.center), shape.center);

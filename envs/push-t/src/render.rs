@@ -1,4 +1,4 @@
-//! What is seen: gym-pusht's picture, drawn at 512 x 512 px and resampled.
+//! The picture: gym-pusht's, drawn at 512 x 512 px and resampled.
 //!
 //! Most of it never changes, so it is drawn and resampled once ([`Backdrop`]); a frame draws the block and the agent
 //! over it and resamples only where they are.
@@ -12,16 +12,16 @@ use crate::shape::Geometry;
 use crate::surface::{Color, Pixel, SIDE, Surface};
 use crate::vector::{Vector, add, rotate, scale, sub};
 
-/// What everything looks like.
+/// Colours, and the T on the floor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
     /// Behind everything.
     pub background: Color,
     /// The T on the floor.
     pub target: Color,
-    /// Whether there is a T on the floor.
+    /// A T on the floor, or none.
     pub show_target: bool,
-    /// Where its origin is, px, and its angle, radians.
+    /// Its origin, px, and its angle, radians.
     pub target_pose: (Vector, f64),
     /// The walls.
     pub wall: Color,
@@ -31,13 +31,13 @@ pub struct Look {
     pub agent: Color,
 }
 
-/// How far outlines of block, agent and walls may reach beyond their shapes, px.
+/// Reach of the outlines of block, agent and walls beyond their shapes, px.
 const MARGIN: f64 = 6.0;
 
 /// The red of contact marks.
 const MARK: Color = Color([231, 76, 60, 0]);
 
-/// How a destination row or column is made of two source rows or columns.
+/// A destination row or column as a mean of two source rows or columns.
 #[derive(Clone, Copy, Debug)]
 struct Tap {
     first: usize,
@@ -46,7 +46,7 @@ struct Tap {
     weight: i32,
 }
 
-/// What does not change from frame to frame.
+/// The part of the picture that is the same in every frame.
 pub struct Backdrop {
     id: u64,
     look: Look,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Backdrop {
     }
 }
 
-/// What a frame shows.
+/// The content of a frame.
 pub struct Scene<'a> {
     /// Centre of the agent, px.
     pub agent: Vector,
@@ -73,7 +73,7 @@ pub struct Scene<'a> {
     pub center: Vector,
     /// Cosine and sine of its angle.
     pub rotation: Vector,
-    /// Where marks are drawn.
+    /// Places of the marks.
     pub touches: &'a [Touch],
 }
 
@@ -159,7 +159,7 @@ impl Backdrop {
         }
     }
 
-    /// What has been drawn on, bilinear and point-sampled in OpenCV's fixed-point arithmetic: no average over the pixels that are
+    /// The canvas, bilinear and point-sampled in OpenCV's fixed-point arithmetic: no average over the pixels that are
     /// skipped.
     fn resample(&self, surface: &Surface, pixels: &mut [u8]) {
         let plane = self.size * self.size;

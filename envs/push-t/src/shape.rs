@@ -1,11 +1,11 @@
-//! The blocks: boxes that are stuck together.
+//! The blocks: rectangles that are stuck together.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::vector::{Vector, add, scale, sub};
 
-/// What is pushed. `s` is its scale, 30 px for the T and 40 px for all others unless a factor says otherwise. Coordinates
+/// The block that is pushed. `s` is its scale, 30 px for the T and 40 px for all others unless a factor says otherwise. Coordinates
 /// are those of the body: x to the right, y down, at angle 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -27,16 +27,16 @@ pub enum Shape {
     Plus,
 }
 
-/// A box with sides along the axes of the body.
+/// A rectangle with sides along the axes of the body.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Box {
+pub struct Rectangle {
     /// Its middle.
     pub center: Vector,
     /// Half its sides.
     pub half: Vector,
 }
 
-impl Box {
+impl Rectangle {
     /// From `low` to `high`, in scales.
     fn new(s: f64, low: Vector, high: Vector) -> Self {
         Self { center: scale(add(low, high), 0.5 * s), half: scale(sub(high, low), 0.5 * s) }
@@ -68,7 +68,7 @@ pub const MOST_BOXES: usize = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Geometry {
     /// The boxes; they touch, but do not overlap.
-    pub boxes: Vec<Box>,
+    pub boxes: Vec<Rectangle>,
     /// The centre of gravity in the body's coordinates: the mean of the boxes' middles, as upstream has it, though it is
     /// not the centroid of the area.
     pub center: Vector,
@@ -96,7 +96,7 @@ impl Shape {
 
     /// The shape at a scale of `s` px.
     pub fn geometry(self, s: f64) -> Geometry {
-        let new = |low, high| Box::new(s, low, high);
+        let new = |low, high| Rectangle::new(s, low, high);
         let boxes = match self {
             Self::T => vec![new([-2.0, 0.0], [2.0, 1.0]), new([-0.5, 1.0], [0.5, 4.0])],
             Self::L => vec![new([0.0, 0.0], [1.0, 2.0]), new([0.0, -1.0], [2.0, 0.0])],
@@ -114,9 +114,9 @@ impl Shape {
         // Upstream takes the bar's moment for the other boxes of T and plus too, each box with the whole mass of 1.
         let moment = match self {
             Self::T | Self::Plus => count * boxes[0].moment(),
-            _ => boxes.iter().map(Box::moment).sum(),
+            _ => boxes.iter().map(Rectangle::moment).sum(),
         };
-        let far = |each: &Box| each.corners().map(|corner| crate::vector::length(sub(corner, center)));
+        let far = |each: &Rectangle| each.corners().map(|corner| crate::vector::length(sub(corner, center)));
         let reach = boxes.iter().flat_map(far).fold(0.0, f64::max);
         Geometry { boxes, center, moment, reach }
     }
@@ -131,7 +131,7 @@ mod tests {
         let tee = Shape::T.geometry(30.0);
         assert_eq!(tee.center, [0.0, 45.0]);
         assert_eq!(tee.moment, 3000.0);
-        assert_eq!(tee.boxes.iter().map(Box::area).collect::<Vec<_>>(), [3600.0, 2700.0]);
+        assert_eq!(tee.boxes.iter().map(Rectangle::area).collect::<Vec<_>>(), [3600.0, 2700.0]);
         assert_eq!(tee.boxes[1].corners(), [[-15.0, 30.0], [15.0, 30.0], [15.0, 120.0], [-15.0, 120.0]]);
     }
 }

@@ -1,9 +1,8 @@
 //! The names, units and ranges of everything that goes in and out.
 
 use std::f64::consts::{FRAC_PI_4, PI};
-use std::fmt::Display;
 
-use gedanken_env::{ActionSpace, EnvError, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec};
+use gedanken_env::{ActionSpace, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec, TaskInfo};
 
 use crate::broadphase::TOUCHERS;
 use crate::options::{Action, Options};
@@ -78,7 +77,7 @@ impl Factors {
         })
     }
 
-    /// What the motion depends on.
+    /// The laws of motion.
     pub fn laws(&self, options: &Options) -> Laws {
         Laws {
             geometry: options.shape.geometry(self.block_scale),
@@ -90,7 +89,7 @@ impl Factors {
         }
     }
 
-    /// What things look like.
+    /// The colours.
     pub fn look(&self) -> Look {
         let color = |number: f64| Color::from_number(number.round() as u32);
         Look {
@@ -114,19 +113,13 @@ pub fn spec(options: &Options) -> Spec {
     let visual = |name: &str, range, about: &str| factor(name, FactorKind::Visual, range, about);
     let physical = |name: &str, range, about: &str| factor(name, FactorKind::Physical, range, about);
     let color = |name: &str, about: &str| visual(name, [0.0, f64::from(0xff_ffff)], &format!("{about}, 0xRRGGBB"));
-    let policy = |name: &str, about: &str| PolicyInfo { name: name.to_owned(), about: about.to_owned() };
-    let label = |name: &str, unit: &str| Label { name: name.to_owned(), size: 2, unit: unit.to_owned() };
-    let (range, unit) = match options.action {
+    let ([low, high], unit) = match options.action {
         Action::Relative => ([-1.0, 1.0], "100 px"),
         Action::Absolute => ([0.0, 512.0], "px"),
     };
     Spec {
-        name: NAME.to_owned(),
-        about: "A disc pushes a block to a pose.".to_owned(),
-        observation: ObservationSpace { channels: 3, height: options.size, width: options.size },
-        action: ActionSpace { low: vec![range[0]; 2], high: vec![range[1]; 2], max_norm: None, unit: unit.to_owned() },
-        state: fields(options),
-        labels: vec![label("agent", "px"), label("block", "px"), label("angle", "cos, sin")],
+        labels: vec![Label::new("agent", 2, "px"), Label::new("block", 2, "px"), Label::new("angle", 2, "cos, sin")],
+        task: Some(TaskInfo::new(options.success.radius(), options.success.unit())),
         factors: vec![
             color("agent_color", "rim of the agent; inside it is lighter"),
             color("block_color", "outline of the block; inside it is lighter"),
@@ -145,11 +138,21 @@ pub fn spec(options: &Options) -> Spec {
             physical("control_gain", [25.0, 225.0], "stiffness of the agent's controller, 1/s²; critically damped"),
         ],
         policies: vec![
-            policy("weak", "uniform actions that keep the agent near the block: stable-worldmodel's data"),
-            policy("noisy", "the expert, with a noise of its own in every episode: data of mixed skill"),
-            policy("expert", "pushes the block to the goal, then goes there itself: plans on the true physics"),
-            policy("uniform", "each number of the action uniform in its bounds"),
+            PolicyInfo::new("weak", "uniform actions that keep the agent near the block: stable-worldmodel's data"),
+            PolicyInfo::new("noisy", "the expert, with a noise of its own in every episode: data of mixed skill"),
+            PolicyInfo::new(
+                "expert",
+                "pushes the block to the goal, then goes there itself: plans on the true physics",
+            ),
+            PolicyInfo::new("uniform", "each number of the action uniform in its bounds"),
         ],
+        ..Spec::new(
+            NAME,
+            "A disc pushes a block to a pose.",
+            ObservationSpace { channels: 3, height: options.size, width: options.size },
+            ActionSpace::cube(2, low, high, unit),
+            fields(options),
+        )
     }
 }
 
@@ -198,10 +201,5 @@ fn fields(options: &Options) -> Vec<Field> {
         fields.push((format!("leaf{leaf}_pairs"), "1"));
     }
     fields.push(("tree".to_owned(), "1"));
-    fields.into_iter().map(|(name, unit)| Field { name, unit: unit.to_owned() }).collect()
-}
-
-/// The error of an option, factor or policy.
-pub fn bad_option(what: &str, found: impl Display, expected: impl Display) -> EnvError {
-    EnvError::option(NAME, what, found, expected)
+    fields.into_iter().map(|(name, unit)| Field::new(&name, unit)).collect()
 }

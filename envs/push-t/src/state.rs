@@ -8,12 +8,12 @@ use crate::vector::length;
 /// Numbers of the field's own state: agent, block, angle, velocity of the agent.
 pub const SHORT: usize = 7;
 
-/// What moves, and the goal.
+/// Agent and block in motion, and the goal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
-    /// What moves.
+    /// Agent and block.
     pub motion: Motion,
-    /// Where it should end.
+    /// The goal.
     pub goal: Pose,
 }
 

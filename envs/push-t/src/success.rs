@@ -1,14 +1,14 @@
-//! How far a task is from done, by every rule that the field uses.
+//! Distance to the goal, by every rule that the field uses.
 
 use std::f64::consts::PI;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::shape::Geometry;
+use crate::shape::{Geometry, Rectangle};
 use crate::vector::{Vector, add, cross, length, lerp, rotate, scale, sub, unrotate};
 
-/// When a task is done.
+/// The rule of success.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Success {
@@ -59,7 +59,15 @@ impl Success {
         }
     }
 
-    /// How far a pose is from a goal. `Joint` and `Block`: px, where an angle counts 20 px for every 20° and the larger of
+    /// Unit of its distances.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Joint | Self::Block => "px",
+            Self::Coverage => "share of the goal",
+        }
+    }
+
+    /// Distance of a pose from a goal. `Joint` and `Block`: px, where an angle counts 20 px for every 20° and the larger of
     /// the two decides; `Coverage`: the share of the goal that is not covered. `symmetry` is the angle after which the
     /// shape looks the same.
     pub fn distance(self, geometry: &Geometry, symmetry: f64, pose: &Pose, goal: &Pose) -> f64 {
@@ -96,7 +104,7 @@ pub fn coverage(geometry: &Geometry, pose: &Pose, goal: &Pose) -> f64 {
             covered += clipped_area(&centered, target.half);
         }
     }
-    covered / geometry.boxes.iter().map(crate::Box::area).sum::<f64>()
+    covered / geometry.boxes.iter().map(Rectangle::area).sum::<f64>()
 }
 
 /// Area of a convex polygon inside a box around the origin (Sutherland and Hodgman, 1974).

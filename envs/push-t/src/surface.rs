@@ -40,7 +40,7 @@ struct Edge {
     /// The next crossing, and what rounding left of it, in parts of `height`.
     x: i64,
     rest: i64,
-    /// What a row adds to both.
+    /// The change of both with a row.
     step: (i64, i64),
     height: i64,
 }

@@ -1,13 +1,11 @@
 //! The promises of every environment, and what is particular to this one.
 
-use std::collections::BTreeMap;
-
-use gedanken_env::{Env, Registry, conformance, rng};
+use gedanken_env::{Env, conformance, rng};
 use gedanken_push_t::{Action, Options, PushT, Success, entry};
 use serde_json::json;
 
 fn make(options: serde_json::Value) -> Result<Box<dyn Env>, String> {
-    Registry::new().with(entry()).make("push-t", &options, &BTreeMap::new()).map_err(|error| error.to_string())
+    entry().make(&options).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -24,10 +22,10 @@ fn the_registered_environment_keeps_the_promises_of_every_environment() {
 
 #[test]
 fn the_defaults_fit_the_schema_and_build_the_default_environment() {
-    assert_eq!(serde_json::from_value::<Options>((entry().defaults)()).unwrap(), Options::default());
-    let schema = (entry().schema)();
+    assert_eq!(serde_json::from_value::<Options>(entry().defaults()).unwrap(), Options::default());
+    let schema = entry().schema();
     assert_eq!(schema["additionalProperties"], json!(false));
-    for (key, _) in (entry().defaults)().as_object().unwrap() {
+    for (key, _) in entry().defaults().as_object().unwrap() {
         assert!(schema["properties"][key]["description"].is_string(), "{key} has no description");
     }
 }
@@ -138,7 +136,7 @@ fn the_expert_pushes_the_block_to_where_it_should_be() {
         policy.begin(&mut env, &mut rng);
         let mut action = [0.0; 2];
         for _ in 0..300 {
-            if env.distance() < env.success_radius() {
+            if env.distance() < env.spec().require_task().unwrap().radius {
                 solved += 1;
                 break;
             }

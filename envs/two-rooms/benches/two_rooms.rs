@@ -74,7 +74,7 @@ fn cost_to_go(bencher: Bencher) {
 /// A step and a picture of each of many environments, on all cores.
 #[divan::bench(args = [16, 256, 4096])]
 fn many(bencher: Bencher, envs: usize) {
-    let mut many = Many::new((0..envs).map(|_| env(Rule::Stop).boxed_clone()).collect());
+    let mut many = Many::new((0..envs).map(|_| Box::new(env(Rule::Stop)) as Box<dyn Env>).collect());
     many.envs_mut().iter_mut().zip(0..).for_each(|(env, seed)| env.reset(seed));
     let actions = vec![0.7; envs * 2];
     let mut pixels = vec![0; envs * FRAME];

@@ -1,4 +1,4 @@
-//! What a move does at a wall: two rules, both without momentum. Away from walls a dot at `p` goes to `q`, whatever
+//! Moves at a wall: two rules, both without momentum. Away from walls a dot at `p` goes to `q`, whatever
 //! the rule.
 
 use crate::rooms::{BORDER, Point, Rooms, at_x};

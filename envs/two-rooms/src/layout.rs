@@ -1,4 +1,4 @@
-//! What a reset draws: where wall and door are, where a task begins and ends.
+//! Draws of a reset: wall and door, start and goal.
 
 use gedanken_env::Rng;
 use rand::RngExt;

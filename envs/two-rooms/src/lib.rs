@@ -24,22 +24,13 @@ pub use path::Path;
 pub use policies::TRAJECTORY;
 pub use rooms::{Point, Rooms};
 
-use options::{NAME, bad_option};
+use options::NAME;
 use rooms::{BORDER, DOOR_RANGE, WALL_RANGE, distance};
 use spec::{Factors, MAX_ACTION};
 
 /// Two-Rooms for a [`gedanken_env::Registry`], under the name `two-rooms`.
-pub fn entry() -> Entry {
-    Entry {
-        name: NAME,
-        make: |options| {
-            let options = serde_json::from_value(options.clone())
-                .map_err(|error| bad_option("options", error, "the keys and types of the schema"))?;
-            Ok(Box::new(TwoRooms::new(options)?))
-        },
-        schema: || schemars::schema_for!(Options).to_value(),
-        defaults: || serde_json::to_value(Options::default()).unwrap_or_default(),
-    }
+pub fn entry() -> Entry<dyn Env> {
+    gedanken_env::entry(NAME, TwoRooms::new)
 }
 
 /// Two rooms and a door.
@@ -86,7 +77,7 @@ pub fn entry() -> Entry {
 ///   `dot_brightness`.
 #[derive(Clone, Debug)]
 pub struct TwoRooms {
-    /// What does not change, shared by copies.
+    /// Constant, shared by copies.
     fixed: Arc<Fixed>,
     factors: Factors,
     scene: Scene,
@@ -259,11 +250,7 @@ impl Env for TwoRooms {
     }
 
     fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
-        self.scene = self.possible(state).map_err(|expected| EnvError::State {
-            env: NAME.to_owned(),
-            found: format!("{state:?}"),
-            expected,
-        })?;
+        self.scene = self.possible(state).map_err(|expected| EnvError::state(NAME, state, expected))?;
         Ok(())
     }
 
@@ -286,17 +273,13 @@ impl Env for TwoRooms {
         distance(self.scene.agent, self.scene.goal)
     }
 
-    fn success_radius(&self) -> f64 {
-        self.fixed.options.success_radius
-    }
-
     fn cost_to_go(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
         Some(self.path_length(labels, goal) / (MAX_ACTION * self.factors.action_gain))
     }
 
-    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> f64 {
+    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
         let point = |row: &[f32]| [f64::from(row[0]), f64::from(row[1])];
-        distance(point(labels), point(goal))
+        Some(distance(point(labels), point(goal)))
     }
 
     fn eventful(&self) -> bool {
@@ -305,18 +288,10 @@ impl Env for TwoRooms {
     }
 
     fn set_factor(&mut self, name: &str, value: f64) -> Result<(), EnvError> {
-        let factors = &self.fixed.spec.factors;
-        let (Some(factor), Some(slot)) =
-            (factors.iter().find(|factor| factor.name == name), self.factors.get_mut(name))
-        else {
-            let known: Vec<&str> = factors.iter().map(|factor| factor.name.as_str()).collect();
-            return Err(bad_option("factor", format!("`{name}`"), format!("one of {}", known.join(", "))));
-        };
-        if !(factor.low..=factor.high).contains(&value) {
-            let range = format!("{} to {}", factor.low, factor.high);
-            return Err(bad_option(&format!("factor {name}"), value, range));
+        self.fixed.spec.check_factor(name, value)?;
+        if let Some(slot) = self.factors.get_mut(name) {
+            *slot = value;
         }
-        *slot = value;
         // A narrower door may have closed around the dot.
         let rooms = self.rooms();
         for point in [&mut self.scene.agent, &mut self.scene.goal] {
@@ -328,13 +303,7 @@ impl Env for TwoRooms {
     }
 
     fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
-        policies::make(name, &self.factors, self.fixed.options.expert_step).ok_or_else(|| {
-            let known: Vec<&str> = self.fixed.spec.policies.iter().map(|policy| policy.name.as_str()).collect();
-            bad_option("policy", format!("`{name}`"), format!("one of {}", known.join(", ")))
-        })
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+        policies::make(name, &self.factors, self.fixed.options.expert_step)
+            .ok_or_else(|| self.fixed.spec.no_policy(name))
     }
 }

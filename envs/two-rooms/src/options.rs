@@ -1,4 +1,4 @@
-//! What can be chosen in the `[env]` table of an experiment.
+//! The keys of the `[env]` table of an experiment.
 
 use std::fmt::Display;
 
@@ -15,9 +15,9 @@ pub const NAME: &str = "two-rooms";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// What happens at a wall.
+    /// The rule of a move into a wall.
     pub rule: Rule,
-    /// Whether each layout draws its own wall and door.
+    /// A wall and a door for each layout, or the same for all.
     pub walls: Walls,
     /// Middle column of the inner wall when `walls = "fixed"`, px.
     #[schemars(range(min = 12, max = 52))]
@@ -27,14 +27,14 @@ pub struct Options {
     pub door_y: u32,
     /// Ranges `[low, high]` of wall columns, ends included, that are kept out of training.
     pub hold_out: Vec<[u32; 2]>,
-    /// Which wall columns are drawn, by `hold_out`.
+    /// The wall columns that are drawn, by `hold_out`.
     pub layouts: Layouts,
-    /// Where the start and the goal are.
+    /// The rooms of start and goal.
     pub task: Task,
     /// A distance to the goal below this is success, px.
     #[schemars(range(min = 0.1, max = 64.0))]
     pub success_radius: f64,
-    /// Whether actions are clipped to the box and the ball of the action space. The environment of PLDM and EB-JEPA
+    /// Clip actions to the box and the ball of the action space. The environment of PLDM and EB-JEPA
     /// takes any action as it is; so does this one when `false`.
     pub clip_actions: bool,
     /// Step length of the `expert` policy, px.
@@ -59,7 +59,7 @@ impl Default for Options {
     }
 }
 
-/// What happens at a wall.
+/// The rule of a move into a wall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
@@ -71,7 +71,7 @@ pub enum Rule {
     Bounce,
 }
 
-/// Whether each layout draws its own wall and door.
+/// A wall and a door for each layout, or the same for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Walls {
@@ -82,7 +82,7 @@ pub enum Walls {
     Fixed,
 }
 
-/// Which wall columns are drawn.
+/// The wall columns that are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layouts {
@@ -95,7 +95,7 @@ pub enum Layouts {
     HeldOut,
 }
 
-/// Where the start and the goal are.
+/// The rooms of start and goal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
@@ -140,7 +140,7 @@ impl Options {
     }
 }
 
-/// The error of an option, factor or policy.
-pub fn bad_option(what: &str, found: impl Display, expected: impl Display) -> EnvError {
+/// The error of an option.
+fn bad_option(what: &str, found: impl Display, expected: impl Display) -> EnvError {
     EnvError::option(NAME, what, found, expected)
 }

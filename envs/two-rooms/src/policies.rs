@@ -17,7 +17,7 @@ pub const TRAJECTORY: usize = 91;
 /// Concentration of the turns of the heading walk (EB-JEPA: 1 / `action_angle_noise`).
 const KAPPA: f64 = 5.0;
 
-/// How far the expert stays from walls, px. At a corner of 90° it cuts 2.45 / 2√2 = 0.87 px.
+/// The expert's distance from walls, px. At a corner of 90° it cuts 2.45 / 2√2 = 0.87 px.
 const MARGIN: f64 = 1.0;
 
 /// The policy of this name, for an environment with these factors.
@@ -97,7 +97,7 @@ impl Policy for Walk {
 /// `door`: two walks that leave the door in opposite directions; the first backwards, then the second. Walls may still
 /// get in the way.
 struct Door {
-    /// What is left to do of the trajectory, last first.
+    /// The rest of the trajectory, last first.
     steps: Vec<Point>,
     turns: Turns,
     half: f64,
@@ -161,8 +161,6 @@ impl Expert {
 }
 
 impl Policy for Expert {
-    fn begin(&mut self, _: &mut dyn Env, _: &mut Rng) {}
-
     fn act(&mut self, env: &dyn Env, _: &mut Rng, action: &mut [f32]) {
         let scene = look(env);
         let next = self.next(&scene);
@@ -174,8 +172,6 @@ impl Policy for Expert {
 struct Straight;
 
 impl Policy for Straight {
-    fn begin(&mut self, _: &mut dyn Env, _: &mut Rng) {}
-
     fn act(&mut self, env: &dyn Env, _: &mut Rng, action: &mut [f32]) {
         let Scene { agent, goal, .. } = look(env);
         let scale = (1.8 / distance(agent, goal)).min(1.0);
@@ -187,8 +183,6 @@ impl Policy for Straight {
 struct Uniform;
 
 impl Policy for Uniform {
-    fn begin(&mut self, _: &mut dyn Env, _: &mut Rng) {}
-
     fn act(&mut self, _: &dyn Env, rng: &mut Rng, action: &mut [f32]) {
         write(action, [(); 2].map(|()| uniform(-MAX_ACTION, MAX_ACTION, rng)));
     }

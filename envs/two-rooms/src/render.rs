@@ -2,7 +2,7 @@
 
 use crate::rooms::{BORDER, HALF_WALL, Point, SIZE};
 
-/// How a picture is drawn.
+/// Brightness and sharpness of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
     /// Standard deviation of the dot, px.

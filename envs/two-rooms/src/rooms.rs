@@ -1,4 +1,4 @@
-//! Where the walls are, and which points and straight lines are free of them.
+//! The walls, and the points and straight lines that are free of them.
 
 use std::ops::RangeInclusive;
 
@@ -47,13 +47,13 @@ impl Rooms {
         }
     }
 
-    /// Whether a dot can be here.
+    /// A dot can be here.
     pub fn free(&self, [x, y]: Point) -> bool {
         let inside = |c: f64| c > self.border[0] && c < self.border[1];
         inside(x) && inside(y) && (x < self.faces[0] || x > self.faces[1] || self.in_door(y))
     }
 
-    /// Whether the straight line between two points of the region goes through no wall (touching one is allowed).
+    /// The straight line between two points of the region goes through no wall (touching one is allowed).
     pub fn clear(&self, a: Point, b: Point) -> bool {
         let [left, right] = self.faces;
         let crosses_left = (a[0] <= left) != (b[0] <= left);
@@ -65,7 +65,7 @@ impl Rooms {
         self.in_door(at_x(a, b, face))
     }
 
-    /// Whether a row is in the door; the width of a rounding error more is still in.
+    /// A row in the door; the width of a rounding error more is still in.
     pub fn in_door(&self, y: f64) -> bool {
         y >= self.door[0] - 1e-9 && y <= self.door[1] + 1e-9
     }

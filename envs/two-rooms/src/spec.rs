@@ -1,6 +1,6 @@
 //! The names, units and ranges of everything that goes in and out.
 
-use gedanken_env::{ActionSpace, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec};
+use gedanken_env::{ActionSpace, Factor, FactorKind, Field, Label, ObservationSpace, PolicyInfo, Spec, TaskInfo};
 
 use crate::options::{NAME, Options};
 use crate::render::Look;
@@ -12,13 +12,13 @@ pub const MAX_ACTION: f64 = 2.45;
 /// The values of the factors of variation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factors {
-    /// How the picture is drawn.
+    /// The picture's brightness and sharpness.
     pub look: Look,
     /// Half the width of the door, px.
     pub door_half_width: f64,
     /// Standard deviation of the noise on each number of an action, px.
     pub action_noise: f64,
-    /// What an action is multiplied by.
+    /// Factor on every action.
     pub action_gain: f64,
 }
 
@@ -50,25 +50,11 @@ pub fn spec(options: &Options) -> Spec {
         let default = Factors::default().get_mut(name).map_or(low, |value| *value);
         Factor { name: name.to_owned(), kind, default, low, high, about: about.to_owned() }
     };
-    let policy = |name: &str, about: &str| PolicyInfo { name: name.to_owned(), about: about.to_owned() };
-    let label = |name: &str, size| Label { name: name.to_owned(), size, unit: "px".to_owned() };
-    let field = |name: &str| {
-        let unit = if name == "noise" { "1" } else { "px" };
-        Field { name: name.to_owned(), unit: unit.to_owned() }
-    };
+    let field = |name: &str| Field::new(name, if name == "noise" { "1" } else { "px" });
     let max = MAX_ACTION as f32;
     Spec {
-        name: NAME.to_owned(),
-        about: "A dot goes to a place in one of two rooms, which are joined by a door.".to_owned(),
-        observation: ObservationSpace { channels: 2, height: SIZE, width: SIZE },
-        action: ActionSpace {
-            low: vec![-max; 2],
-            high: vec![max; 2],
-            max_norm: options.clip_actions.then_some(max),
-            unit: "px".to_owned(),
-        },
-        state: ["x", "y", "wall_x", "door_y", "goal_x", "goal_y", "noise"].map(field).into(),
-        labels: vec![label("agent", 2), label("wall", 1), label("door", 1)],
+        labels: vec![Label::new("agent", 2, "px"), Label::new("wall", 1, "px"), Label::new("door", 1, "px")],
+        task: Some(TaskInfo::new(options.success_radius, "px")),
         factors: vec![
             factor("dot_std", FactorKind::Visual, 0.8, 3.0, "standard deviation of the dot, px"),
             factor("dot_brightness", FactorKind::Visual, 32.0, 255.0, "brightness of the middle of the dot, of 255"),
@@ -84,12 +70,19 @@ pub fn spec(options: &Options) -> Spec {
             factor("action_gain", FactorKind::Physical, 0.5, 1.5, "what an action is multiplied by"),
         ],
         policies: vec![
-            policy("heading", "a walk whose heading drifts: EB-JEPA's training data; starts anywhere"),
-            policy("door", "a heading walk through the door: the forced crossings of EB-JEPA's training data"),
-            policy("random", "a walk with a fresh heading at each step; starts anywhere"),
-            policy("expert", "the shortest path to the goal, through the door"),
-            policy("straight", "straight to the goal, blind to walls: the floor that a planner has to beat"),
-            policy("uniform", "each number of the action uniform in its bounds"),
+            PolicyInfo::new("heading", "a walk whose heading drifts: EB-JEPA's training data; starts anywhere"),
+            PolicyInfo::new("door", "a heading walk through the door: the forced crossings of EB-JEPA's training data"),
+            PolicyInfo::new("random", "a walk with a fresh heading at each step; starts anywhere"),
+            PolicyInfo::new("expert", "the shortest path to the goal, through the door"),
+            PolicyInfo::new("straight", "straight to the goal, blind to walls: the floor that a planner has to beat"),
+            PolicyInfo::new("uniform", "each number of the action uniform in its bounds"),
         ],
+        ..Spec::new(
+            NAME,
+            "A dot goes to a place in one of two rooms, which are joined by a door.",
+            ObservationSpace { channels: 2, height: SIZE, width: SIZE },
+            ActionSpace { max_norm: options.clip_actions.then_some(max), ..ActionSpace::cube(2, -max, max, "px") },
+            ["x", "y", "wall_x", "door_y", "goal_x", "goal_y", "noise"].map(field),
+        )
     }
 }

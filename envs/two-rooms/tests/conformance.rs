@@ -1,13 +1,11 @@
 //! The promises of every environment, and the options of this one.
 
-use std::collections::BTreeMap;
-
-use gedanken_env::{Env, Many, Registry, conformance};
+use gedanken_env::{Env, Many, conformance};
 use gedanken_two_rooms::{Options, Rule, TwoRooms, entry};
 use serde_json::json;
 
 fn make(options: serde_json::Value) -> Result<Box<dyn Env>, String> {
-    Registry::new().with(entry()).make("two-rooms", &options, &BTreeMap::new()).map_err(|error| error.to_string())
+    entry().make(&options).map_err(|error| error.to_string())
 }
 
 fn state(env: &dyn Env) -> Vec<f64> {
@@ -30,10 +28,10 @@ fn the_registered_environment_keeps_the_promises_of_every_environment() {
 
 #[test]
 fn the_defaults_fit_the_schema_and_build_the_default_environment() {
-    assert_eq!(serde_json::from_value::<Options>((entry().defaults)()).unwrap(), Options::default());
-    let schema = (entry().schema)();
+    assert_eq!(serde_json::from_value::<Options>(entry().defaults()).unwrap(), Options::default());
+    let schema = entry().schema();
     assert_eq!(schema["additionalProperties"], json!(false));
-    for (key, _) in (entry().defaults)().as_object().unwrap() {
+    for (key, _) in entry().defaults().as_object().unwrap() {
         assert!(schema["properties"][key]["description"].is_string(), "{key} has no description");
     }
 }

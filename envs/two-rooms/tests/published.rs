@@ -4,7 +4,7 @@ use gedanken_env::{Env, Policy, rng};
 use gedanken_two_rooms::{Options, Rule, TRAJECTORY, TwoRooms};
 use rand::RngExt;
 
-/// What happens in the training trajectories of EB-JEPA.
+/// Statistics of EB-JEPA's training trajectories.
 #[derive(Default, Debug)]
 struct Data {
     blocked: f64,
@@ -108,12 +108,12 @@ fn success(rule: Rule, policy: &str, expert_step: f64, clip_actions: bool) -> (f
             let mut action = [0.0; 2];
             policy.act(&env, &mut rng, &mut action);
             env.step(&action);
-            if env.distance() < env.success_radius() {
+            if env.distance() < env.spec().require_task().unwrap().radius {
                 first = first.min(step + 1);
             }
         }
         steps += first;
-        done += usize::from(env.distance() < env.success_radius());
+        done += usize::from(env.distance() < env.spec().require_task().unwrap().radius);
     }
     (done as f64 / 600.0, steps as f64 / 600.0)
 }

@@ -62,7 +62,7 @@ fn agree(folder: &Path) {
     fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
 }
 
-/// Where the data of a safetensors file begin.
+/// First byte of the data of a safetensors file.
 fn data(bytes: &[u8]) -> usize {
     8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
 }
@@ -87,7 +87,7 @@ fn set_shard_byte(folder: &Path, from_end: usize, value: u8) {
 
 type Damage = (&'static str, fn(&Path), &'static str);
 
-/// What is done to a dataset, and a word that its error must have.
+/// The damage to a dataset, and a word that its error must have.
 const DAMAGES: &[Damage] = &[
     ("an empty manifest", |at| fs::write(at.join(MANIFEST), "").unwrap(), "format"),
     ("no manifest", |at| fs::remove_file(at.join(MANIFEST)).unwrap(), "dataset.toml"),

@@ -3,7 +3,7 @@ use std::fs;
 use std::sync::Arc;
 
 use gedanken_data::{
-    DataError, Dataset, DatasetSource, Episode, Manifest, PolicyMix, Progress, Simulator, Source, Split, WindowConfig,
+    Collected, DataError, Dataset, DatasetSource, Episode, Manifest, PolicyMix, Recorder, Source, Split, WindowConfig,
     Writer, collect,
 };
 use gedanken_env::Env;
@@ -18,15 +18,15 @@ fn a_dataset_gives_back_every_bit_that_was_simulated() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = write(&folder.path().join("line"));
     let mix = PolicyMix::new(&both(), Line::new().spec()).unwrap();
-    let mut simulator = Simulator::new(&Line::new(), &mix, 20).unwrap();
+    let mut recorder = Recorder::new(&Line::new(), &mix, 20).unwrap();
     let (mut episode, mut pixels) = (Episode::default(), vec![0; FRAME]);
     assert_eq!((dataset.frames(), dataset.episodes().len(), dataset.layouts().len()), (630, 30, 10));
     for (number, entry) in dataset.episodes().iter().enumerate() {
-        simulator.simulate(7, entry.layout, number as u64 % 3, &mut episode);
+        recorder.record(7, entry.layout, number as u64 % 3, &mut episode);
         assert_eq!((entry.layout, entry.policy, entry.length), (number as u64 / 3, episode.policy, 21));
         for step in 0..entry.length {
             let frame = dataset.frame(entry.offset + step).unwrap();
-            simulator.render(&episode, step, &mut pixels).unwrap();
+            recorder.render(&episode, step, &mut pixels).unwrap();
             assert_eq!(frame.pixels(), pixels);
             assert!(frame.labels().eq(episode.labels[2 * step..2 * step + 2].iter().copied()));
             assert!(frame.state().eq(episode.states[3 * step..3 * step + 3].iter().copied()));
@@ -46,7 +46,7 @@ fn the_same_call_writes_the_same_bytes_and_reports_its_progress() {
     let folder = tempfile::tempdir().unwrap();
     let (one, other) = (folder.path().join("one"), folder.path().join("deep/er/other"));
     let mut seen = Vec::new();
-    collect(&config(), &Line::new(), made(), u64::MAX, &one, &mut |progress: Progress| seen.push(progress)).unwrap();
+    collect(&config(), &Line::new(), made(), u64::MAX, &one, &mut |progress: Collected| seen.push(progress)).unwrap();
     collect(&config(), &Line::new(), made(), u64::MAX, &other, &mut |_| {}).unwrap();
     for file in ["dataset.toml", "episodes.safetensors", "shard-00000.safetensors"] {
         assert_eq!(fs::read(one.join(file)).unwrap(), fs::read(other.join(file)).unwrap());

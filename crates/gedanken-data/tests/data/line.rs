@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gedanken_data::{CollectConfig, Dataset, EnvRecord, Progress, WindowConfig, collect};
+use gedanken_data::{CollectConfig, Collected, Dataset, EnvRecord, WindowConfig, collect};
 use gedanken_env::{
-    ActionSpace, Env, EnvError, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec, conformance, rng,
+    ActionSpace, Env, EnvError, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec, TaskInfo, conformance,
+    rng,
 };
 use rand::RngExt;
 
@@ -21,18 +22,14 @@ pub struct Line {
 
 impl Line {
     pub fn new() -> Self {
-        let label = |name: &str, size| Label { name: name.into(), size, unit: "cells".into() };
-        let field = |name: &str| Field { name: name.into(), unit: "cells".into() };
-        let policy = |name: &str| PolicyInfo { name: name.into(), about: "moves".into() };
+        let observation = ObservationSpace { channels: 2, height: 1, width: CELLS };
+        let state = ["dot", "post", "goal"].map(|name| Field::new(name, "cells"));
+        let action = ActionSpace::cube(1, -1.0, 1.0, "cells");
         let spec = Spec {
-            name: "line".into(),
-            about: "A dot on a line.".into(),
-            observation: ObservationSpace { channels: 2, height: 1, width: CELLS },
-            action: ActionSpace { low: vec![-1.0], high: vec![1.0], max_norm: None, unit: "cells".into() },
-            state: vec![field("dot"), field("post"), field("goal")],
-            labels: vec![label("place", 2)],
-            factors: Vec::new(),
-            policies: vec![policy("walk"), policy("rest")],
+            labels: vec![Label::new("place", 2, "cells")],
+            task: Some(TaskInfo::new(0.5, "cells")),
+            policies: ["walk", "rest"].map(|name| PolicyInfo::new(name, "moves")).to_vec(),
+            ..Spec::new("line", "A dot on a line.", observation, action, state)
         };
         Self { spec, dot: 0.0, post: 0.0, goal: 0.0 }
     }
@@ -98,11 +95,7 @@ impl Env for Line {
                 (self.dot, self.post, self.goal) = (dot, post, goal);
                 Ok(())
             }
-            _ => Err(EnvError::State {
-                env: "line".into(),
-                found: format!("{state:?}"),
-                expected: "three numbers from 0 to 8".into(),
-            }),
+            _ => Err(EnvError::state("line", state, "three numbers from 0 to 8")),
         }
     }
     fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
@@ -117,37 +110,17 @@ impl Env for Line {
     fn goal_labels(&self, out: &mut [f32]) {
         out.copy_from_slice(&[self.goal as f32, self.post as f32]);
     }
-    fn distance(&self) -> f64 {
-        (self.dot - self.goal).abs()
-    }
-    fn success_radius(&self) -> f64 {
-        0.5
-    }
-    fn cost_to_go(&self, _labels: &[f32], _goal: &[f32]) -> Option<f64> {
-        None
-    }
-    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> f64 {
-        f64::from((labels[0] - goal[0]).abs())
+    fn plain_distance(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
+        Some(f64::from((labels[0] - goal[0]).abs()))
     }
     fn eventful(&self) -> bool {
         (self.dot - self.post).abs() < 0.3
     }
-    fn set_factor(&mut self, name: &str, _value: f64) -> Result<(), EnvError> {
-        Err(EnvError::Option { env: "line".into(), what: "factor".into(), found: name.into(), expected: "none".into() })
-    }
     fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
         match name {
             "walk" | "rest" => Ok(Box::new(Scripted { walks: name == "walk" })),
-            _ => Err(EnvError::Option {
-                env: "line".into(),
-                what: "policy".into(),
-                found: name.into(),
-                expected: "walk or rest".into(),
-            }),
+            _ => Err(self.spec.no_policy(name)),
         }
-    }
-    fn boxed_clone(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
     }
 }
 
@@ -170,7 +143,7 @@ pub fn config() -> CollectConfig {
 
 /// A dataset of ten layouts with three episodes each.
 pub fn write(path: &std::path::Path) -> Dataset {
-    collect(&config(), &Line::new(), made(), 7, path, &mut |_: Progress| {}).unwrap();
+    collect(&config(), &Line::new(), made(), 7, path, &mut |_: Collected| {}).unwrap();
     Dataset::open(path).unwrap()
 }
 

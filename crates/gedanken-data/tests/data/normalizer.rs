@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use gedanken_data::{Batch, DataError, Episode, Normalizer, Shape, Source, Stream, WindowConfig};
-use gedanken_env::{ObservationSpace, Registry};
+use gedanken_env::ObservationSpace;
 
 /// Two frames of two channels with two pixels each.
 struct Given;
@@ -55,8 +55,7 @@ fn a_normalizer_survives_being_written_down() {
 
 #[test]
 fn two_rooms_has_the_statistics_that_eb_jepa_normalises_with() {
-    let registry = Registry::new().with(gedanken_two_rooms::entry());
-    let env = registry.make("two-rooms", &serde_json::json!({}), &BTreeMap::new()).unwrap();
+    let env = gedanken_two_rooms::entry().make(&serde_json::json!({})).unwrap();
     let window = WindowConfig { eventful: 0.0, ..WindowConfig::default() };
     let stream = Stream::new(&*env, &BTreeMap::new(), 90, window, 1).unwrap();
     let measured = Normalizer::measure(&stream, 10, true).unwrap();

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use gedanken_data::{Batch, DataError, Episode, PolicyMix, Simulator, Source, Stream, WindowConfig};
+use gedanken_data::{Batch, DataError, Episode, PolicyMix, Recorder, Source, Stream, WindowConfig};
 use gedanken_env::Env;
 
 use crate::line::{CELLS, Line, both, small};
@@ -9,7 +9,7 @@ fn stream(window: WindowConfig, seed: u64) -> Stream {
     Stream::new(&Line::new(), &both(), 30, window, seed).unwrap()
 }
 
-/// What must hold in every batch of the line, wherever it comes from.
+/// Holds in every batch of the line, wherever it comes from.
 pub fn check(batch: &Batch, steps: u32) {
     for window in 0..batch.windows() {
         let at = |frame| batch.at[window * batch.frames() + frame];
@@ -144,11 +144,11 @@ fn the_share_of_eventful_windows_follows_the_configuration() {
 fn policies_act_by_their_weights_and_an_empty_table_means_the_first() {
     let mix = PolicyMix::new(&both(), Line::new().spec()).unwrap();
     assert_eq!(mix.policies(), [("rest".to_owned(), 0.25), ("walk".to_owned(), 0.75)]);
-    let mut simulator = Simulator::new(&Line::new(), &mix, 4).unwrap();
+    let mut recorder = Recorder::new(&Line::new(), &mix, 4).unwrap();
     let mut episode = Episode::default();
     let mut rests = 0;
     for index in 0..1000 {
-        simulator.simulate(1, 0, index, &mut episode);
+        recorder.record(1, 0, index, &mut episode);
         let rested = episode.actions.iter().all(|&action| action == 0.0) && episode.labels[0] == 7.0;
         assert_eq!(rested, episode.policy == 0);
         rests += usize::from(rested);

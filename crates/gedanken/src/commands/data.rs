@@ -45,7 +45,7 @@ pub fn collect(args: &CollectArgs, registry: &Registry) -> Result<(), Failure> {
         factors: experiment.env.factors.clone(),
     };
     let mut tenth = 0;
-    let progress = &mut |at: gedanken_data::Progress| {
+    let progress = &mut |at: gedanken_data::Collected| {
         let now = 10 * at.episodes / at.total.max(1);
         if now > tenth {
             tenth = now;

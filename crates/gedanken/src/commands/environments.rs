@@ -63,14 +63,14 @@ pub struct RolloutArgs {
 pub fn envs(args: &EnvsArgs, registry: &Registry) -> Result<(), Failure> {
     let mut specs = Vec::new();
     for entry in registry.entries() {
-        specs.push((entry, (entry.make)(&(entry.defaults)())?.spec().clone()));
+        specs.push((entry, entry.make(&entry.defaults())?.spec().clone()));
     }
     if args.json {
         let described: Vec<serde_json::Value> = specs
             .iter()
             .map(|(entry, spec)| {
                 let mut value = serde_json::to_value(spec).unwrap_or_default();
-                value["options"] = (entry.defaults)();
+                value["options"] = entry.defaults();
                 value
             })
             .collect();
@@ -90,7 +90,12 @@ fn describe(spec: &Spec) -> String {
     let state: Vec<&str> = spec.state.iter().map(|field| field.name.as_str()).collect();
     text += &format!("  state        {}\n", state.join(", "));
     let labels: Vec<String> = spec.labels.iter().map(|l| format!("{} ({}, {})", l.name, l.size, l.unit)).collect();
-    text += &format!("  labels       {}\n", labels.join(", "));
+    if !labels.is_empty() {
+        text += &format!("  labels       {}\n", labels.join(", "));
+    }
+    if let Some(task) = &spec.task {
+        text += &format!("  task         success below {} {}\n", task.radius, task.unit);
+    }
     for factor in &spec.factors {
         let kind = format!("{:?}", factor.kind).to_lowercase();
         text += &format!(
@@ -150,7 +155,7 @@ impl StateArgs {
             let (name, value) = parsed.ok_or_else(|| format!("--factor {factor}; expected NAME=NUMBER"))?;
             factors.insert(name, value);
         }
-        let mut env = registry.make(&self.env, &options, &factors)?;
+        let mut env = gedanken_env::make(registry, &self.env, &options, &factors)?;
         env.reset(self.seed);
         if let Some(text) = &self.state {
             let given: Vec<f64> = serde_json::from_str(text)

@@ -34,6 +34,7 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
     check_outputs(&args.json)?;
     let (folder, checkpoint) = RunFolder::open_checkpoint(&args.run)?;
     let (experiment, env) = read(&folder.config(), &args.overrides.set, registry)?;
+    let labels = env.spec().require_labels()?;
     let chosen = pick_device(&args.device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
@@ -46,6 +47,6 @@ pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
         Ok(Frames::of(&model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
-    let found = probes(&env.spec().labels, &train, &test, &Probing::default(), &chosen.device)?;
+    let found = probes(labels, &train, &test, &Probing::default(), &chosen.device)?;
     report(found.to_string().trim_end(), args.json.as_deref(), &found)
 }

@@ -114,6 +114,8 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
     trained.store(true, Ordering::Relaxed);
     if stop.load(Ordering::Relaxed) {
         say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
+    } else if protocol.env.spec().task.is_none() {
+        say(&format!("{} has no task: nothing is evaluated", experiment.env.name));
     } else if experiment.eval.tasks > 0 {
         finish(&protocol, &trainer, &folder, &mut tracker)?;
     }

@@ -49,7 +49,7 @@ impl EnvConfig {
     /// # Errors
     /// An unknown name, an impossible option, an unknown factor.
     pub fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, EnvError> {
-        registry.make(&self.name, &Value::Object(self.options.clone()), &self.factors)
+        gedanken_env::make(registry, &self.name, &Value::Object(self.options.clone()), &self.factors)
     }
 
     /// This environment with some options and factors replaced. A table inside the options is merged key by key, unless
@@ -68,8 +68,8 @@ impl EnvConfig {
     /// An unknown name.
     pub fn resolved(&self, registry: &Registry) -> Result<Self, EnvError> {
         let mut resolved = Self { options: Map::new(), ..self.clone() };
-        if let Value::Object(defaults) = (registry.entry(&self.name)?.defaults)() {
-            resolved.options = without_nulls(defaults);
+        if let Value::Object(defaults) = registry.entry(&self.name)?.defaults() {
+            resolved.options = defaults;
         }
         merge(&mut resolved.options, &self.options);
         Ok(resolved)
@@ -89,14 +89,6 @@ fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
-fn without_nulls(table: Map<String, Value>) -> Map<String, Value> {
-    let inner = |value| match value {
-        Value::Object(table) => Value::Object(without_nulls(table)),
-        other => other,
-    };
-    table.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key, inner(value))).collect()
-}
-
 /// Puts the options of the registered environments into a config's schema.
 ///
 /// [`ENV`] becomes one alternative for each environment, told apart by `name`. Each of [`ENV_OVERRIDES`] takes the
@@ -104,24 +96,27 @@ fn without_nulls(table: Map<String, Value>) -> Map<String, Value> {
 /// that nobody has, anything. A table that the schema does not have is left out.
 pub fn splice_env(mut schema: Value, registry: &Registry, name: Option<&str>) -> Value {
     let mut defs = Map::new();
-    let tables: Vec<(&Entry, Map<String, Value>)> =
-        registry.entries().iter().map(|entry| (entry, options(entry, &mut defs))).collect();
+    let tables: Vec<_> = registry.entries().iter().map(|entry| (entry, options(entry, &mut defs))).collect();
     let named = tables.iter().map(|(entry, options)| {
         let mut table = options.clone();
-        insert(&mut table, "name", json!({ "type": "string", "const": entry.name, "description": "The environment." }));
+        insert(
+            &mut table,
+            "name",
+            json!({ "type": "string", "const": entry.name(), "description": "The environment." }),
+        );
         if let Some(required) = table.entry("required").or_insert(json!([])).as_array_mut() {
             required.push(json!("name"));
         }
         Value::Object(table)
     });
-    let overrides = |entry: &&(&Entry, Map<String, Value>)| {
+    let overrides = |entry: &&(&Entry<dyn Env>, Map<String, Value>)| {
         let mut table = entry.1.clone();
         table.remove("required");
         Value::Object(table)
     };
     let any = json!({ "type": "object", "additionalProperties": true });
     let known: Vec<Value> =
-        tables.iter().filter(|(e, _)| name.is_none_or(|n| n == e.name)).map(|e| overrides(&e)).collect();
+        tables.iter().filter(|(e, _)| name.is_none_or(|n| n == e.name())).map(|e| overrides(&e)).collect();
     let over = if known.is_empty() { any } else { json!({ "anyOf": known }) };
     let env = json!({ "oneOf": named.collect::<Vec<_>>() });
     replace(&mut schema, ENV, &env);
@@ -135,12 +130,12 @@ pub fn splice_env(mut schema: Value, registry: &Registry, name: Option<&str>) ->
 }
 
 /// The table of an environment's options and factors; definitions that it refers to are renamed and added to `defs`.
-fn options(entry: &Entry, defs: &mut Map<String, Value>) -> Map<String, Value> {
-    let mut schema = (entry.schema)();
-    rename_refs(&mut schema, entry.name);
+fn options(entry: &Entry<dyn Env>, defs: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut schema = entry.schema();
+    rename_refs(&mut schema, entry.name());
     let Value::Object(mut schema) = schema else { return options_table(Map::new()) };
     if let Some(Value::Object(own)) = schema.remove("$defs") {
-        defs.extend(own.into_iter().map(|(name, inner)| (format!("{}.{name}", entry.name), inner)));
+        defs.extend(own.into_iter().map(|(name, inner)| (format!("{}.{name}", entry.name()), inner)));
     }
     options_table(schema)
 }
@@ -233,7 +228,8 @@ fn check(
     config: &EnvConfig,
     factors: &BTreeMap<String, f64>,
 ) -> Vec<Problem> {
-    let mut env = match registry.make(&config.name, &Value::Object(config.options.clone()), &BTreeMap::new()) {
+    let options = Value::Object(config.options.clone());
+    let mut env = match gedanken_env::make(registry, &config.name, &options, &BTreeMap::new()) {
         Ok(env) => env,
         Err(error) => return vec![option_problem(draft, path, &error)],
     };
@@ -257,12 +253,14 @@ fn check(
 
 /// An environment's error at the option that it speaks of, where that can be told.
 fn option_problem(draft: &Draft, path: &str, error: &EnvError) -> Problem {
+    let text = error.to_string();
+    // "two-rooms: option wall_x 3; expected 12 to 52"
     let what = match error {
-        EnvError::Option { what, .. } => what.as_str(),
+        EnvError::Part(_) => text.split(';').next().unwrap_or_default(),
         _ => "",
     };
     let words = what.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).filter(|word| !word.is_empty());
     let key =
         words.map(|word| join(path, word)).find(|key| draft.node(key).is_some()).unwrap_or_else(|| path.to_owned());
-    Problem { place: draft.place(&key), key, message: error.to_string() }
+    Problem { place: draft.place(&key), key, message: text }
 }

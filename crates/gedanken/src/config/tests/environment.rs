@@ -23,7 +23,7 @@ fn an_environment_is_built_with_its_options_and_overrides() {
     assert_eq!((&changed.options["rule"], &changed.options["wall"]), (&"stop".into(), &20.into()));
     assert_eq!(changed.factors["hue"], 1.0);
     let unknown = EnvConfig { name: "nowhere".into(), ..EnvConfig::default() };
-    assert!(matches!(unknown.make(&registry()), Err(EnvError::Unknown { .. })));
+    assert!(matches!(unknown.make(&registry()), Err(EnvError::Part(_))));
 }
 
 #[test]
@@ -67,6 +67,6 @@ fn the_schema_of_all_environments_tells_them_apart_by_name() {
 #[test]
 fn a_schema_without_the_tables_is_left_as_it_is() {
     let plain = schema::<Train>();
-    let spliced = splice_env(plain.clone(), &Registry::new(), None);
+    let spliced = splice_env(plain.clone(), &Registry::new("environment"), None);
     assert_eq!(plain, spliced);
 }

@@ -8,7 +8,7 @@ mod planner;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gedanken_env::{ActionSpace, Entry, Env, EnvError, Factor, FactorKind, ObservationSpace, Policy, Registry, Spec};
+use gedanken_env::{ActionSpace, Env, EnvError, Factor, FactorKind, ObservationSpace, Registry, Spec, entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -198,16 +198,9 @@ impl Still {
             high: 1.0,
             about: "Colour.".into(),
         };
-        Self(Spec {
-            name: name.into(),
-            about: String::new(),
-            observation: ObservationSpace { channels: 1, height: 1, width: 1 },
-            action: ActionSpace { low: vec![0.0], high: vec![1.0], max_norm: None, unit: "px".into() },
-            state: Vec::new(),
-            labels: Vec::new(),
-            factors: vec![factor],
-            policies: Vec::new(),
-        })
+        let observation = ObservationSpace { channels: 1, height: 1, width: 1 };
+        let spec = Spec::new(name, "", observation, ActionSpace::cube(1, 0.0, 1.0, "px"), []);
+        Self(Spec { factors: vec![factor], ..spec })
     }
 }
 
@@ -216,78 +209,31 @@ impl Env for Still {
         &self.0
     }
     fn reset(&mut self, _: u64) {}
-    fn restart(&mut self, _: u64) {}
     fn step(&mut self, _: &[f32]) {}
     fn observe(&self, _: &mut [u8]) {}
-    fn observe_goal(&self, _: &mut [u8]) {}
     fn state(&self, _: &mut [f64]) {}
     fn set_state(&mut self, _: &[f64]) -> Result<(), EnvError> {
         Ok(())
     }
-    fn set_goal(&mut self, _: &[f64]) -> Result<(), EnvError> {
-        Ok(())
-    }
-    fn labels(&self, _: &mut [f32]) {}
-    fn goal_labels(&self, _: &mut [f32]) {}
-    fn distance(&self) -> f64 {
-        0.0
-    }
-    fn success_radius(&self) -> f64 {
-        1.0
-    }
-    fn cost_to_go(&self, _: &[f32], _: &[f32]) -> Option<f64> {
-        None
-    }
-    fn plain_distance(&self, _: &[f32], _: &[f32]) -> f64 {
-        0.0
-    }
-    fn eventful(&self) -> bool {
-        false
-    }
     fn set_factor(&mut self, name: &str, value: f64) -> Result<(), EnvError> {
-        let error = |expected: &str| Err(option_error(&format!("factor {name}"), value, expected));
-        match name {
-            "hue" if (0.0..=1.0).contains(&value) => Ok(()),
-            "hue" => error("0 to 1"),
-            _ => error("one of: hue"),
-        }
-    }
-    fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
-        Err(option_error("policy", name, "none"))
-    }
-    fn boxed_clone(&self) -> Box<dyn Env> {
-        Box::new(self.clone())
+        self.0.check_factor(name, value)
     }
 }
 
-fn option_error(what: &str, found: impl ToString, expected: &str) -> EnvError {
-    EnvError::Option { env: "rooms".into(), what: what.into(), found: found.to_string(), expected: expected.into() }
-}
-
-fn make_rooms(options: &Value) -> Result<Box<dyn Env>, EnvError> {
-    let options: RoomOptions =
-        serde_json::from_value(options.clone()).map_err(|error| option_error("options", error, "the schema's"))?;
+fn rooms(options: RoomOptions) -> Result<Still, EnvError> {
     if options.door == Some(options.wall) {
-        return Err(option_error("option door", options.wall, "another number than wall"));
+        return Err(EnvError::option("rooms", "option door", options.wall, "another number than wall"));
     }
-    Ok(Box::new(Still::new("rooms")))
+    Ok(Still::new("rooms"))
 }
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+struct NoOptions {}
 
 /// `rooms`, with options, and `plain`, without.
 fn registry() -> Registry {
-    let rooms = Entry {
-        name: "rooms",
-        make: make_rooms,
-        schema: super::schema::<RoomOptions>,
-        defaults: || serde_json::to_value(RoomOptions::default()).unwrap_or_default(),
-    };
-    let plain = Entry {
-        name: "plain",
-        make: |_| Ok(Box::new(Still::new("plain"))),
-        schema: || serde_json::json!({ "type": "object" }),
-        defaults: || serde_json::json!({}),
-    };
-    Registry::new().with(rooms).with(plain)
+    let plain = entry("plain", |_: NoOptions| Ok(Still::new("plain")));
+    Registry::new("environment").with(entry("rooms", rooms)).with(plain)
 }
 
 /// A folder with these files.

@@ -1,38 +1,39 @@
-//! All planners on one checkpoint: what each reaches for how many model evaluations.
+//! All planners on one model: success against model evaluations.
 
 use std::fmt;
 use std::time::Instant;
 
+use gedanken_env::EnvError;
 use gedanken_planner::{Catalog, Cem, Mppi, PlanConfig, PlanError, Planner, PlannerConfig, Sampling, Strategy, Table};
 use gedanken_run::{Picture, Plot};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{CostRule, EvalError, LabelCost, Labels, Planning, Row, Setup, Thinker, TrueWorld};
+use crate::{CostRule, EvalError, LabelCost, Labels, Planning, Protocol, Row, Setup, Tasks, Thinker, TrueWorld};
 
-/// What is compared, and on what.
+/// A comparison to make.
 #[derive(Clone, Debug)]
 pub struct Contest {
     /// Model evaluations that a plan of one task may cost.
     pub budgets: Vec<u64>,
-    /// The strategies there are.
+    /// All strategies.
     pub strategies: Catalog<dyn Strategy>,
     /// Names of planners, of [`contenders`]; all where empty.
     pub planners: Vec<String>,
     /// Tasks of the protocol.
     pub tasks: usize,
-    /// Whether they plan on the true simulator, with the environment's plain distance, in the model's place.
+    /// Plan on the true simulator, by the environment's plain distance, in the model's place.
     pub simulator: bool,
 }
 
-/// What one planner reached with one budget.
+/// Results of one planner with one budget.
 #[derive(Clone, Debug, Serialize)]
 pub struct Standing {
     /// The planner.
     pub planner: String,
     /// The budget of a plan.
     pub budget: u64,
-    /// How it planned.
+    /// Its keys.
     pub config: PlannerConfig,
     /// Mean energy of the tasks' first plans: all planners plan from the same states.
     pub first_energy: f64,
@@ -43,12 +44,12 @@ pub struct Standing {
     pub row: Row,
 }
 
-/// All planners on one checkpoint, under one protocol.
+/// Results of all planners on one model, under one protocol.
 #[derive(Clone, Debug, Serialize)]
 pub struct Standings {
     /// The environment.
     pub env: String,
-    /// What was planned on: the model or the simulator.
+    /// The model or the simulator.
     pub world: String,
     /// Tasks of every row.
     pub tasks: usize,
@@ -110,28 +111,15 @@ const MOST_FUTURES: usize = 1 << 18;
 /// Runs the comparison; `say` hears of every row.
 ///
 /// # Errors
-/// A name that is no planner's, or what an evaluation may say.
+/// An unknown name of a planner, or what [`evaluate`](crate::evaluate) says.
 pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) -> Result<Standings, EvalError> {
     let protocol = setup.protocol;
-    let known = contenders(&protocol.planner, &contest.strategies, 1)?;
-    for name in &contest.planners {
-        match known.iter().find(|(known, _)| known == name) {
-            None => {
-                let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                return Err(EvalError::Mismatch(format!("no planner `{name}`; there are {}", known.join(", "))));
-            }
-            Some((_, planner)) if contest.simulator && planner.needs_gradient() => {
-                let why = "needs a gradient, which the simulator does not have";
-                return Err(EvalError::Mismatch(format!("`{name}` {why}")));
-            }
-            Some(_) => {}
-        }
-    }
+    contest.check(protocol)?;
     let tasks = protocol.tasks(contest.tasks)?;
     let (world, simulator) = (setup.world(), TrueWorld::default());
     let cost = LabelCost { env: protocol.env.as_ref(), labels: Labels::Simulated, rule: CostRule::Plain };
     let objective = setup.objective()?;
-    let kept = if contest.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
+    let guardrails = if contest.simulator { setup.true_guardrails()? } else { setup.guardrails()? };
     let mut rows = Vec::new();
     for &budget in &contest.budgets {
         for (name, planner) in contenders(&protocol.planner, &contest.strategies, budget)? {
@@ -143,33 +131,64 @@ pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) 
             let model = Thinker {
                 world: &world,
                 objective: objective.as_ref(),
-                guardrails: &kept,
+                guardrails: &guardrails,
                 planner: &planner,
                 frameskip: setup.frameskip(),
                 arrived: protocol.config.arrived,
             };
-            let true_one = Thinker { world: &simulator, objective: &cost, arrived: None, ..model };
-            let thinker = if contest.simulator { true_one } else { model };
-            let (mut first, start) = (None, Instant::now());
-            let episodes = tasks.watch(&mut Planning::new(thinker), &mut |moment| {
-                if let (None, Some(plans)) = (first, moment.actor.agent().and_then(|(agent, _)| agent.plans())) {
-                    first = Some(plans.energy.iter().map(|&e| f64::from(e)).sum::<f64>() / plans.tasks.max(1) as f64);
-                }
-            })?;
-            let (effort, seconds) =
-                (episodes.planned.as_ref().map(|p| p.effort).unwrap_or_default(), start.elapsed().as_secs_f64());
-            rows.push(Standing {
-                planner: name.to_owned(),
-                budget,
-                config: planner.config(),
-                first_energy: first.unwrap_or(f64::NAN),
-                evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
-                row: Row::of(name, "", &episodes, protocol.config.rule, protocol.radius(), seconds),
-            });
+            let truth = Thinker { world: &simulator, objective: &cost, arrived: None, ..model };
+            rows.push(standing(protocol, &tasks, (name, budget), if contest.simulator { truth } else { model })?);
         }
     }
     let world = if contest.simulator { "the true simulator" } else { "the learned model" }.to_owned();
     Ok(Standings { env: protocol.env.spec().name.clone(), world, tasks: contest.tasks, rows })
+}
+
+/// One planner's episodes.
+fn standing(
+    protocol: &Protocol,
+    tasks: &Tasks<'_>,
+    (name, budget): (&str, u64),
+    thinker: Thinker<'_>,
+) -> Result<Standing, EvalError> {
+    let (mut first, start) = (None, Instant::now());
+    let episodes = tasks.watch(&mut Planning::new(thinker), &mut |moment| {
+        if let (None, Some(plans)) = (first, moment.actor.agent().and_then(|(agent, _)| agent.plans())) {
+            first = Some(plans.energy.iter().map(|&e| f64::from(e)).sum::<f64>() / plans.tasks.max(1) as f64);
+        }
+    })?;
+    let seconds = start.elapsed().as_secs_f64();
+    let effort = episodes.planned.as_ref().map(|planned| planned.effort).unwrap_or_default();
+    Ok(Standing {
+        planner: name.to_owned(),
+        budget,
+        config: thinker.planner.config(),
+        first_energy: first.unwrap_or(f64::NAN),
+        evaluations_per_plan: effort.evaluations as f64 / effort.task_plans.max(1) as f64,
+        row: Row::of(name, "", &episodes, protocol.config.rule, protocol.radius()?, seconds),
+    })
+}
+
+impl Contest {
+    /// Checks that there are such planners, and that they can plan there.
+    fn check(&self, protocol: &Protocol) -> Result<(), EvalError> {
+        if self.simulator && !CostRule::Plain.known(protocol.env.as_ref()) {
+            let what = "plain distance of labels, by which plans on the simulator go";
+            return Err(EnvError::missing(protocol.env.spec(), what).into());
+        }
+        let known = contenders(&protocol.planner, &self.strategies, 1)?;
+        for name in &self.planners {
+            let Some((_, planner)) = known.iter().find(|(known, _)| known == name) else {
+                let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                return Err(EvalError::Mismatch(format!("no planner `{name}`; there are {}", known.join(", "))));
+            };
+            if self.simulator && planner.needs_gradient() {
+                let why = "needs a gradient, which the simulator does not have";
+                return Err(EvalError::Mismatch(format!("`{name}` {why}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Standings {

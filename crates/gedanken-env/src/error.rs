@@ -1,0 +1,64 @@
+//! Errors of environments.
+
+use std::fmt::Display;
+
+use gedanken_parts::PartError;
+
+use crate::Spec;
+
+/// Why an environment cannot be built or set. Stepping never fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvError {
+    /// A state of the wrong length, or with a number that is not finite or not possible.
+    #[error("{env}: state {found}; expected {expected}")]
+    State {
+        /// The environment.
+        env: String,
+        /// The numbers given.
+        found: String,
+        /// The right ones.
+        expected: String,
+    },
+    /// An option, factor or policy that does not exist or has an impossible value.
+    #[error("{env}: {what} {found}; expected {expected}")]
+    Option {
+        /// The environment.
+        env: String,
+        /// The option, factor or policy.
+        what: String,
+        /// The value given.
+        found: String,
+        /// The right ones.
+        expected: String,
+    },
+    /// A capability that the environment does not have.
+    #[error("{env} has no {what}")]
+    Missing {
+        /// The environment.
+        env: String,
+        /// The capability.
+        what: &'static str,
+    },
+    /// No environment of that name, or options that it cannot be made from.
+    #[error(transparent)]
+    Part(#[from] PartError),
+}
+
+impl EnvError {
+    /// A `state` that cannot be.
+    pub fn state(env: &str, state: &[f64], expected: impl Into<String>) -> Self {
+        Self::State { env: env.to_owned(), found: format!("{state:?}"), expected: expected.into() }
+    }
+
+    /// An option, factor or policy `what` that is `found`, which cannot be.
+    pub fn option(env: &str, what: &str, found: impl Display, expected: impl Display) -> Self {
+        let (found, expected) = (found.to_string(), expected.to_string());
+        Self::Option { env: env.to_owned(), what: what.to_owned(), found, expected }
+    }
+
+    /// The capability `what` that an environment does not have.
+    pub fn missing(spec: &Spec, what: &'static str) -> Self {
+        Self::Missing { env: spec.name.clone(), what }
+    }
+}
