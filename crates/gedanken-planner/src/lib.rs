@@ -24,6 +24,7 @@ mod descent;
 mod draw;
 mod error;
 mod evaluate;
+mod found;
 mod guardrail;
 mod icem;
 mod mppi;
@@ -46,7 +47,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
 pub use cem::Cem;
-pub use descent::{Adam, Descent, Gradient};
+pub use descent::Descent;
 pub use draw::Draw;
 pub use error::PlanError;
 pub use evaluate::chunks;
@@ -61,7 +62,7 @@ pub use planner::{Over, PlanConfig, Planner, PlannerConfig};
 pub use random::Random;
 pub use sampling::Sampling;
 pub use scored::Scored;
-pub use strategy::{Belief, Returned, Round, Strategy, Weights};
+pub use strategy::{Belief, Returned, Round, Strategy, Style, Weights};
 pub use world::{Trajectory, World};
 
 /// The strategies that come with this crate.
@@ -71,8 +72,8 @@ pub fn strategies() -> Catalog<dyn Strategy> {
         .with(entry::<Cem>("cem"))
         .with(entry::<Icem>("icem"))
         .with(entry::<Mppi>("mppi"))
-        .with(entry::<Gradient>("gradient"))
-        .with(entry::<Adam>("adam"))
+        .with(entry::<Descent>("gradient"))
+        .with(Entry::new("adam", |keys: Descent| Ok(Box::new(keys.with_adam()) as Box<dyn Strategy>)))
 }
 
 /// A strategy that is its own config.
