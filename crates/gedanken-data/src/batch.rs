@@ -85,21 +85,6 @@ impl Batch {
         self.time + self.extra
     }
 
-    /// The picture of a frame of a window, u8 `[channels, height, width]`.
-    pub fn frame(&self, window: usize, frame: usize) -> &[u8] {
-        row(&self.pixels, window * self.frames() + frame, self.shape.pixels.len())
-    }
-
-    /// The labels of a frame of a window, f32 `[labels]`.
-    pub fn frame_labels(&self, window: usize, frame: usize) -> &[f32] {
-        row(&self.labels, window * self.frames() + frame, self.shape.labels)
-    }
-
-    /// The block of actions that leads from frame `step` of a window to the next, f32 `[frameskip * action]`.
-    pub fn action(&self, window: usize, step: usize) -> &[f32] {
-        row(&self.actions, window * (self.time - 1) + step, self.shape.action)
-    }
-
     /// Fills window `window` from an episode: the frames at `times` (`[time + extra]`, the first `time` are `frameskip`
     /// apart) through `frame(step, pixels, labels)`, the actions of control steps through `action(step, out)`.
     pub(crate) fn fill(

@@ -91,11 +91,6 @@ impl DatasetSource {
         Ok(Self { dataset, window, seed, layouts })
     }
 
-    /// The dataset.
-    pub fn dataset(&self) -> &Dataset {
-        &self.dataset
-    }
-
     /// The episodes of this split, by layout.
     pub fn layouts(&self) -> &[Vec<EpisodeEntry>] {
         &self.layouts

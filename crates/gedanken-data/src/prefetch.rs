@@ -70,11 +70,6 @@ impl Prefetch {
         self.shared.changed.notify_all();
         batch
     }
-
-    /// The number of the batch that [`Prefetch::next`] gives next.
-    pub fn next_index(&self) -> u64 {
-        self.shared.lock().delivered
-    }
 }
 
 impl Drop for Prefetch {

@@ -42,11 +42,6 @@ impl Stream {
         }
         Ok(Self { env: env.boxed_clone(), shape: Shape::of(env.spec()), mix, steps, window, seed })
     }
-
-    /// Sizes of a frame, a block of actions, a row of labels.
-    pub fn shape(&self) -> Shape {
-        self.shape.blocks(self.window.frameskip)
-    }
 }
 
 impl Source for Stream {

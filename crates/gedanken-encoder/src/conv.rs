@@ -2,11 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, Projector, embed_patches, halve};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, Part, Projector, embed_patches, halve};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{LatentShape, PatchLatent};
+use crate::{Encoder, EncoderConfig, LatentShape, PatchLatent};
 
 /// Configuration of [`ConvEncoder`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,32 +71,6 @@ impl ConvEncoderConfig {
         self.channels.last().copied().unwrap_or(1)
     }
 
-    /// What is impossible about it on pictures `[channels, height, width]`, if anything.
-    pub fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
-        if self.channels.is_empty() || self.channels.len() > 6 {
-            return Some(format!("{} stages; expected 1 to 6 channels", self.channels.len()));
-        }
-        let stride = self.stride();
-        if !height.is_multiple_of(stride) || !width.is_multiple_of(stride) {
-            let (patch, halvings) = (self.patch, self.channels.len() - 1);
-            return Some(format!(
-                "patch {patch} and {halvings} halvings: {stride} does not divide the picture, {height} x {width}"
-            ));
-        }
-        let odd = self.channels.iter().find(|width| !width.is_multiple_of(self.groups));
-        odd.map(|width| format!("groups {} does not divide {width} channels", self.groups))
-    }
-
-    /// The latents it makes of pictures `[channels, height, width]`.
-    pub fn latent_shape(&self, [_, height, width]: [usize; 3]) -> LatentShape {
-        match self.latent {
-            PatchLatent::Vector => LatentShape::vector(self.dim),
-            PatchLatent::Map => {
-                LatentShape { rows: height / self.stride(), columns: width / self.stride(), dim: self.dim }
-            }
-        }
-    }
-
     /// A new encoder for pictures `[channels, height, width]`; a residual convolution adds nothing at first.
     pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> ConvEncoder {
         let stage = |(input, output): (usize, usize)| Stage {
@@ -119,6 +93,42 @@ impl ConvEncoderConfig {
             projector: (self.projector > 0).then(|| Projector::new(self.dim, self.projector, device)),
             config: self.clone(),
         }
+    }
+}
+
+impl EncoderConfig for ConvEncoderConfig {
+    fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
+        if self.channels.is_empty() || self.channels.len() > 6 {
+            return Some(format!("{} stages; expected 1 to 6 channels", self.channels.len()));
+        }
+        let stride = self.stride();
+        if !height.is_multiple_of(stride) || !width.is_multiple_of(stride) {
+            let (patch, halvings) = (self.patch, self.channels.len() - 1);
+            return Some(format!(
+                "patch {patch} and {halvings} halvings: {stride} does not divide the picture, {height} x {width}"
+            ));
+        }
+        let odd = self.channels.iter().find(|width| !width.is_multiple_of(self.groups));
+        odd.map(|width| format!("groups {} does not divide {width} channels", self.groups))
+    }
+
+    fn latent_shape(&self, [_, height, width]: [usize; 3]) -> LatentShape {
+        match self.latent {
+            PatchLatent::Vector => LatentShape::vector(self.dim),
+            PatchLatent::Map => {
+                LatentShape { rows: height / self.stride(), columns: width / self.stride(), dim: self.dim }
+            }
+        }
+    }
+
+    fn init(&self, pixels: [usize; 3], device: &Device) -> Part<dyn Encoder> {
+        (Box::new(ConvEncoderConfig::init(self, pixels, device)) as Box<dyn Encoder>).into()
+    }
+}
+
+impl Encoder for ConvEncoder {
+    fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.forward(pixels)
     }
 }
 

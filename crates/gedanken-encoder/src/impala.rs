@@ -2,9 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation::relu};
-use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, add_relu, max_pool_3x3};
+use gedanken_nn::{Conv3x3, Conv3x3Config, Linear, Part, add_relu, max_pool_3x3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{Encoder, EncoderConfig, LatentShape};
 
 /// Configuration of [`Impala`]. The defaults are EB-JEPA's: with the LayerNorm that the world model puts behind it,
 /// 1,426,096 parameters on pictures of 2 x 65 x 65.
@@ -61,6 +63,22 @@ impl ImpalaConfig {
             (input, height, width) = (output, half(height), half(width));
         }
         Impala { stacks, output: Linear::new(input * height * width, self.dim, device) }
+    }
+}
+
+impl EncoderConfig for ImpalaConfig {
+    fn latent_shape(&self, _: [usize; 3]) -> LatentShape {
+        LatentShape::vector(self.dim)
+    }
+
+    fn init(&self, pixels: [usize; 3], device: &Device) -> Part<dyn Encoder> {
+        (Box::new(ImpalaConfig::init(self, pixels, device)) as Box<dyn Encoder>).into()
+    }
+}
+
+impl Encoder for Impala {
+    fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.forward(pixels)
     }
 }
 

@@ -8,123 +8,45 @@ mod impala;
 mod patch;
 mod vit;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
+use gedanken_nn::Part;
+use gedanken_parts::{Catalog, Entry};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, de::DeserializeOwned};
 
 pub use conv::{ConvEncoder, ConvEncoderConfig};
+pub use gedanken_nn::{Encoder, LatentShape};
 pub use impala::{Impala, ImpalaConfig};
 pub use patch::{Patch, PatchConfig, PatchLatent};
 pub use vit::{Vit, VitConfig};
 
-/// Which encoder, and how large.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum EncoderConfig {
-    /// Three residual stacks, vector latent: EB-JEPA's.
-    Impala(ImpalaConfig),
-    /// Patches by a matrix product, then small convolutions: made for a CPU; map or vector latent.
-    Patch(PatchConfig),
-    /// Convolutions that halve the map stage by stage: sees more than patches do, on a CPU still; vector or map latent.
-    Conv(ConvEncoderConfig),
-    /// A vision transformer with a projector, vector latent: LeWorldModel's.
-    Vit(VitConfig),
-}
-
-impl Default for EncoderConfig {
-    fn default() -> Self {
-        Self::Patch(PatchConfig::default())
-    }
-}
-
-/// The shape of a latent: `rows x columns` tokens of `dim` numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LatentShape {
-    /// Rows of the map; 1 for a vector.
-    pub rows: usize,
-    /// Columns of the map; 1 for a vector.
-    pub columns: usize,
-    /// Numbers per token.
-    pub dim: usize,
-}
-
-impl LatentShape {
-    /// A vector of `dim` numbers.
-    pub fn vector(dim: usize) -> Self {
-        Self { rows: 1, columns: 1, dim }
-    }
-
-    /// Tokens.
-    pub fn tokens(&self) -> usize {
-        self.rows * self.columns
-    }
-
-    /// All numbers of a latent.
-    pub fn numbers(&self) -> usize {
-        self.tokens() * self.dim
-    }
-
-    /// Whether it is one token.
-    pub fn is_vector(&self) -> bool {
-        self.tokens() == 1
-    }
-}
-
-/// Any of the encoders.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)]
-pub enum Encoder {
-    /// See [`Impala`].
-    Impala(Impala),
-    /// See [`Patch`].
-    Patch(Patch),
-    /// See [`ConvEncoder`].
-    Conv(ConvEncoder),
-    /// See [`Vit`].
-    Vit(Vit),
-}
-
-impl EncoderConfig {
-    /// What is impossible about this encoder on pictures `[channels, height, width]`, if anything.
-    pub fn problem(&self, pixels: [usize; 3]) -> Option<String> {
-        match self {
-            Self::Impala(_) => None,
-            Self::Patch(config) => config.problem(pixels),
-            Self::Conv(config) => config.problem(pixels),
-            Self::Vit(config) => config.problem(pixels),
-        }
+/// An encoder as an experiment writes it, `[encoder]`.
+pub trait EncoderConfig: std::fmt::Debug + Send + Sync {
+    /// A sentence, where it cannot encode pictures `[channels, height, width]`.
+    fn problem(&self, _pixels: [usize; 3]) -> Option<String> {
+        None
     }
 
     /// The latents it makes of pictures `[channels, height, width]`.
-    pub fn latent_shape(&self, pixels: [usize; 3]) -> LatentShape {
-        match self {
-            Self::Impala(config) => LatentShape::vector(config.dim),
-            Self::Patch(config) => config.latent_shape(pixels),
-            Self::Conv(config) => config.latent_shape(pixels),
-            Self::Vit(config) => LatentShape::vector(config.dim),
-        }
-    }
+    fn latent_shape(&self, pixels: [usize; 3]) -> LatentShape;
 
     /// A new encoder for pictures `[channels, height, width]`.
-    pub fn init(&self, pixels: [usize; 3], device: &Device) -> Encoder {
-        match self {
-            Self::Impala(config) => Encoder::Impala(config.init(pixels, device)),
-            Self::Patch(config) => Encoder::Patch(config.init(pixels, device)),
-            Self::Conv(config) => Encoder::Conv(config.init(pixels, device)),
-            Self::Vit(config) => Encoder::Vit(config.init(pixels, device)),
-        }
-    }
+    fn init(&self, pixels: [usize; 3], device: &Device) -> Part<dyn Encoder>;
 }
 
-impl Encoder {
-    /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
-    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        match self {
-            Self::Impala(encoder) => encoder.forward(pixels),
-            Self::Patch(encoder) => encoder.forward(pixels),
-            Self::Conv(encoder) => encoder.forward(pixels),
-            Self::Vit(encoder) => encoder.forward(pixels),
-        }
-    }
+/// The line that puts an encoder into a list.
+pub fn encoder<C>(kind: &'static str) -> Entry<dyn EncoderConfig>
+where
+    C: EncoderConfig + Serialize + DeserializeOwned + JsonSchema + Default + 'static,
+{
+    Entry::new(kind, |config: C| Ok(Box::new(config) as Box<dyn EncoderConfig>))
+}
+
+/// All encoders.
+pub fn encoders() -> Catalog<dyn EncoderConfig> {
+    Catalog::new("encoder")
+        .with(encoder::<ImpalaConfig>("impala"))
+        .with(encoder::<PatchConfig>("patch"))
+        .with(encoder::<ConvEncoderConfig>("conv"))
+        .with(encoder::<VitConfig>("vit"))
 }

@@ -2,11 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, embed_patches};
+use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, Part, embed_patches};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::LatentShape;
+use crate::{Encoder, EncoderConfig, LatentShape};
 
 /// Configuration of [`Patch`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,23 +60,6 @@ pub struct Patch {
 }
 
 impl PatchConfig {
-    /// What is impossible about it on pictures `[channels, height, width]`, if anything.
-    pub fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
-        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
-            return Some(format!("patch {} does not divide the picture, {height} x {width}", self.patch));
-        }
-        (!self.width.is_multiple_of(self.groups))
-            .then(|| format!("groups {} does not divide width {}", self.groups, self.width))
-    }
-
-    /// The latents it makes of pictures `[channels, height, width]`.
-    pub fn latent_shape(&self, [_, height, width]: [usize; 3]) -> LatentShape {
-        match self.latent {
-            PatchLatent::Vector => LatentShape::vector(self.dim),
-            PatchLatent::Map => LatentShape { rows: height / self.patch, columns: width / self.patch, dim: self.dim },
-        }
-    }
-
     /// A new encoder for pictures `[channels, height, width]`.
     pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> Patch {
         let tokens = (height / self.patch) * (width / self.patch);
@@ -96,6 +79,33 @@ impl PatchConfig {
             output,
             patch: self.patch,
         }
+    }
+}
+
+impl EncoderConfig for PatchConfig {
+    fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
+        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
+            return Some(format!("patch {} does not divide the picture, {height} x {width}", self.patch));
+        }
+        (!self.width.is_multiple_of(self.groups))
+            .then(|| format!("groups {} does not divide width {}", self.groups, self.width))
+    }
+
+    fn latent_shape(&self, [_, height, width]: [usize; 3]) -> LatentShape {
+        match self.latent {
+            PatchLatent::Vector => LatentShape::vector(self.dim),
+            PatchLatent::Map => LatentShape { rows: height / self.patch, columns: width / self.patch, dim: self.dim },
+        }
+    }
+
+    fn init(&self, pixels: [usize; 3], device: &Device) -> Part<dyn Encoder> {
+        (Box::new(PatchConfig::init(self, pixels, device)) as Box<dyn Encoder>).into()
+    }
+}
+
+impl Encoder for Patch {
+    fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.forward(pixels)
     }
 }
 

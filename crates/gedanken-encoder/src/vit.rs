@@ -4,10 +4,12 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::{
-    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Projector, embed_patches,
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Part, Projector, embed_patches,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{Encoder, EncoderConfig, LatentShape};
 
 /// Standard deviation of the initial weights: that of the published ViT.
 const STD: f64 = 0.02;
@@ -71,14 +73,6 @@ struct Block {
 }
 
 impl VitConfig {
-    /// What is impossible about it on pictures `[channels, height, width]`, if anything.
-    pub fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
-        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
-            return Some(format!("patch {} does not divide the picture, {height} x {width}", self.patch));
-        }
-        (!self.dim.is_multiple_of(self.heads)).then(|| format!("heads {} does not divide dim {}", self.heads, self.dim))
-    }
-
     /// A new encoder for pictures `[channels, height, width]`: normal weights, zero biases; the projector as PyTorch's layers.
     pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> Vit {
         let normal = Initializer::Normal { mean: 0.0, std: STD };
@@ -97,6 +91,29 @@ impl VitConfig {
             projector: (self.projector > 0).then(|| Projector::new(self.dim, self.projector, device)),
             patch: self.patch,
         }
+    }
+}
+
+impl EncoderConfig for VitConfig {
+    fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
+        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
+            return Some(format!("patch {} does not divide the picture, {height} x {width}", self.patch));
+        }
+        (!self.dim.is_multiple_of(self.heads)).then(|| format!("heads {} does not divide dim {}", self.heads, self.dim))
+    }
+
+    fn latent_shape(&self, _: [usize; 3]) -> LatentShape {
+        LatentShape::vector(self.dim)
+    }
+
+    fn init(&self, pixels: [usize; 3], device: &Device) -> Part<dyn Encoder> {
+        (Box::new(VitConfig::init(self, pixels, device)) as Box<dyn Encoder>).into()
+    }
+}
+
+impl Encoder for Vit {
+    fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.forward(pixels)
     }
 }
 

@@ -91,7 +91,7 @@ pub struct TrainingEvaluation<'a> {
     pub say: Box<dyn FnMut(&str) + 'a>,
 }
 
-impl Evaluate for TrainingEvaluation<'_> {
+impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
     fn evaluate(
         &mut self,
         model: &WorldModel,

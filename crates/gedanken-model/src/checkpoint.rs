@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{named_parameters, replace};
-use crate::{ModelConfig, Spaces, Statistics, WorldModel, sizes};
+use gedanken_nn::{Spaces, named_parameters, number, replace, shapes};
+
+use crate::{ModelConfig, Parts, Plan, Statistics, WorldModel};
 
 /// All that is needed to build a model again, apart from its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,62 +81,82 @@ pub fn save(folder: &Path, model: &WorldModel, blueprint: &Blueprint) -> Result<
     std::fs::write(&path, text).map_err(io(&path))
 }
 
-/// Reads a model, without autodiff, onto a device.
+/// Reads a model, without autodiff, onto a device; `parts` are those it may be made of.
 ///
 /// # Errors
-/// [`CheckpointError`] when a file is missing or does not hold exactly the weights that its blueprint asks for.
-pub fn load(folder: &Path, device: &Device) -> Result<(WorldModel, Blueprint), CheckpointError> {
+/// [`CheckpointError`] when a file is missing, was written by a version that made other models, or does not hold exactly the
+/// weights that its blueprint asks for.
+pub fn load(folder: &Path, parts: &Parts, device: &Device) -> Result<(WorldModel, Blueprint), CheckpointError> {
+    let (blueprint, plan) = plan(folder, parts)?;
+    let path = folder.join(WEIGHTS);
+    let bytes = std::fs::read(&path).map_err(io(&path))?;
+    let content = |found: String, expected: String| CheckpointError::Content { path: path.clone(), found, expected };
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| content(error.to_string(), "a whole safetensors file".to_owned()))?;
+    let mut stored: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
+
+    // Shapes first: a blueprint that asks for more than the file has must not take the memory.
+    let model = WorldModel::undrawn(&plan, blueprint.spaces.clone(), &Device::flex());
+    for (name, shape) in shapes(&model) {
+        let expected = || format!("{name} F32 {shape:?}, as {BLUEPRINT} has it");
+        match stored.get(&name) {
+            Some(view) if view.dtype() == Dtype::F32 && view.shape() == shape => {}
+            Some(view) => return Err(content(format!("{name} is {:?} {:?}", view.dtype(), view.shape()), expected())),
+            None => return Err(content(format!("no {name}"), expected())),
+        }
+    }
+    let mut not_finite = None;
+    let model = replace(number(model), &mut |name, _| {
+        let bytes = stored.remove(name)?.data().chunks_exact(4);
+        let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        if values.iter().any(|v| !v.is_finite()) {
+            not_finite.get_or_insert_with(|| name.to_owned());
+        }
+        Some(values)
+    });
+    if let Some(name) = not_finite {
+        return Err(content(format!("{name} holds numbers that are not finite"), "finite weights".to_owned()));
+    }
+    if let Some(name) = stored.keys().min() {
+        return Err(content(format!("a tensor {name}"), format!("only the tensors of {BLUEPRINT}")));
+    }
+    Ok((model.fork(device), blueprint))
+}
+
+/// The versions whose models this program can build.
+const COMPATIBLE: &str = "0.2.";
+
+/// Reads what a model is made of.
+fn plan(folder: &Path, parts: &Parts) -> Result<(Blueprint, Plan), CheckpointError> {
     let path = folder.join(BLUEPRINT);
     let text = std::fs::read_to_string(&path).map_err(io(&path))?;
-    let blueprint: Blueprint = serde_json::from_str(&text).map_err(|error| CheckpointError::Content {
-        path: path.clone(),
-        found: error.to_string(),
-        expected: "the description of a model".to_owned(),
-    })?;
     let content = |found: String, expected: &str| CheckpointError::Content {
         path: path.clone(),
         found,
         expected: expected.to_owned(),
     };
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| content(error.to_string(), "the description of a model"))?;
+    let version = json.get("version").and_then(|version| version.as_str()).unwrap_or_default();
+    if !version.starts_with(COMPATIBLE) {
+        let found = format!("a model of gedanken {version}");
+        let expected =
+            format!("one of gedanken {COMPATIBLE}x; evaluate it with the program that made it, or train it again");
+        return Err(content(found, &expected));
+    }
+    let blueprint: Blueprint =
+        serde_json::from_value(json).map_err(|error| content(error.to_string(), "the description of a model"))?;
     check(&blueprint).map_err(|found| content(found, "a model that can be built"))?;
-
-    let path = folder.join(WEIGHTS);
-    let bytes = std::fs::read(&path).map_err(io(&path))?;
-    let least = sizes::least_weights(&blueprint.model, &blueprint.spaces).saturating_mul(4);
-    if least > bytes.len() as u128 {
-        let expected = format!("a model that fits into the {} bytes of {WEIGHTS}", bytes.len());
-        return Err(content(format!("a model of at least {least} bytes"), &expected));
+    let plan =
+        parts.plan(&blueprint.model).map_err(|error| content(error.to_string(), "parts that this program knows"))?;
+    match plan.problem(&blueprint.spaces, None) {
+        Some((key, problem)) => Err(content(format!("{key}: {problem}"), "a model that can be built")),
+        None => Ok((blueprint, plan)),
     }
-    let content = |found: String, expected: String| CheckpointError::Content { path: path.clone(), found, expected };
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| content(error.to_string(), "a whole safetensors file".to_owned()))?;
-    let mut stored: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
-    let mut problem = None;
-    let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), 0, device);
-    let model = replace(model, &mut |name, shape| {
-        let found = match stored.remove(name) {
-            Some(view) if view.dtype() == Dtype::F32 && view.shape() == shape => {
-                let values: Vec<f32> =
-                    view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-                if values.iter().all(|v| v.is_finite()) {
-                    return Some(values);
-                }
-                format!("{name} holds numbers that are not finite")
-            }
-            Some(view) => format!("{name} is {:?} {:?}", view.dtype(), view.shape()),
-            None => format!("no {name}"),
-        };
-        problem.get_or_insert((found, format!("{name} F32 {shape:?}, as {BLUEPRINT} has it")));
-        None
-    });
-    if let Some((found, expected)) = problem {
-        return Err(content(found, expected));
-    }
-    if let Some(name) = stored.keys().min() {
-        return Err(content(format!("a tensor {name}"), format!("only the tensors of {BLUEPRINT}")));
-    }
-    Ok((model, blueprint))
 }
+
+/// The largest number that describes a size; the schema's greatest is 65,536.
+const MOST: u64 = 1 << 20;
 
 /// Sizes that would make building the model panic or eat the machine.
 fn check(blueprint: &Blueprint) -> Result<(), String> {
@@ -159,11 +181,21 @@ fn check(blueprint: &Blueprint) -> Result<(), String> {
     if felt.is_empty() != model.proprioception.labels.is_empty() || felt.iter().any(|&column| column >= spaces.labels) {
         return Err(format!("proprioception {felt:?} of {} labels", spaces.labels));
     }
-    if let Some(problem) = sizes::unreasonable(model) {
-        return Err(problem);
-    }
-    match model.problem(spaces.pixels, usize::MAX) {
-        Some((key, problem)) => Err(format!("{key}: {problem}")),
+    match serde_json::to_value(model).ok().and_then(|model| unreasonable("", &model)) {
+        Some(problem) => Err(problem),
         None => Ok(()),
+    }
+}
+
+/// The first key of a config whose number nobody can have meant.
+fn unreasonable(path: &str, value: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Number(number) if number.as_u64().is_some_and(|n| n > MOST) => Some(format!("{path} = {number}")),
+        Value::Array(items) if items.len() > 64 => Some(format!("{path} with {} items", items.len())),
+        Value::Array(items) => items.iter().find_map(|item| unreasonable(path, item)),
+        Value::Object(table) => table.iter().find_map(|(key, inner)| unreasonable(&join(key), inner)),
+        _ => None,
     }
 }

@@ -1,164 +1,134 @@
-//! The world model: encode, predict, compare, regularise.
+//! The world model: perceive, predict, compare, regularise.
 //!
 //! [`WorldModel::loss`] is the whole of a joint embedding predictive architecture (LeCun, 2022) on one page, and
 //! [`WorldModel::unroll`] is the one imagination that training and planning share.
 
 mod checkpoint;
 mod config;
-mod distance;
-mod ensemble;
-mod inverse_dynamics;
-mod parameters;
-mod sizes;
+mod parts;
 mod statistics;
+mod transfer;
+
+pub mod heads;
+pub mod targets;
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::{Device, Tensor, TensorData};
-use gedanken_encoder::{Encoder, LatentShape};
-use gedanken_nn::{Mlp, Noise, Readout};
-use gedanken_predictor::Predictor;
-use gedanken_regularizer::{RegularizerConfig, covariance, directions, sigreg, time_similarity, variance};
-use serde::{Deserialize, Serialize};
+use burn::tensor::{Device, Tensor};
+use gedanken_nn::{
+    Encoder, LatentShape, Learn, Loss, Mlp, Noise, Part, Parts as Named, Predictor, Progress, Schedule, Shown, Spaces,
+    TrainBatch, draw, seeded,
+};
+use gedanken_regularizer::{Term, View, sequences};
+use targets::Target;
 
 pub use checkpoint::{Blueprint, CheckpointError, FILES, load, save};
-pub use config::{
-    DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
-    ProprioceptionConfig,
-};
-pub use distance::{GoalDistance, LayoutFrames, expectile_loss};
-pub use ensemble::Ensemble;
-pub use inverse_dynamics::InverseDynamics;
-pub use parameters::{Named, named_parameters, seeded};
+pub use config::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, TermTable};
+pub use heads::{Ensemble, GoalDistance, Probe};
+pub use parts::{Parts, Plan};
 pub use statistics::Statistics;
+pub use transfer::{Transfer, part_of};
 
-/// The sizes of what a model sees, does and is probed for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spaces {
-    /// Pictures: channels, height, width.
-    pub pixels: [usize; 3],
-    /// Numbers of an action.
-    pub action: usize,
-    /// Numbers of all labels.
-    pub labels: usize,
-    /// Those of a row of labels that the agent feels of itself, by their places in it.
-    #[serde(default)]
-    pub proprioception: Vec<usize>,
-}
-
-impl std::fmt::Display for Spaces {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [channels, height, width] = self.pixels;
-        write!(
-            f,
-            "pictures of {channels} x {height} x {width}, actions of {} numbers, {} labels, {} numbers of proprioception",
-            self.action,
-            self.labels,
-            self.proprioception.len()
-        )
-    }
-}
-
-/// A joint embedding predictive world model with its heads.
+/// A joint embedding predictive world model with the terms of its loss.
 #[derive(Module, Debug)]
 pub struct WorldModel {
-    encoder: Encoder,
+    encoder: Part<dyn Encoder>,
     proprioception: Option<Mlp>,
-    predictor: Predictor,
+    predictor: Part<dyn Predictor>,
     norm: Option<LayerNorm>,
-    inverse_dynamics: Option<InverseDynamics>,
-    distance: Option<GoalDistance>,
-    ensemble: Option<Ensemble>,
-    /// None where there are no labels to read.
-    probe: Option<Readout>,
+    target: Part<dyn Target>,
+    terms: Named<dyn Term>,
     #[module(skip)]
     settings: Settings,
 }
 
-/// The numbers of the loss that are not weights.
+/// What the model is, beside its weights.
 #[derive(Clone, Debug)]
 struct Settings {
     spaces: Spaces,
     latent: LatentShape,
-    prediction: PredictionConfig,
-    inverse_dynamics: f64,
-    regularizer: RegularizerConfig,
+    teacher: bool,
+    unroll: usize,
+    /// One for each term.
+    weights: Vec<Schedule>,
 }
 
-/// A training batch on the device: cloning one copies no tensor. Windows of one layout stand together: `windows = layouts * episodes`.
+/// Observation to latent: the part of a model that a target may follow.
+#[derive(Module, Debug)]
+pub struct Perception {
+    encoder: Part<dyn Encoder>,
+    proprioception: Option<Mlp>,
+    norm: Option<LayerNorm>,
+}
+
+/// Frames as an encoder takes them.
 #[derive(Clone)]
-pub struct TrainBatch {
-    /// Normalised pixels `[windows * (time + extra), channels, height, width]`.
+pub struct Seen {
+    /// Normalised pixels `[frames, channels, height, width]`.
     pub pixels: Tensor<4>,
-    /// Actions between the consecutive frames `[windows, time - 1, action]`.
-    pub actions: Tensor<3>,
-    /// Normalised labels `[windows * (time + extra), labels]`.
-    pub labels: Tensor<2>,
-    /// Step of the episode of every frame, `[windows, time + extra]`.
-    pub at: Vec<u32>,
-    /// Layouts.
-    pub layouts: usize,
-    /// Windows of each layout.
-    pub episodes: usize,
-    /// Consecutive frames of a window.
-    pub time: usize,
-    /// Further frames of the same episode.
-    pub extra: usize,
-    /// What is random in the loss of this batch follows from it: what dropout drops, where SIGReg looks.
-    pub seed: u64,
+    /// Proprioception `[frames, felt]`, if the model has any.
+    pub felt: Option<Tensor<2>>,
 }
 
-/// What a batch costs.
-pub struct Loss {
-    /// The weighted sum, `[1]`: what is differentiated.
-    pub total: Tensor<1>,
-    /// Every term unweighted, `[1]`, and what else is worth a curve, by name.
-    pub terms: Vec<(&'static str, Tensor<1>)>,
-    /// The latents of all frames `[frames, tokens, dim]`, detached.
-    pub latents: Tensor<3>,
+impl Perception {
+    /// Frames -> latents `[frames, tokens, dim]`.
+    pub fn encode(&self, Seen { pixels, felt }: Seen) -> Tensor<3> {
+        let seen = self.encoder.encode(pixels);
+        let latents = match self.proprioception.as_ref().zip(felt) {
+            Some((network, felt)) => seen + network.forward(felt).unsqueeze_dim(1),
+            None => seen,
+        };
+        normed(&self.norm, latents)
+    }
 }
 
 impl WorldModel {
     /// A new model. Its weights are a function of `seed` alone: they are drawn on the CPU, whatever the device.
-    pub fn new(config: &ModelConfig, spaces: Spaces, seed: u64, device: &Device) -> Self {
-        let latent = config.encoder.latent_shape(spaces.pixels);
-        let inverse = &config.inverse_dynamics;
-        let model = parameters::seeded(seed, |cpu| {
-            let model = Self {
-                encoder: config.encoder.init(spaces.pixels, cpu),
-                proprioception: None,
-                predictor: config.predictor.init([latent.rows, latent.columns], latent.dim, spaces.action, cpu),
-                norm: config.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
-                inverse_dynamics: (inverse.weight > 0.0)
-                    .then(|| InverseDynamics::new(latent, inverse.hidden, spaces.action, cpu)),
-                distance: None,
-                ensemble: None,
-                probe: (spaces.labels > 0).then(|| {
-                    let widths = [config.probe.hidden, spaces.labels];
-                    Readout::new([latent.rows, latent.columns], latent.dim, &config.probe.channels, &widths, cpu)
-                }),
-                settings: Settings {
-                    spaces: spaces.clone(),
-                    latent,
-                    prediction: config.prediction.clone(),
-                    inverse_dynamics: inverse.weight,
-                    regularizer: config.regularizer.clone(),
-                },
-            };
-            // These last: whether there are any changes no other part's weights.
-            let mut model = parameters::draw_and_number(model);
-            let head = &config.distance;
-            model.distance = head.enabled.then(|| GoalDistance::new(latent, head, cpu));
-            let felt = spaces.proprioception.len();
-            let widths = [felt, config.proprioception.hidden, latent.dim];
-            model.proprioception = (felt > 0).then(|| Mlp::new(&widths, cpu));
-            let members = config.ensemble.members;
-            model.ensemble =
-                (members > 0).then(|| Ensemble::new(&config.predictor, members, latent, spaces.action, cpu));
+    pub fn new(plan: &Plan, spaces: Spaces, seed: u64, device: &Device) -> Self {
+        let model = seeded(seed, |cpu| {
+            let mut model = Self::undrawn(plan, spaces, cpu);
+            model.encoder = draw(model.encoder);
+            model.predictor = draw(model.predictor);
+            model.terms = draw(model.terms);
+            model.terms.iter_mut().for_each(Term::begin);
+            // Whether there is any changes no other part's weights.
+            model.proprioception = draw(model.proprioception);
+            let perception = model.perception();
+            model.target = draw(model.target);
+            model.target.begin(&perception);
             model
         });
         model.fork(device)
+    }
+
+    /// The parts of a plan, before their weights are drawn: they take hardly any memory yet.
+    pub(crate) fn undrawn(plan: &Plan, spaces: Spaces, cpu: &Device) -> Self {
+        let latent = plan.latent_shape(spaces.pixels);
+        let felt = spaces.proprioception.len();
+        let widths = [felt, plan.proprioception.hidden, latent.dim];
+        let perception = || Perception {
+            encoder: plan.encoder.init(spaces.pixels, cpu),
+            proprioception: (felt > 0).then(|| Mlp::new(&widths, cpu)),
+            norm: plan.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
+        };
+        let target = plan.target.init(&perception);
+        let Perception { encoder, proprioception, norm } = perception();
+        let (terms, weights) = plan.init_terms(latent, &spaces, cpu);
+        Self {
+            encoder,
+            proprioception,
+            predictor: plan.predictor.init(latent, spaces.action, cpu),
+            norm,
+            target,
+            terms: terms.into(),
+            settings: Settings {
+                teacher: plan.prediction.teacher,
+                unroll: plan.prediction.unroll,
+                spaces,
+                latent,
+                weights,
+            },
+        }
     }
 
     /// What the model sees, does and is probed for.
@@ -171,14 +141,15 @@ impl WorldModel {
         self.settings.latent
     }
 
-    /// Normalised pixels `[frames, channels, height, width]` and what [`WorldModel::felt`] takes of the labels -> latents
-    /// `[frames, tokens, dim]`.
+    /// Normalised pixels `[frames, channels, height, width]` and the proprioception that [`WorldModel::felt`] takes of the labels
+    /// -> latents `[frames, tokens, dim]`.
     pub fn encode(&self, pixels: Tensor<4>, felt: Option<Tensor<2>>) -> Tensor<3> {
-        let seen = self.encoder.forward(pixels);
-        self.normed(match self.proprioception.as_ref().zip(felt) {
-            Some((network, felt)) => seen + network.forward(felt).unsqueeze_dim(1),
-            None => seen,
-        })
+        self.perception().encode(Seen { pixels, felt })
+    }
+
+    fn perception(&self) -> Perception {
+        let Self { encoder, proprioception, norm, .. } = self;
+        Perception { encoder: encoder.clone(), proprioception: proprioception.clone(), norm: norm.clone() }
     }
 
     /// Proprioception: normalised labels `[frames, labels]` -> those that the agent feels, `[frames, felt]`, if any.
@@ -196,7 +167,7 @@ impl WorldModel {
     }
 
     fn predict_with(&self, latents: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
-        self.normed(self.predictor.forward(latents, actions, noise))
+        normed(&self.norm, self.predictor.predict(latents, actions, noise))
     }
 
     /// Frames that a step is predicted from, at most.
@@ -251,137 +222,93 @@ impl WorldModel {
         next.reshape([count, time - 1, tokens, dim])
     }
 
-    /// The labels that the probe reads, normalised: latents `[batch, tokens, dim]` -> `[batch, labels]`. Only of a model that
-    /// was made for labels.
+    /// Normalised labels that the probe reads: latents `[batch, tokens, dim]` -> `[batch, labels]`; not a number where the loss has
+    /// no probe.
     pub fn probe(&self, latents: Tensor<3>) -> Tensor<2> {
-        match &self.probe {
-            Some(probe) => probe.forward(latents),
-            None => Tensor::empty([latents.dims()[0], 0], &latents.device()),
+        match self.term::<Probe>() {
+            Some(probe) => probe.read(latents),
+            None => Tensor::full([latents.dims()[0], self.settings.spaces.labels], f32::NAN, &latents.device()),
         }
     }
 
-    /// The learned goal distance, if the model has one.
+    /// The learned goal distance, if the loss has one.
     pub fn distance(&self) -> Option<&GoalDistance> {
-        self.distance.as_ref()
+        self.term()
     }
 
-    /// The ensemble whose disagreement says what the model does not know, if it has one.
+    /// The ensemble whose disagreement says what the model does not know, if the loss has one.
     pub fn ensemble(&self) -> Option<&Ensemble> {
-        self.ensemble.as_ref()
+        self.term()
     }
 
-    /// The loss of a batch: prediction + variance + covariance + time similarity + SIGReg + inverse dynamics, and beside them,
-    /// on detached latents, the goal distance, the ensemble and the probes. Gradients flow into the targets too: it is the regulariser that
-    /// keeps the latent from collapsing (Sobal et al., 2025; Bardes et al., 2022).
-    pub fn loss(&self, batch: TrainBatch) -> Loss {
-        let Settings { latent, prediction, regularizer, .. } = &self.settings;
-        let (windows, frames) = (batch.layouts * batch.episodes, batch.time + batch.extra);
-        let (tokens, dim) = (latent.tokens(), latent.dim);
-        let mut terms = Terms::default();
+    /// The term of this type, if the loss has one.
+    pub fn term<T: 'static>(&self) -> Option<&T> {
+        self.terms.iter().find_map(|(_, term)| term.as_any().downcast_ref())
+    }
 
-        // Encode every frame.
-        let latents = self.encode(batch.pixels, self.felt(batch.labels.clone()));
-        let sequences = latents.clone().reshape([windows, frames, tokens, dim]).narrow(1, 0, batch.time);
-
-        // Predict, and compare.
+    /// Predictions of the frames of windows `[windows, time, tokens, dim]` after the first -> `[windows, steps, tokens, dim]`.
+    fn predictions(&self, sequences: Tensor<4>, batch: &TrainBatch) -> Tensor<4> {
         let mut noise = Noise::seeded(batch.seed);
-        terms.add("prediction", prediction.weight, || {
-            let (future, steps) = if prediction.teacher {
-                let future = self.predict_next(sequences.clone(), batch.actions.clone(), &mut noise);
-                (future, batch.time - 1)
-            } else {
-                let first = sequences.clone().narrow(1, 0, 1).squeeze_dim(1);
-                let actions = batch.actions.clone().narrow(1, 0, prediction.unroll);
-                (self.unroll_with(first, actions, &mut noise), prediction.unroll)
-            };
-            (future - sequences.clone().narrow(1, 1, steps)).powi_scalar(2).mean()
-        });
-
-        // Regularise.
-        let samples = latents.clone().flatten::<2>(1, 2);
-        terms.add("variance", regularizer.variance, || variance(samples.clone(), regularizer.margin));
-        terms.add("covariance", regularizer.covariance, || covariance(samples.clone()));
-        terms.add("time_similarity", regularizer.time_similarity, || time_similarity(sequences.clone()));
-        terms.add("sigreg", regularizer.sigreg, || {
-            let directions = directions(dim, regularizer.projections, batch.seed, &sequences.device());
-            sigreg(sequences.clone(), directions.cast(sequences.dtype()))
-        });
-        if let Some(head) = &self.inverse_dynamics {
-            let pairs = batch.time - 1;
-            let flat = |from: usize| sequences.clone().narrow(1, from, pairs).reshape([windows * pairs, tokens, dim]);
-            let actions = batch.actions.clone().flatten::<2>(0, 1);
-            terms.add("inverse_dynamics", self.settings.inverse_dynamics, || {
-                (head.forward(flat(0), flat(1)) - actions).powi_scalar(2).mean()
-            });
+        if self.settings.teacher {
+            return self.predict_next(sequences, batch.actions.clone(), &mut noise);
         }
-
-        // Beside it, on latents that take no gradient from it: the distance, the ensemble and the probes.
-        let detached = latents.detach();
-        if let Some(distance) = &self.distance {
-            let (loss, mean) = distance.loss(LayoutFrames {
-                latents: detached.clone(),
-                layouts: batch.layouts,
-                episodes: batch.episodes,
-                time: batch.time,
-                extra: batch.extra,
-                at: batch.at,
-            });
-            terms.add("distance", 1.0, || loss);
-            terms.note("distance_mean", mean);
-        }
-        if let Some(ensemble) = &self.ensemble {
-            terms.add("ensemble", 1.0, || ensemble.loss(sequences.clone().detach(), batch.actions.clone()));
-        }
-        if let Some(probe) = &self.probe {
-            terms.add("probe", 1.0, || (probe.forward(detached.clone()) - batch.labels).powi_scalar(2).mean());
-        }
-        Loss { total: terms.total(), terms: terms.named, latents: detached }
+        let first = sequences.narrow(1, 0, 1).squeeze_dim(1);
+        self.unroll_with(first, batch.actions.clone().narrow(1, 0, self.settings.unroll), &mut noise)
     }
 
-    /// What follows an update of the weights: the target network of the distance moves. Call it after every one.
-    #[must_use]
-    pub fn after_update(mut self) -> Self {
-        self.distance = self.distance.map(GoalDistance::follow);
+    /// Encodes a batch, and hands it to `then` as the terms see it.
+    fn view<T>(&self, batch: TrainBatch, progress: Progress, then: impl FnOnce(View<'_>) -> T) -> T {
+        // Perceive.
+        let seen = Seen { pixels: batch.pixels.clone(), felt: self.felt(batch.labels.clone()) };
+        let latents = self.encode(seen.pixels.clone(), seen.felt.clone());
+        let windows = sequences(&batch, latents.clone());
+
+        // Predict, and say what should have been predicted: each when a term first asks.
+        let predictions = || self.predictions(windows.clone(), &batch);
+        let targets = || self.target.latents(windows.clone(), seen.clone(), &batch);
+        then(View::new(batch.clone(), latents.clone(), windows.clone(), progress, targets, predictions))
+    }
+}
+
+impl Learn for WorldModel {
+    type Batch = TrainBatch;
+
+    /// The loss of a batch: its terms, weighted. Terms on detached latents (the distance, the ensemble, the probe) stand beside
+    /// the others and shape no latent.
+    fn loss(&self, batch: TrainBatch, progress: Progress) -> Loss {
+        self.view(batch, progress, |view| {
+            let (mut weighted, mut terms) = (Vec::new(), Vec::new());
+            for ((name, term), weight) in self.terms.iter().zip(&self.settings.weights) {
+                let weight = weight.at(progress);
+                // A term of weight 0 is not computed.
+                if weight > 0.0 {
+                    let value = term.loss(&view);
+                    weighted.push(value.loss.clone() * weight);
+                    terms.push((name, value.loss.detach()));
+                    terms.extend(value.notes);
+                }
+            }
+            let total = Tensor::cat(weighted, 0).sum();
+            Loss { total, terms, latents: Some(view.samples.detach()) }
+        })
+    }
+
+    fn after_update(mut self, progress: Progress) -> Self {
+        self.terms.iter_mut().for_each(|term| term.after_update(progress));
+        let perception = self.perception();
+        self.target.after_update(&perception, progress);
         self
     }
 
-    fn normed<const D: usize>(&self, latents: Tensor<D>) -> Tensor<D> {
-        match &self.norm {
-            Some(norm) => norm.forward(latents),
-            None => latents,
-        }
+    fn show(&self, batch: TrainBatch) -> Vec<Shown> {
+        let progress = Progress { step: 0, steps: 1 };
+        self.view(batch, progress, |view| self.terms.iter().flat_map(|(_, term)| term.show(&view)).collect())
     }
 }
 
-impl TrainBatch {
-    /// A batch from host memory: actions `[windows, time - 1, action]`.
-    pub fn actions(actions: &[f32], [windows, steps, action]: [usize; 3], device: &Device) -> Tensor<3> {
-        Tensor::from_data(TensorData::new(actions.to_vec(), [windows, steps, action]), device)
-    }
-}
-
-/// The terms of a loss: unweighted by name, and their weighted sum.
-#[derive(Default)]
-struct Terms {
-    named: Vec<(&'static str, Tensor<1>)>,
-    weighted: Vec<Tensor<1>>,
-}
-
-impl Terms {
-    /// A term of weight 0 is not computed.
-    fn add(&mut self, name: &'static str, weight: f64, term: impl FnOnce() -> Tensor<1>) {
-        if weight > 0.0 {
-            let term = term();
-            self.weighted.push(term.clone() * weight);
-            self.note(name, term);
-        }
-    }
-
-    fn note(&mut self, name: &'static str, value: Tensor<1>) {
-        self.named.push((name, value.detach()));
-    }
-
-    fn total(&self) -> Tensor<1> {
-        Tensor::cat(self.weighted.clone(), 0).sum()
+fn normed<const D: usize>(norm: &Option<LayerNorm>, latents: Tensor<D>) -> Tensor<D> {
+    match norm {
+        Some(norm) => norm.forward(latents),
+        None => latents,
     }
 }

@@ -4,8 +4,8 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
+use gedanken_kernels::{attend, nothing_later};
 
-use crate::attend::{attend, nothing_later};
 use crate::{Linear, Noise};
 
 /// What an [`Attention`] is made from.

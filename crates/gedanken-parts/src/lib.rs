@@ -88,7 +88,10 @@ impl<P: ?Sized + 'static> Entry<P> {
     /// # Errors
     /// [`PartError::Table`].
     pub fn make(&self, table: &Value) -> Result<Box<P>, PartError> {
-        (self.make)(table).map_err(|message| self.wrong(message))
+        match table::out_of_bounds(&self.schema(), table) {
+            Some(problem) => Err(self.wrong(problem)),
+            None => (self.make)(table).map_err(|message| self.wrong(message)),
+        }
     }
 
     fn wrong(&self, message: String) -> PartError {
@@ -183,6 +186,7 @@ mod tests {
     #[serde(default, deny_unknown_fields)]
     struct Cube {
         /// Metres. Default 0.
+        #[schemars(range(max = 1000.0))]
         side: f64,
         colour: Option<String>,
     }
@@ -208,6 +212,7 @@ mod tests {
         let error = |json: &str| solids().make(&serde_json::from_str(json).unwrap()).err().unwrap().to_string();
         assert_eq!(error(r#"{ "kind": "cone" }"#), "no solid \"cone\"; there are: cube");
         assert_eq!(error(r#"{ "kind": "cube", "side": -1 }"#), "cube: side = -1; expected at least 0");
+        assert_eq!(error(r#"{ "kind": "cube", "side": 1e9 }"#), "cube: side = 1000000000.0; expected at most 1000");
         assert!(error(r#"{ "kind": "cube", "height": 1 }"#).starts_with("cube: unknown field `height`"));
     }
 

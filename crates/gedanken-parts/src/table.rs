@@ -62,3 +62,28 @@ pub(crate) fn without_nulls(value: Value) -> Value {
         other => other,
     }
 }
+
+/// A sentence about the first number or list of a table that is out of its schema's bounds. Bounds behind references are left
+/// to whoever reads them.
+pub(crate) fn out_of_bounds(schema: &Value, table: &Value) -> Option<String> {
+    let properties = schema.get("properties")?.as_object()?;
+    table.as_object()?.iter().find_map(|(key, value)| check(key, properties.get(key)?, value))
+}
+
+fn check(key: &str, schema: &Value, value: &Value) -> Option<String> {
+    let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
+    let outside = |size: f64, least: Option<f64>, most: Option<f64>| {
+        (least.is_some_and(|least| size < least) || most.is_some_and(|most| size > most)).then(|| {
+            let words = [least.map(|x| format!("at least {x}")), most.map(|x| format!("at most {x}"))];
+            words.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+        })
+    };
+    match value {
+        Value::Number(number) => outside(number.as_f64()?, bound("minimum"), bound("maximum"))
+            .map(|expected| format!("{key} = {number}; expected {expected}")),
+        Value::Array(items) => outside(items.len() as f64, bound("minItems"), bound("maxItems"))
+            .map(|expected| format!("{key} has {} items; expected {expected}", items.len()))
+            .or_else(|| items.iter().find_map(|item| check(key, schema.get("items")?, item))),
+        _ => None,
+    }
+}

@@ -2,9 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Mlp};
+use gedanken_nn::{
+    Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, LatentShape, Mlp, Noise, Part, Predictor, frame_by_frame,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::PredictorConfig;
 
 /// Configuration of [`Conv`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,12 +45,6 @@ pub struct Conv {
 }
 
 impl ConvConfig {
-    /// What is impossible about it, if anything.
-    pub fn problem(&self) -> Option<String> {
-        (!self.width.is_multiple_of(self.groups))
-            .then(|| format!("groups {} does not divide width {}", self.groups, self.width))
-    }
-
     /// A new predictor of maps of `rows x columns` tokens of `dim` numbers under actions of `action` numbers.
     pub fn init(&self, map: [usize; 2], dim: usize, action: usize, device: &Device) -> Conv {
         let width = self.width;
@@ -58,6 +56,30 @@ impl ConvConfig {
             last: Conv3x3Config::new(width, dim).with_zero_init(true).init(device),
             map,
         }
+    }
+}
+
+impl PredictorConfig for ConvConfig {
+    fn problem(&self, latent: LatentShape) -> Option<String> {
+        if latent.is_vector() {
+            let message =
+                "kind \"conv\" takes a map, the encoder makes a vector; use \"mlp\", \"gru\" or \"transformer\"";
+            return Some(message.to_owned());
+        }
+        (!self.width.is_multiple_of(self.groups))
+            .then(|| format!("groups {} does not divide width {}", self.groups, self.width))
+    }
+
+    fn init(&self, latent: LatentShape, action: usize, device: &Device) -> Part<dyn Predictor> {
+        (Box::new(ConvConfig::init(self, [latent.rows, latent.columns], latent.dim, action, device))
+            as Box<dyn Predictor>)
+            .into()
+    }
+}
+
+impl Predictor for Conv {
+    fn predict(&self, latents: Tensor<4>, actions: Tensor<3>, _: &mut Noise) -> Tensor<4> {
+        frame_by_frame(latents, actions, |latents, actions| self.forward(latents, actions))
     }
 }
 

@@ -3,9 +3,11 @@
 use burn::module::{Initializer, Module};
 use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Linear, PackedGru, gru_step};
+use gedanken_nn::{LatentShape, Linear, Noise, PackedGru, Part, Predictor, frame_by_frame, gru_step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{PredictorConfig, takes_vectors};
 
 /// Configuration of [`Gru`]: nothing to choose. With EB-JEPA's latents of 512 numbers, actions of 2 and the LayerNorm that
 /// the world model shares between encoder and predictor, 793,600 parameters.
@@ -31,6 +33,22 @@ impl GruConfig {
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let linear = |input| LinearConfig::new(input, 3 * dim).with_initializer(uniform.clone()).init(device).into();
         Gru { input: linear(action), hidden: linear(dim), packed: PackedGru::default() }
+    }
+}
+
+impl PredictorConfig for GruConfig {
+    fn problem(&self, latent: LatentShape) -> Option<String> {
+        takes_vectors(latent)
+    }
+
+    fn init(&self, latent: LatentShape, action: usize, device: &Device) -> Part<dyn Predictor> {
+        (Box::new(GruConfig::init(self, latent.dim, action, device)) as Box<dyn Predictor>).into()
+    }
+}
+
+impl Predictor for Gru {
+    fn predict(&self, latents: Tensor<4>, actions: Tensor<3>, _: &mut Noise) -> Tensor<4> {
+        frame_by_frame(latents, actions, |latents, actions| self.forward(latents, actions))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::Mlp;
+use gedanken_nn::{LatentShape, Mlp, Noise, Part, Predictor, frame_by_frame};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{PredictorConfig, takes_vectors};
 
 /// Configuration of [`ResidualMlp`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,22 @@ impl ResidualMlpConfig {
             action: Mlp::new(&[action, self.action_dim, self.action_dim], device),
             body: Mlp::new(&[dim + self.action_dim, self.hidden, self.hidden, dim], device),
         }
+    }
+}
+
+impl PredictorConfig for ResidualMlpConfig {
+    fn problem(&self, latent: LatentShape) -> Option<String> {
+        takes_vectors(latent)
+    }
+
+    fn init(&self, latent: LatentShape, action: usize, device: &Device) -> Part<dyn Predictor> {
+        (Box::new(ResidualMlpConfig::init(self, latent.dim, action, device)) as Box<dyn Predictor>).into()
+    }
+}
+
+impl Predictor for ResidualMlp {
+    fn predict(&self, latents: Tensor<4>, actions: Tensor<3>, _: &mut Noise) -> Tensor<4> {
+        frame_by_frame(latents, actions, |latents, actions| self.forward(latents, actions))
     }
 }
 

@@ -5,9 +5,13 @@ use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Projector};
+use gedanken_nn::{
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, LatentShape, Linear, Noise, Part, Predictor, Projector,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{PredictorConfig, takes_vectors};
 
 /// Under the root of the layer norms that the actions modulate.
 const EPSILON: f64 = 1e-6;
@@ -118,12 +122,31 @@ impl TransformerConfig {
     }
 }
 
-impl Transformer {
-    /// Frames that it sees at once.
-    pub fn history(&self) -> usize {
+impl PredictorConfig for TransformerConfig {
+    fn problem(&self, latent: LatentShape) -> Option<String> {
+        takes_vectors(latent)
+    }
+
+    fn history(&self) -> usize {
+        self.history
+    }
+
+    fn init(&self, latent: LatentShape, action: usize, device: &Device) -> Part<dyn Predictor> {
+        (Box::new(TransformerConfig::init(self, latent.dim, action, device)) as Box<dyn Predictor>).into()
+    }
+}
+
+impl Predictor for Transformer {
+    fn history(&self) -> usize {
         self.positions.dims()[1]
     }
 
+    fn predict(&self, latents: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
+        self.forward(latents.squeeze_dim(2), actions, noise).unsqueeze_dim(2)
+    }
+}
+
+impl Transformer {
     /// Latents `[batch, frames, dim]` of at most `history` frames and the actions in them `[batch, frames, action]` -> the
     /// latents after every frame `[batch, frames, dim]`, each from that frame and those before it.
     pub fn forward(&self, latents: Tensor<3>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<3> {

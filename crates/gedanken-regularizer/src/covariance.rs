@@ -1,8 +1,26 @@
 //! The covariance term: no two features may say the same.
 
 use burn::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::variance::degrees;
+use crate::{Term, Value, View};
+
+/// Covariance (VICReg): no two features say the same. Default weight 8.
+#[derive(Module, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Covariance {}
+
+impl Term for Covariance {
+    fn weight(&self) -> f64 {
+        8.0
+    }
+
+    fn loss(&self, view: &View) -> Value {
+        covariance(view.samples.clone()).into()
+    }
+}
 
 /// Mean of the squared off-diagonal entries of the features' covariance matrix `C` (unbiased, `D (D - 1)` entries).
 ///

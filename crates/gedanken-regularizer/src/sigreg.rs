@@ -5,6 +5,38 @@ use burn::tensor::TensorData;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Term, Value, View};
+
+/// SIGReg (LeJEPA): the latents of a batch are a standard Gaussian. Default weight 0.09, LeWorldModel's, which has no other term:
+/// with it, variance and covariance can have the weight 0. Batches of 128 windows or more.
+#[derive(Module, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sigreg {
+    /// Random directions in which the latents are looked at, others at every update. Default 1024.
+    #[schemars(range(min = 1, max = 65536))]
+    pub projections: usize,
+}
+
+impl Default for Sigreg {
+    fn default() -> Self {
+        Self { projections: 1024 }
+    }
+}
+
+impl Term for Sigreg {
+    fn weight(&self) -> f64 {
+        0.09
+    }
+
+    fn loss(&self, view: &View) -> Value {
+        let z = view.sequences.clone();
+        let directions = directions(z.dims()[3], self.projections, view.batch.seed, &z.device());
+        sigreg(z.clone(), directions.cast(z.dtype())).into()
+    }
+}
 
 /// The characteristic functions are compared at so many points but 0, where all are 1: 16.
 const KNOTS: usize = 16;

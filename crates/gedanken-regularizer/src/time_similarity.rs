@@ -1,6 +1,25 @@
 //! The time similarity term: consecutive frames should be close.
 
 use burn::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Term, Value, View};
+
+/// Time similarity (PLDM): consecutive frames stay close. Default weight 12.
+#[derive(Module, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeSimilarity {}
+
+impl Term for TimeSimilarity {
+    fn weight(&self) -> f64 {
+        12.0
+    }
+
+    fn loss(&self, view: &View) -> Value {
+        time_similarity(view.sequences.clone()).into()
+    }
+}
 
 /// Mean of `(z_{t+1} - z_t)^2` over batch, consecutive frames, tokens and features.
 ///

@@ -5,7 +5,7 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType::F64;
 use common::{assert_close, numbers, scalar, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{EPSILON, RegularizerConfig, covariance, directions, sigreg, time_similarity, variance};
+use gedanken_regularizer::{EPSILON, Variance, covariance, directions, sigreg, time_similarity, variance};
 
 fn shapeless(samples: usize, features: usize) -> Tensor<2> {
     tensor(&wave(samples * features, 0.6, 0.8, 0.1), [samples, features], F64)
@@ -213,7 +213,7 @@ fn a_single_frame_and_a_single_sample_are_not_an_error() {
 
 #[test]
 fn a_config_refuses_unknown_keys() {
-    let config: RegularizerConfig = toml::from_str("covariance = 4.0").unwrap();
-    assert_eq!(config, RegularizerConfig { covariance: 4.0, ..Default::default() });
-    assert!(toml::from_str::<RegularizerConfig>("covarience = 4.0").is_err());
+    let config: Variance = toml::from_str("margin = 0.5").unwrap();
+    assert_eq!(config.margin, 0.5);
+    assert!(toml::from_str::<Variance>("margn = 0.5").is_err());
 }

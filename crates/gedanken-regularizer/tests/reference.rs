@@ -5,7 +5,7 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType;
 use common::{assert_close, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{Collapse, RegularizerConfig, covariance, sigreg, time_similarity, variance};
+use gedanken_regularizer::{Collapse, Variance, covariance, sigreg, terms, time_similarity, variance};
 use serde_json::Value;
 
 fn reference() -> Value {
@@ -82,12 +82,13 @@ fn time_similarity_and_its_gradient_are_pytorchs() {
 
 #[test]
 fn the_weighted_sum_with_the_default_coefficients_is_pytorchs() {
-    let weights = RegularizerConfig::default();
+    let weight = |name: &str| terms().entry(name).unwrap().make(&serde_json::json!({})).unwrap().weight();
+    let margin = Variance::default().margin;
     let total = |z: Tensor<4>| {
         let samples = z.clone().flatten::<3>(0, 1).flatten::<2>(1, 2);
-        variance(samples.clone(), weights.margin) * weights.variance
-            + covariance(samples) * weights.covariance
-            + time_similarity(z) * weights.time_similarity
+        variance(samples.clone(), margin) * weight("variance")
+            + covariance(samples) * weight("covariance")
+            + time_similarity(z) * weight("time_similarity")
     };
     for case in cases("total") {
         for (dtype, tolerance) in PRECISIONS {

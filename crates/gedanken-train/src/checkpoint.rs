@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
-use gedanken_model::{Blueprint, CheckpointError, WorldModel};
+use gedanken_model::{Blueprint, CheckpointError, Parts, WorldModel};
 use gedanken_run::{FolderError, RunFolder, step_of, write_dir_atomic};
 use serde::{Deserialize, Serialize};
 
@@ -26,17 +25,16 @@ struct State {
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 
-/// Writes the checkpoint of `step` into the run's folder.
+/// Writes the checkpoint of `step` into the run's folder; `model` writes the model's files.
 pub(crate) fn save(
     folder: &RunFolder,
-    model: &WorldModel,
-    blueprint: &Blueprint,
+    model: impl Fn(&Path) -> Result<(), CheckpointError>,
     optimizer: &ModuleOptimizer,
     step: u64,
 ) -> Result<PathBuf, TrainError> {
     let path = folder.checkpoint(step);
     write_dir_atomic::<TrainError>(&path, |inside| {
-        gedanken_model::save(inside, &model.valid(), blueprint)?;
+        model(inside)?;
         let file = inside.join(OPTIMIZER);
         optimizer.save(&file).map_err(|e| FolderError::io("write", &file)(std::io::Error::other(e.to_string())))?;
         let state = State { step, crc32: checksums(inside)? };
@@ -54,10 +52,14 @@ pub(crate) fn save(
 ///
 /// # Errors
 /// [`CheckpointError`].
-pub fn load_model(checkpoint: &Path, device: &Device) -> Result<(WorldModel, Blueprint), CheckpointError> {
+pub fn load_model(
+    checkpoint: &Path,
+    parts: &Parts,
+    device: &Device,
+) -> Result<(WorldModel, Blueprint), CheckpointError> {
     let state = State::of(checkpoint)?;
     state.crc32.keys().filter(|name| *name != OPTIMIZER).try_for_each(|name| state.verify(checkpoint, name))?;
-    gedanken_model::load(checkpoint, device)
+    gedanken_model::load(checkpoint, parts, device)
 }
 
 /// Reads what training needs beside the model: the optimiser's state, and the updates done.

@@ -1,5 +1,7 @@
 //! How long and how fast to learn, as a user writes it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,9 @@ pub struct TrainConfig {
     /// nothing. Default 2.
     #[schemars(range(min = 0.0))]
     pub clip: f64,
+    /// Shares of the learning rate that single parts learn at, by part (`encoder`, `predictor`, a term of the loss), such as
+    /// `{ encoder = 0.1 }`; 0 freezes a part. Default none: all learn at the whole rate.
+    pub rates: BTreeMap<String, f64>,
     /// Updates between two lines of metrics. Default 20.
     #[schemars(range(min = 1))]
     pub log_every: u64,
@@ -51,6 +56,7 @@ impl Default for TrainConfig {
             warmup: 0.1,
             weight_decay: 1e-5,
             clip: 2.0,
+            rates: BTreeMap::new(),
             log_every: 20,
             eval_every: 1000,
             checkpoint_every: 500,

@@ -1,12 +1,15 @@
 //! Gradient norms, and clipping by the norm of a whole part.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use gedanken_nn::PARTS;
 
 /// The gradient norm of one part of a model.
 pub struct PartNorm {
-    /// The part: a field of the model.
+    /// The part: a field of the model, or one of [`gedanken_nn::Parts`] in a field.
     pub name: String,
     /// Its norm over all parameters before clipping, `[1]`, on the device.
     pub norm: Tensor<1>,
@@ -32,7 +35,26 @@ pub fn clip_parts<M: Module>(model: &M, gradients: &mut GradientsParams, max: f6
     norms
 }
 
-/// Follows a visit and knows which field of the model it is in.
+/// Splits gradients by the share of the learning rate that their parts learn at, `rates` by part; parts that are not named learn
+/// at the whole rate, and those at 0 not at all.
+pub fn split<M: Module>(
+    model: &M,
+    mut gradients: GradientsParams,
+    rates: &BTreeMap<String, f64>,
+) -> Vec<(f64, GradientsParams)> {
+    let mut shares: Vec<(f64, GradientsParams)> = Vec::new();
+    for (name, &rate) in rates {
+        let mut take = Take { part: Part::default(), name, from: &mut gradients, to: GradientsParams::new() };
+        model.visit(&mut take);
+        if rate > 0.0 {
+            shares.push((rate, take.to));
+        }
+    }
+    shares.insert(0, (1.0, gradients));
+    shares
+}
+
+/// Follows a visit and knows which part of the model it is in: a field, or one of [`gedanken_nn::Parts`] in a field.
 #[derive(Default)]
 struct Part {
     depth: usize,
@@ -40,8 +62,8 @@ struct Part {
 }
 
 impl Part {
-    fn enter(&mut self, name: &str) {
-        if self.depth == 0 {
+    fn enter(&mut self, name: &str, container: &str) {
+        if self.depth == 0 || self.depth == 1 && container == PARTS {
             name.clone_into(&mut self.name);
         }
         self.depth += 1;
@@ -59,8 +81,8 @@ struct Measure<'a> {
 }
 
 impl ModuleVisitor for Measure<'_> {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.part.enter(name);
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.part.enter(name, container);
     }
 
     fn exit_module(&mut self, _: &str, _: &str) {
@@ -84,8 +106,8 @@ struct Scale<'a> {
 }
 
 impl ModuleVisitor for Scale<'_> {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.part.enter(name);
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.part.enter(name, container);
     }
 
     fn exit_module(&mut self, _: &str, _: &str) {
@@ -96,6 +118,31 @@ impl ModuleVisitor for Scale<'_> {
         let factor = self.factors.iter().find(|(name, _)| *name == self.part.name).map(|(_, factor)| factor.clone());
         if let (Some(factor), Some(gradient)) = (factor, self.gradients.remove::<D>(param.id)) {
             self.gradients.register(param.id, gradient * factor.reshape([1; D]));
+        }
+    }
+}
+
+struct Take<'a> {
+    part: Part,
+    name: &'a str,
+    from: &'a mut GradientsParams,
+    to: GradientsParams,
+}
+
+impl ModuleVisitor for Take<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.part.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.part.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.part.name == self.name
+            && let Some(gradient) = self.from.remove::<D>(param.id)
+        {
+            self.to.register(param.id, gradient);
         }
     }
 }

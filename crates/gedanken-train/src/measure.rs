@@ -2,7 +2,8 @@
 
 use burn::tensor::Device;
 use gedanken_data::{Batch, DataError, Source};
-use gedanken_model::{Statistics, TrainBatch};
+use gedanken_model::Statistics;
+use gedanken_nn::TrainBatch;
 
 /// Statistics of the first `batches` batches of a source: they travel with the model. `stretch` as in [`Statistics`].
 ///

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{Device, Tensor};
-use gedanken_data::Prefetch;
-use gedanken_model::{Blueprint, WorldModel};
+use gedanken_data::{Batch, Prefetch};
+use gedanken_model::{Blueprint, CheckpointError, WorldModel};
+use gedanken_nn::{Learn, Shown};
 use gedanken_regularizer::Collapse;
-use gedanken_run::{ProgressBar, RunFolder, Tracker};
+use gedanken_run::{Picture, ProgressBar, RunFolder, Tracker};
 
 use crate::checkpoint;
 use crate::clock::{Clock, Part};
@@ -28,61 +29,78 @@ pub enum End {
 }
 
 /// Looks at the model now and then.
-pub trait Evaluate {
+pub trait Evaluate<L> {
     /// Evaluates the model (without autodiff) of an update; pictures and reports go into `folder`, numbers to the tracker.
     ///
     /// # Errors
     /// Anything: it stops the training.
     fn evaluate(
         &mut self,
-        model: &WorldModel,
+        model: &L,
         step: u64,
         folder: &Path,
         tracker: &mut Tracker,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// A model in training.
-pub struct Trainer {
-    learner: Learner,
+/// A thing to train: what it is, the batches it takes, and the files it is kept in.
+pub struct Task<L: Learn> {
+    /// The thing, without autodiff.
+    pub model: L,
+    /// A host batch, and the number of the update, on the device. The number seeds all that is random in the loss: a run that
+    /// goes on draws what it would have drawn.
+    pub batch: Box<dyn Fn(&Batch, u64) -> L::Batch>,
+    /// Writes the model's files into a folder.
+    pub save: Box<Save<L>>,
+}
+
+/// Writes a model's files into a folder.
+pub type Save<L> = dyn Fn(&Path, &L) -> Result<(), CheckpointError>;
+
+impl Task<WorldModel> {
+    /// A world model, made by a blueprint.
+    pub fn world_model(model: WorldModel, blueprint: Blueprint, device: &Device) -> Self {
+        let (statistics, device) = (blueprint.statistics.clone(), device.clone());
+        Self {
+            model,
+            batch: Box::new(move |host, step| host_batch(host, &statistics, step, &device)),
+            save: Box::new(move |folder, model| gedanken_model::save(folder, model, &blueprint)),
+        }
+    }
+}
+
+/// A thing in training.
+pub struct Trainer<L: Learn> {
+    learner: Learner<L>,
+    batch: Box<dyn Fn(&Batch, u64) -> L::Batch>,
+    save: Box<Save<L>>,
     step: u64,
     config: TrainConfig,
-    blueprint: Blueprint,
     folder: RunFolder,
-    device: Device,
     kept: Option<PathBuf>,
 }
 
-impl Trainer {
-    /// A new model, at update 0. Its weights follow from `seed`.
-    pub fn new(config: TrainConfig, blueprint: Blueprint, folder: RunFolder, seed: u64, device: &Device) -> Self {
-        let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), seed, device);
-        Self {
-            learner: Learner::new(model, &config),
-            step: 0,
-            config,
-            blueprint,
-            folder,
-            device: device.clone(),
-            kept: None,
-        }
+impl<L: Learn> Trainer<L> {
+    /// At update 0.
+    pub fn new(config: TrainConfig, task: Task<L>, folder: RunFolder) -> Self {
+        let Task { model, batch, save } = task;
+        Self { learner: Learner::new(model, &config), batch, save, step: 0, config, folder, kept: None }
     }
 
-    /// Goes on from the latest whole checkpoint of a run.
+    /// From a checkpoint of a run on, whose model `task` holds.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`] when it cannot be read.
+    /// [`TrainError::Checkpoint`] when the optimiser's state cannot be read.
     pub fn resume(
         config: TrainConfig,
+        task: Task<L>,
         folder: RunFolder,
         checkpoint: &Path,
-        device: &Device,
     ) -> Result<Self, TrainError> {
-        let (model, blueprint) = checkpoint::load_model(checkpoint, device)?;
+        let Task { model, batch, save } = task;
         let (optimizer, step) = checkpoint::load_rest(checkpoint, adamw(config.weight_decay))?;
-        let kept = Some(checkpoint.to_owned());
         let learner = Learner::resume(model, optimizer, &config);
-        Ok(Self { learner, step, config, blueprint, folder, device: device.clone(), kept })
+        Ok(Self { learner, batch, save, step, config, folder, kept: Some(checkpoint.to_owned()) })
     }
 
     /// Updates done.
@@ -90,13 +108,8 @@ impl Trainer {
         self.step
     }
 
-    /// What the model is made of.
-    pub fn blueprint(&self) -> &Blueprint {
-        &self.blueprint
-    }
-
     /// The model as it is, without autodiff.
-    pub fn model(&self) -> WorldModel {
+    pub fn model(&self) -> L {
         self.learner.model()
     }
 
@@ -107,7 +120,7 @@ impl Trainer {
     pub fn run(
         &mut self,
         data: &mut Prefetch,
-        evaluator: &mut dyn Evaluate,
+        evaluator: &mut dyn Evaluate<L>,
         tracker: &mut Tracker,
         progress: &ProgressBar,
         stop: &Arc<AtomicBool>,
@@ -118,7 +131,8 @@ impl Trainer {
                 self.checkpoint(tracker)?;
                 return Ok(End::Stopped);
             }
-            let (logged, rate) = self.update(data, &mut clock)?;
+            let host = clock.time(Part::Data, || data.next())?;
+            let (logged, rate) = self.update(&host, &mut clock);
             let step = self.step;
             let last = step == self.config.steps;
             let due = |every: u64| last || step.is_multiple_of(every);
@@ -130,14 +144,16 @@ impl Trainer {
                     let mut scalars = numbers;
                     scalars.extend(clock.scalars());
                     scalars.push(("speed/frames_per_second".to_owned(), frames_per_second));
-                    let named: Vec<(&str, f64)> = scalars.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-                    tracker.scalars(step, &named)?;
-                    progress.update(step, named[0].1, frames_per_second);
+                    tracker.scalars(step, &scalars)?;
+                    progress.update(step, scalars[0].1, frames_per_second);
                     clock = Clock::default();
                 }
             }
             if due(self.config.eval_every) {
-                self.check_collapse(&logged.latents, tracker)?;
+                if let Some(latents) = &logged.latents {
+                    self.check_collapse(latents, tracker)?;
+                }
+                self.show(&host, tracker)?;
                 let folder = self.folder.eval(step);
                 let model = self.model();
                 evaluator.evaluate(&model, step, &folder, tracker).map_err(TrainError::Evaluate)?;
@@ -151,15 +167,32 @@ impl Trainer {
     }
 
     /// One update of the weights, and its learning rate.
-    fn update(&mut self, data: &mut Prefetch, clock: &mut Clock) -> Result<(Update, f64), TrainError> {
-        let host = clock.time(Part::Data, || data.next())?;
+    fn update(&mut self, host: &Batch, clock: &mut Clock) -> (Update, f64) {
         clock.frames += host.windows() * host.frames();
+        let update = self.learner.update(|| (self.batch)(host, self.step), self.step, clock);
         let rate = self.config.learning_rate(self.step);
-        // Seeded with the update: a run that goes on draws what it would have drawn.
-        let batch = || host_batch(&host, &self.blueprint.statistics, self.step, &self.device);
-        let update = self.learner.update(batch, rate, clock);
         self.step += 1;
-        Ok((update, rate))
+        (update, rate)
+    }
+
+    /// Shows what there is to see on a batch.
+    fn show(&self, host: &Batch, tracker: &mut Tracker) -> Result<(), TrainError> {
+        let step = self.step;
+        for shown in self.learner.model().show((self.batch)(host, step)) {
+            match shown {
+                Shown::Picture { name, pixels } => {
+                    if let [picture] = &pictures(pixels.unsqueeze())[..] {
+                        tracker.image(step, &name, picture)?;
+                    }
+                }
+                Shown::Film { name, pixels } => tracker.film(step, &name, &pictures(pixels), FILM_FPS)?,
+                Shown::Number { name, value } => {
+                    let value = f64::from(plain(value).into_scalar::<f32>());
+                    tracker.scalars(step, &[(&name, value)])?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The logged numbers on the host, or the diagnosis of why one is not finite.
@@ -182,8 +215,8 @@ impl Trainer {
     }
 
     /// Writes the collapse diagnostics of a batch's latents down, and stops at a collapse after the warm-up.
-    fn check_collapse(&self, latents: &Tensor<3>, tracker: &mut Tracker) -> Result<(), TrainError> {
-        let flat = plain(latents.clone()).flatten::<2>(1, 2);
+    fn check_collapse(&self, latents: &Tensor<2>, tracker: &mut Tracker) -> Result<(), TrainError> {
+        let flat = plain(latents.clone());
         let collapse = Collapse::measure(flat.clone());
         let step = self.step;
         tracker.scalars(
@@ -206,12 +239,25 @@ impl Trainer {
 
     fn checkpoint(&mut self, tracker: &mut Tracker) -> Result<(), TrainError> {
         tracker.flush()?;
-        let learner = &self.learner;
-        let path = checkpoint::save(&self.folder, &learner.model, &self.blueprint, &learner.optimizer, self.step)?;
+        let model = self.learner.model();
+        let path =
+            checkpoint::save(&self.folder, |inside| (self.save)(inside, &model), &self.learner.optimizer, self.step)?;
         self.folder.prune(self.config.keep)?;
         self.kept = Some(path);
         Ok(())
     }
+}
+
+/// Frames a second of what terms show.
+const FILM_FPS: f32 = 4.0;
+
+/// Pictures of `[time, channels, height, width]` in 0 to 1.
+fn pictures(pixels: Tensor<4>) -> Vec<Picture> {
+    let [_, channels, height, width] = pixels.dims();
+    let bytes = (plain(pixels).clamp(0.0, 1.0) * 255.0).round();
+    let bytes: Vec<u8> = bytes.into_data().iter::<f32>().map(|x| x as u8).collect();
+    let frames = bytes.chunks_exact((channels * height * width).max(1));
+    frames.map(|frame| Picture::from_observation(frame, channels, height, width)).collect()
 }
 
 /// Off the autodiff graph, if it is on one.

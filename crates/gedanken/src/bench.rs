@@ -10,8 +10,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_data::Source;
 use gedanken_env::{Env, derive_seed, rng};
 use gedanken_eval::LearnedWorld;
-use gedanken_model::{Blueprint, TrainBatch, WorldModel};
-use gedanken_planner::{Bounds, LatentDistance, Planner, Problem, chunks, strategies};
+use gedanken_model::{Blueprint, WorldModel};
+use gedanken_nn::{Learn, Progress, TrainBatch};
+use gedanken_planner::{Bounds, LatentDistance, Planner, Problem, chunks};
+use gedanken_regularizer::Sigreg;
 use gedanken_regularizer::directions;
 use gedanken_run::write_atomic;
 use gedanken_train::{Clock, Learner, host_batch};
@@ -20,8 +22,8 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
-use crate::Experiment;
 use crate::device::Chosen;
+use crate::{Experiment, Parts};
 
 /// The costs of an experiment's parts.
 #[derive(Clone, Debug, Serialize)]
@@ -61,6 +63,8 @@ pub(crate) struct Subject<'a> {
     pub env: &'a dyn Env,
     pub source: &'a dyn Source,
     pub blueprint: &'a Blueprint,
+    /// The parts it may be made of.
+    pub parts: &'a Parts,
     pub chosen: &'a Chosen,
 }
 
@@ -137,21 +141,24 @@ impl Subject<'_> {
         let device = &chosen.device;
         let host = self.source.batch(0)?;
         let batch = host_batch(&host, &blueprint.statistics, 0, device);
-        let model = WorldModel::new(&blueprint.model, blueprint.spaces.clone(), experiment.seed, device);
-        // What starts at zero would hide what stands before it.
+        let plan = self.parts.model.plan(&blueprint.model)?;
+        let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
+        // At the full learning rate, since a layer that starts at zero would hide the one before it.
+        let after_warmup = (experiment.train.warmup * experiment.train.steps as f64) as u64;
         let mut learner = Learner::new(model, &experiment.train);
         for _ in 0..FIRST_UPDATES {
-            learner.update(|| batch.clone(), experiment.train.lr, &mut Clock::default());
+            learner.update(|| batch.clone(), after_warmup, &mut Clock::default());
         }
         let model = learner.model();
-        let planner = experiment.planner.init(&strategies())?;
+        let planner = experiment.planner.init(&self.parts.strategies)?;
         let plan = planner.settings();
         let rollout = Rollout { rows: planner.strategy().samples(0).max(64), steps: plan.horizon.min(32) };
 
-        let made = model.loss(batch.clone());
+        let made = model.loss(batch.clone(), Progress { step: 0, steps: experiment.train.steps });
         let mut loss = BTreeMap::from([("total".to_owned(), number(made.total))]);
         loss.extend(made.terms.into_iter().map(|(name, value)| (name.to_owned(), number(value))));
-        let first = cycled(made.latents, rollout.rows);
+        let latents = model.encode(batch.pixels.clone(), model.felt(batch.labels.clone()));
+        let first = cycled(latents, rollout.rows);
         let futures = {
             let actions = batch.actions.clone().flatten::<2>(0, 1);
             let numbers = actions.dims()[1];
@@ -193,7 +200,7 @@ impl Subject<'_> {
         })?;
         self.plan(&planner, &model, first.narrow(0, 0, 1), &mut watch)?;
         watch.time("training_step", frames, || {
-            learner.update(|| batch.clone(), experiment.train.lr, &mut Clock::default());
+            learner.update(|| batch.clone(), after_warmup, &mut Clock::default());
             Ok(())
         })?;
         Ok(Bench {
@@ -284,9 +291,8 @@ impl Subject<'_> {
             ("labels", batch.labels.dims().to_vec(), host(batch.labels.clone())),
             ("at", vec![at.len()], at),
         ];
-        let regularizer = &self.blueprint.model.regularizer;
-        if regularizer.sigreg > 0.0 {
-            let (dim, count) = (model.latent_shape().dim, regularizer.projections);
+        if let Some(sigreg) = model.term::<Sigreg>() {
+            let (dim, count) = (model.latent_shape().dim, sigreg.projections);
             tensors.push((
                 "directions",
                 vec![dim, count],

@@ -3,21 +3,17 @@
 use std::path::PathBuf;
 
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
-use gedanken_encoder::EncoderConfig;
 use gedanken_eval::{EvalConfig, GuardrailConfig, ModelPart, TasksFrom};
-use gedanken_model::{
-    DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig,
-    ProprioceptionConfig, Spaces,
-};
-use gedanken_nn::Precision;
-use gedanken_planner::{PlanError, PlannerConfig, strategies};
-use gedanken_predictor::PredictorConfig;
-use gedanken_regularizer::RegularizerConfig;
+use gedanken_model::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig};
+use gedanken_nn::{Precision, Spaces};
+use gedanken_parts::{PartError, Table};
+use gedanken_planner::{PlanError, PlannerConfig};
 use gedanken_train::TrainConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{EnvConfig, Loaded};
+use crate::Parts;
+use crate::config::{ConfigError, EnvConfig, Loaded};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,28 +37,25 @@ pub struct Experiment {
     /// Whether the model takes actions as they are or normalised by their mean and standard deviation in the data. Plans, bounds
     /// and data are in the environment's units either way. Default `raw`.
     pub actions: ActionStatistics,
+    /// Another run whose weights this one starts from. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<From>,
     /// The environment.
     pub env: EnvConfig,
     /// What the model sees of it in training.
     pub data: DataConfig,
     /// Observation to latent.
-    pub encoder: EncoderConfig,
+    pub encoder: Table,
     /// What the agent feels of itself, beside what it sees.
     pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent.
-    pub predictor: PredictorConfig,
-    /// What is asked of predictions.
+    pub predictor: Table,
+    /// The way predictions are made in training.
     pub prediction: PredictionConfig,
-    /// What keeps latents from collapsing.
-    pub regularizer: RegularizerConfig,
-    /// The head that reads the action from two latents.
-    pub inverse_dynamics: InverseDynamicsConfig,
-    /// The learned distance to a goal.
-    pub distance: DistanceConfig,
-    /// Further predictors, whose disagreement says what the model does not know.
-    pub ensemble: EnsembleConfig,
-    /// The probes that read labels from latents.
-    pub probe: ProbeConfig,
+    /// Latents that predictions should meet.
+    pub target: Table,
+    /// The terms of the loss.
+    pub loss: LossConfig,
     /// How long and how fast to learn.
     pub train: TrainConfig,
     /// How to plan.
@@ -71,6 +64,41 @@ pub struct Experiment {
     pub eval: EvalConfig,
     /// What `gedanken collect` writes.
     pub collect: CollectConfig,
+}
+
+/// Another run to start from: `"RUN"`, or `{ run = "RUN", parts = ["encoder"], freeze = true }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum From {
+    /// A run or a checkpoint: its weights are taken wherever name and shape agree.
+    Run(PathBuf),
+    /// Some parts of it.
+    Parts(FromParts),
+}
+
+/// Parts of another run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FromParts {
+    /// The run or checkpoint.
+    pub run: PathBuf,
+    /// Its parts: `encoder`, `proprioception`, `predictor`, `norm`, `target`, or names of terms of the loss. Default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub parts: Option<Vec<String>>,
+    /// Whether the parts stay as they are: a new head is trained on a frozen model. They must be named then. Default false.
+    #[serde(default)]
+    pub freeze: bool,
+}
+
+impl From {
+    /// The run, the parts (all, if none are named), and whether they are frozen.
+    pub fn whole(&self) -> FromParts {
+        match self {
+            Self::Run(run) => FromParts { run: run.clone(), parts: None, freeze: false },
+            Self::Parts(parts) => parts.clone(),
+        }
+    }
 }
 
 /// Where the pixels' mean and standard deviation come from.
@@ -106,17 +134,15 @@ impl Default for Experiment {
             precision: Precision::default(),
             pixels: PixelStatistics::default(),
             actions: ActionStatistics::default(),
+            from: None,
             env: EnvConfig { name: "two-rooms".to_owned(), ..EnvConfig::default() },
             data: DataConfig::default(),
             encoder: model.encoder,
             proprioception: model.proprioception,
             predictor: model.predictor,
             prediction: model.prediction,
-            regularizer: model.regularizer,
-            inverse_dynamics: model.inverse_dynamics,
-            distance: model.distance,
-            ensemble: model.ensemble,
-            probe: model.probe,
+            target: model.target,
+            loss: model.loss,
             train: TrainConfig::default(),
             planner: PlannerConfig::default(),
             eval: EvalConfig::default(),
@@ -133,12 +159,20 @@ impl Experiment {
             proprioception: self.proprioception.clone(),
             predictor: self.predictor.clone(),
             prediction: self.prediction.clone(),
-            regularizer: self.regularizer.clone(),
-            inverse_dynamics: self.inverse_dynamics.clone(),
-            distance: self.distance.clone(),
-            ensemble: self.ensemble.clone(),
-            probe: self.probe.clone(),
+            target: self.target.clone(),
+            loss: self.loss.clone(),
         }
+    }
+
+    /// This experiment with every key of its parts in place, also those left to their defaults.
+    ///
+    /// # Errors
+    /// [`PartError`] for a part that nobody knows, or a table it cannot be made from.
+    pub fn complete(self, parts: &Parts) -> Result<Self, PartError> {
+        let ModelConfig { encoder, proprioception, predictor, prediction, target, loss } =
+            parts.model.complete(&self.model())?;
+        let planner = self.planner.complete(&parts.strategies)?;
+        Ok(Self { planner, encoder, proprioception, predictor, prediction, target, loss, ..self })
     }
 
     /// What an environment shows to this experiment's model, and the blocks of actions that the model takes.
@@ -161,15 +195,21 @@ impl Experiment {
 pub(crate) fn check(
     loaded: &Loaded<Experiment>,
     env: &dyn gedanken_env::Env,
-) -> Result<(), crate::config::ConfigError> {
+    parts: &Parts,
+) -> Result<(), ConfigError> {
     let experiment = &loaded.value;
     let name = &experiment.name;
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with('.') {
         return Err(loaded.error("name", format!("\"{name}\"; expected letters, digits and - _ .: it names a folder")));
     }
-    if let Some((key, problem)) = experiment.model().problem(experiment.spaces(env).pixels, experiment.data.window.time)
-    {
-        return Err(loaded.error(key, problem));
+    let plan = parts.model.plan(&experiment.model()).map_err(|error| loaded.error("", error.to_string()))?;
+    if let Some((key, problem)) = plan.problem(&experiment.spaces(env), Some(experiment.data.window.time)) {
+        return Err(loaded.error(&key, problem));
+    }
+    if let Some(FromParts { parts: None, freeze: true, .. }) = experiment.from.as_ref().map(From::whole) {
+        let message =
+            "true; expected the parts to be named that stay as they are: parts = [\"encoder\", \"predictor\"]";
+        return Err(loaded.error("from.freeze", message));
     }
     let known = &env.spec().labels;
     let mut felt = experiment.proprioception.labels.iter();
@@ -190,7 +230,7 @@ pub(crate) fn check(
         let key = key.replacen("data.", "collect.", 1);
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
-    match experiment.planner.init(&strategies()) {
+    match experiment.planner.init(&parts.strategies) {
         Ok(_) => {}
         Err(PlanError::Config { field, reason }) => return Err(loaded.error(&format!("planner.{field}"), reason)),
         Err(error) => return Err(loaded.error("planner", error.to_string())),
@@ -216,10 +256,10 @@ pub(crate) fn check(
         return Err(loaded.error("eval.budget", message));
     }
     let has = |part| match part {
-        ModelPart::Distance => experiment.distance.enabled,
+        ModelPart::Distance => experiment.loss.has("distance"),
         ModelPart::Proprioception => !experiment.proprioception.labels.is_empty(),
-        ModelPart::Ensemble => experiment.ensemble.members > 0,
-        ModelPart::Probe => !env.spec().labels.is_empty(),
+        ModelPart::Ensemble => experiment.loss.has("ensemble"),
+        ModelPart::Probe => !env.spec().labels.is_empty() && experiment.loss.has("probe"),
     };
     if let Some(problem) = eval.objective.problem(&has) {
         return Err(loaded.error("eval.objective", problem));
@@ -231,7 +271,7 @@ pub(crate) fn check(
 }
 
 /// The data's own error at the place of the key that it names.
-fn at_its_key(loaded: &Loaded<Experiment>, error: DataError) -> crate::config::ConfigError {
+fn at_its_key(loaded: &Loaded<Experiment>, error: DataError) -> ConfigError {
     match error {
         DataError::Config { key, found, expected } => loaded.error(&key, format!("{found}; expected {expected}")),
         other => loaded.error("data", other.to_string()),

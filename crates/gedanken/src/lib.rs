@@ -1,11 +1,11 @@
 //! Gedanken: joint embedding predictive world models that learn from pixels and act by planning.
 //!
-//! The face of the house: an [`Experiment`] is one TOML file, [`main`] is the program. A crate with environments of its own
-//! calls the same [`main`] with them added:
+//! The face of the house: an [`Experiment`] is one TOML file, [`main`] is the program. A crate with parts of its own (an
+//! environment, an encoder, a predictor, a term of the loss, a planner) calls the same [`main`] with them added:
 //!
 //! ```no_run
 //! fn main() -> std::process::ExitCode {
-//!     gedanken::main(gedanken::environments()) // .with(my_environment::entry())
+//!     gedanken::main(gedanken::parts()) // .environment(my_environment::entry()).term::<MyTerm>("mine")
 //! }
 //! ```
 
@@ -17,10 +17,12 @@ mod commands;
 mod experiment;
 mod kernel_cache;
 mod memory;
+mod parts;
 mod threads;
 
 pub use commands::{main, run};
 pub use experiment::{ActionStatistics, Experiment, PixelStatistics};
+pub use parts::{Parts, Written, parts};
 
 pub use gedanken_data as data;
 pub use gedanken_encoder as encoder;
@@ -32,8 +34,3 @@ pub use gedanken_planner as planner;
 pub use gedanken_predictor as predictor;
 pub use gedanken_regularizer as regularizer;
 pub use gedanken_train as train;
-
-/// The environments of Gedanken itself.
-pub fn environments() -> gedanken_env::Registry {
-    gedanken_env::Registry::new("environment").with(gedanken_two_rooms::entry()).with(gedanken_push_t::entry())
-}

@@ -1,5 +1,5 @@
 //! The program `gedanken`.
 
 fn main() -> std::process::ExitCode {
-    gedanken::main(gedanken::environments())
+    gedanken::main(gedanken::parts())
 }

@@ -151,6 +151,9 @@ fn an_environment_without_capabilities_has_every_command_that_needs_none() {
     assert!(metrics.iter().all(|line| line.get("probe/agent").is_none() && line.get("loss/probe").is_none()));
     assert!(!folder.join("eval/step-000012/report.json").exists());
 
+    assert!(good(run(&place, &["envs"])).contains("bare: A dot on an open field."));
+    assert!(good(run(&place, &["config", "bare.toml"])).contains("name = \"bare\""));
+    good(run(&place, &["bench", "bare.toml", "--device", "cpu", "--seconds", "0"]));
     good(run(&place, &["collect", "bare.toml", "--out", "bare"]));
     assert!(good(run(&place, &["data", "inspect", "bare"])).contains("policy uniform"));
     let disk = ["--set", "data.source=disk", "--set", "data.path=bare"];

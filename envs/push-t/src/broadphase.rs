@@ -1,86 +1,23 @@
-//! In which order touching pairs are solved: Chipmunk's tree of bounding boxes.
+//! The order in which touching pairs are solved: Chipmunk's tree of bounding boxes.
 //!
 //! Ten sweeps over the contacts do not converge where a block is crushed, and then the order of the sweep decides where
 //! it slips. Chipmunk's order is that in which its tree of bounding boxes finds the pairs. This is that tree, for one
 //! agent, a few boxes and four walls: leaves have fat bounding boxes, a leaf that left its own is inserted anew where
 //! that costs least area, and a leaf that stayed meets the pairs that it knows, newest first.
 
+use crate::bounds::{Bounds, WALL_BOUNDS, WALLS};
 use crate::shape::MOST_BOXES;
-use crate::vector::{Vector, add, sub};
+use crate::vector::Vector;
 
 /// Leaves of the tree: the agent (0) and the boxes.
 pub const MOST_LEAVES: usize = 1 + MOST_BOXES;
 /// Leaves, and the nodes above them.
 const NODES: usize = 2 * MOST_LEAVES - 1;
-const WALLS: usize = 4;
 /// Touchers of a box: the agent and the walls.
 pub const TOUCHERS: usize = 1 + WALLS;
 /// Pairs of things that may touch: a box with the agent or a wall.
 pub const MOST_PAIRS: usize = MOST_BOXES * TOUCHERS;
-/// Margins of a fat bounding box, as shares of the thing's size and of its velocity in a second.
-const FAT: f64 = 0.100_000_001_490_116_12;
 const NONE: u8 = u8::MAX;
-
-/// Bounds along x and y.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bounds {
-    /// Least x and y, px.
-    pub low: Vector,
-    /// Greatest x and y, px.
-    pub high: Vector,
-}
-
-impl Bounds {
-    /// A circle's.
-    #[inline]
-    pub fn around(middle: Vector, radius: f64) -> Self {
-        Self { low: sub(middle, [radius; 2]), high: add(middle, [radius; 2]) }
-    }
-
-    fn merge(&self, other: &Self) -> Self {
-        Self {
-            low: [self.low[0].min(other.low[0]), self.low[1].min(other.low[1])],
-            high: [self.high[0].max(other.high[0]), self.high[1].max(other.high[1])],
-        }
-    }
-
-    fn area(&self) -> f64 {
-        (self.high[0] - self.low[0]) * (self.high[1] - self.low[1])
-    }
-
-    /// They have a point in common.
-    #[inline]
-    pub fn meets(&self, other: &Self) -> bool {
-        (0..2).all(|i| self.low[i] <= other.high[i] && other.low[i] <= self.high[i])
-    }
-
-    #[inline]
-    fn contains(&self, other: &Self) -> bool {
-        (0..2).all(|i| self.low[i] <= other.low[i] && self.high[i] >= other.high[i])
-    }
-
-    fn apart(&self, other: &Self) -> f64 {
-        let twice = |i: usize| (self.low[i] + self.high[i] - other.low[i] - other.high[i]).abs();
-        twice(0) + twice(1)
-    }
-
-    fn fat(&self, velocity: Vector) -> Self {
-        let size = [0, 1].map(|i| FAT * (self.high[i] - self.low[i]));
-        let ahead = [0, 1].map(|i| FAT * velocity[i]);
-        Self {
-            low: [0, 1].map(|i| self.low[i] + (-size[i]).min(ahead[i])),
-            high: [0, 1].map(|i| self.high[i] + size[i].max(ahead[i])),
-        }
-    }
-}
-
-/// The walls' bounds.
-pub const WALL_BOUNDS: [Bounds; WALLS] = [
-    Bounds { low: [3.0, 3.0], high: [7.0, 508.0] },
-    Bounds { low: [3.0, 3.0], high: [508.0, 7.0] },
-    Bounds { low: [504.0, 3.0], high: [508.0, 508.0] },
-    Bounds { low: [3.0, 504.0], high: [508.0, 508.0] },
-];
 
 /// The pairs that a leaf knows, oldest first: the agent's with every box, a box's with its touchers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -184,7 +121,7 @@ impl Broadphase {
         tree
     }
 
-    /// Brings the tree to where things are now, and says who may touch.
+    /// Brings the tree to where things are now; the pairs that may touch.
     #[inline]
     pub fn update(&mut self, bounds: &[Bounds], velocities: [Vector; 2]) -> Candidates {
         if bounds.iter().zip(&self.bounds).all(|(bounds, fat)| fat.contains(bounds)) {

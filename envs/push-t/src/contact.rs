@@ -1,6 +1,6 @@
 //! Contacts of two things: the narrow phase of Chipmunk 7, for a circle or a wall against a box.
 
-use crate::broadphase::Bounds;
+use crate::bounds::Bounds;
 use crate::shape::Rectangle;
 use crate::vector::{Vector, add, cross, dot, length, lerp, perp, rotate, scale, sub, unrotate};
 

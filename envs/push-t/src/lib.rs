@@ -1,8 +1,6 @@
-//! Push-T: the manipulation task of Diffusion Policy (gym-pusht), DINO-WM (arXiv 2411.04983) and LeWM (arXiv 2603.19312).
-//!
-//! A disc pushes a T-shaped block on a table, seen from above, until block and disc are where the goal picture shows them.
-//! The physics is Chipmunk's, to the last digit; the picture is pygame's, to the pixel. See [`PushT`].
+#![doc = include_str!("../README.md")]
 
+mod bounds;
 mod broadphase;
 mod contact;
 mod options;
@@ -131,19 +129,9 @@ impl PushT {
         Ok(env)
     }
 
-    /// The options.
-    pub fn options(&self) -> &Options {
-        &self.fixed.options
-    }
-
     /// Agent and block now.
     pub fn pose(&self) -> Pose {
         self.state.pose(&self.made.laws)
-    }
-
-    /// Share of the goal's area that the block covers.
-    pub fn coverage(&self) -> f64 {
-        coverage(&self.made.laws.geometry, &self.pose(), &self.state.goal)
     }
 
     /// Puts agent and block somewhere, at rest and touching nothing, and lets one substep settle them.

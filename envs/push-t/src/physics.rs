@@ -8,7 +8,8 @@
 
 use arrayvec::ArrayVec;
 
-use crate::broadphase::{Bounds, Broadphase, MOST_LEAVES, MOST_PAIRS, TOUCHERS, WALL_BOUNDS};
+use crate::bounds::{Bounds, WALL_BOUNDS};
+use crate::broadphase::{Broadphase, MOST_LEAVES, MOST_PAIRS, TOUCHERS};
 use crate::contact::{self, Contact, Placed, Touch, Wall};
 use crate::shape::{Geometry, MOST_BOXES};
 use crate::vector::{Vector, add, cross, dot, perp, rotate, scale, sub};

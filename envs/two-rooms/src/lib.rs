@@ -1,8 +1,4 @@
-//! Two-Rooms: the navigation task of PLDM (arXiv 2502.14819) and EB-JEPA (arXiv 2602.03604).
-//!
-//! A dot moves in a square with a border. A wall with a door divides the square into two rooms. The task is to bring
-//! the dot to a goal, which is given as the picture that would be seen there and which is, unless asked otherwise, in
-//! the other room. See [`TwoRooms`].
+#![doc = include_str!("../README.md")]
 
 mod dynamics;
 mod layout;
@@ -20,7 +16,6 @@ use gedanken_env::{Entry, Env, EnvError, Policy, Spec, rng};
 use rand::RngExt;
 
 pub use options::{Layouts, Options, Rule, Task, Walls};
-pub use path::Path;
 pub use policies::TRAJECTORY;
 pub use rooms::{Point, Rooms};
 
@@ -132,19 +127,8 @@ impl TwoRooms {
         Ok(env)
     }
 
-    /// The options.
-    pub fn options(&self) -> &Options {
-        &self.fixed.options
-    }
-
-    /// The shortest path from one row of labels to another, px, in the rooms of the first. Labels may come from an
+    /// The length of the shortest path from one row of labels to another, px, in the rooms of the first. Labels may come from an
     /// imperfect probe: walls and doors are brought into their ranges and positions into the rooms.
-    pub fn path(&self, labels: &[f32], goal: &[f32]) -> Path {
-        let (rooms, from, to) = self.query(labels, goal);
-        path::shortest(&rooms, from, to)
-    }
-
-    /// The length of [`TwoRooms::path`], px.
     pub fn path_length(&self, labels: &[f32], goal: &[f32]) -> f64 {
         let (rooms, from, to) = self.query(labels, goal);
         path::length(&rooms, from, to)

@@ -2,22 +2,12 @@
 
 use crate::rooms::{Point, Rooms, distance};
 
-/// A shortest path.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Path {
-    /// Its length, px.
-    pub length: f64,
-    /// The corners of the door that it touches, in order; at most two.
-    pub corners: Vec<Point>,
-}
-
-/// The shortest path between two points of the rooms.
+/// The corners of the door that the shortest path between two points of the rooms touches, in order; at most two.
 ///
 /// A path around obstacles with corners is a chain of straight lines between corners (Lozano-Pérez and Wesley, 1979),
 /// and with one door it needs at most one corner of each face.
-pub fn shortest(rooms: &Rooms, from: Point, to: Point) -> Path {
-    let (length, corners) = search(rooms, from, to);
-    Path { length, corners: corners.into_iter().flatten().collect() }
+pub fn corners(rooms: &Rooms, from: Point, to: Point) -> Vec<Point> {
+    search(rooms, from, to).1.into_iter().flatten().collect()
 }
 
 /// The length of the shortest path, px.
@@ -61,11 +51,10 @@ mod tests {
     #[test]
     fn a_path_turns_at_the_corners_of_the_door() {
         assert_eq!(length(&ROOMS, [10.0, 18.0], [50.0, 18.0]), 40.0);
-        let path = shortest(&ROOMS, [10.0, 50.0], [54.0, 50.0]);
-        assert_eq!(path.corners, [[31.0, 22.0], [33.0, 22.0]]);
-        assert!((path.length - (21f64.hypot(28.0) * 2.0 + 2.0)).abs() < 1e-12);
-        assert_eq!(shortest(&ROOMS, [31.0, 50.0], [33.0, 50.0]).length, 58.0);
-        assert_eq!(shortest(&ROOMS, [32.0, 22.0], [50.0, 50.0]).corners, [[33.0, 22.0]]);
-        assert_eq!(shortest(&ROOMS, [32.0, 20.0], [32.0, 15.0]).length, 5.0);
+        assert_eq!(corners(&ROOMS, [10.0, 50.0], [54.0, 50.0]), [[31.0, 22.0], [33.0, 22.0]]);
+        assert!((length(&ROOMS, [10.0, 50.0], [54.0, 50.0]) - (21f64.hypot(28.0) * 2.0 + 2.0)).abs() < 1e-12);
+        assert_eq!(length(&ROOMS, [31.0, 50.0], [33.0, 50.0]), 58.0);
+        assert_eq!(corners(&ROOMS, [32.0, 22.0], [50.0, 50.0]), [[33.0, 22.0]]);
+        assert_eq!(length(&ROOMS, [32.0, 20.0], [32.0, 15.0]), 5.0);
     }
 }

@@ -147,7 +147,7 @@ impl Expert {
         }
         let wide = rooms.shrunk(MARGIN);
         let (from, to) = (wide.project(scene.agent), wide.project(scene.goal));
-        let corners = path::shortest(&wide, from, to).corners;
+        let corners = path::corners(&wide, from, to);
         let (mut at, mut left) = (scene.agent, self.step);
         for point in [from].into_iter().chain(corners).chain([to, scene.goal]) {
             let far = distance(at, point);

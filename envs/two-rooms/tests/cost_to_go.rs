@@ -42,7 +42,6 @@ fn it_is_a_distance_that_is_never_below_the_straight_line() {
         assert!(length(&a, &c) <= length(&a, &b) + length(&b, &c) + 1e-9, "{a:?} {b:?} {c:?}");
         assert!(length(&a, &b) >= env.plain_distance(&a, &b).unwrap() - 1e-9, "{a:?} {b:?}");
         assert!(length(&a, &b).is_finite() && length(&a, &a) == 0.0);
-        assert_eq!(env.path(&a, &b).length, length(&a, &b));
         longer += usize::from(length(&a, &b) > env.plain_distance(&a, &b).unwrap() + 1e-9);
     }
     assert!(longer > 4000, "only {longer} of 20000 went around a corner");

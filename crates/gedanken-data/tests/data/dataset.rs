@@ -8,7 +8,7 @@ use gedanken_data::{
 };
 use gedanken_env::Env;
 
-use crate::line::{CELLS, Line, both, config, made, small, write};
+use crate::line::{CELLS, Line, both, config, labels, made, small, write};
 use crate::stream::check;
 
 const FRAME: usize = 2 * CELLS;
@@ -255,7 +255,7 @@ fn eventful_windows_are_drawn_more_often_from_a_dataset_too() {
         let near = |labels: &[f32]| (labels[0] - labels[1]).abs() < 0.3;
         let batches = (0..100).map(|index| source.batch(index).unwrap());
         let count = |batch: gedanken_data::Batch| {
-            let seen = |window: &usize| (0..2).any(|frame| near(batch.frame_labels(*window, frame)));
+            let seen = |window: &usize| (0..2).any(|frame| near(labels(&batch, *window, frame)));
             (0..batch.windows()).filter(seen).count()
         };
         batches.map(count).sum::<usize>()

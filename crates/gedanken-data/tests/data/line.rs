@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gedanken_data::{CollectConfig, Collected, Dataset, EnvRecord, WindowConfig, collect};
+use gedanken_data::{Batch, CollectConfig, Collected, Dataset, EnvRecord, WindowConfig, collect};
 use gedanken_env::{
     ActionSpace, Env, EnvError, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec, TaskInfo, conformance,
     rng,
@@ -139,6 +139,16 @@ pub fn small() -> WindowConfig {
 
 pub fn config() -> CollectConfig {
     CollectConfig { layouts: 10, episodes: 3, episode_steps: 20, shard_mib: 1, policies: both() }
+}
+
+/// The picture of a frame of a window, u8 `[2, 1, CELLS]`.
+pub fn picture(batch: &Batch, window: usize, frame: usize) -> &[u8] {
+    &batch.pixels[(window * batch.frames() + frame) * 2 * CELLS..][..2 * CELLS]
+}
+
+/// The labels of a frame of a window: dot and post.
+pub fn labels(batch: &Batch, window: usize, frame: usize) -> &[f32] {
+    &batch.labels[(window * batch.frames() + frame) * 2..][..2]
 }
 
 /// A dataset of ten layouts with three episodes each.

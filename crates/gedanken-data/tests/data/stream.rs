@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use gedanken_data::{Batch, DataError, Episode, PolicyMix, Recorder, Source, Stream, WindowConfig};
+use gedanken_data::{Batch, DataError, Episode, PolicyMix, Recorder, Shape, Source, Stream, WindowConfig};
 use gedanken_env::Env;
 
-use crate::line::{CELLS, Line, both, small};
+use crate::line::{CELLS, Line, both, labels, picture, small};
 
 fn stream(window: WindowConfig, seed: u64) -> Stream {
     Stream::new(&Line::new(), &both(), 30, window, seed).unwrap()
@@ -14,17 +14,17 @@ pub fn check(batch: &Batch, steps: u32) {
     for window in 0..batch.windows() {
         let at = |frame| batch.at[window * batch.frames() + frame];
         for frame in 0..batch.frames() {
-            let labels = batch.frame_labels(window, frame);
+            let places = labels(batch, window, frame);
             let mut pixels = vec![0; 2 * CELLS];
-            pixels[labels[0].round() as usize] = 200;
-            pixels[CELLS + labels[1] as usize] = 100;
-            assert_eq!(batch.frame(window, frame), pixels, "the picture is that of the labels");
+            pixels[places[0].round() as usize] = 200;
+            pixels[CELLS + places[1] as usize] = 100;
+            assert_eq!(picture(batch, window, frame), pixels, "the picture is that of the labels");
             assert!(at(frame) <= steps);
         }
         for step in 0..batch.time - 1 {
-            let (now, next) = (batch.frame_labels(window, step)[0], batch.frame_labels(window, step + 1)[0]);
-            let block = batch.action(window, step);
-            assert_eq!(block.len(), batch.frameskip);
+            let (now, next) = (labels(batch, window, step)[0], labels(batch, window, step + 1)[0]);
+            let block = &batch.actions[(window * (batch.time - 1) + step) * batch.frameskip..][..batch.frameskip];
+            assert_eq!(batch.shape.action, batch.frameskip);
             assert!(block.iter().all(|action| action.abs() <= 1.0), "the executed action is recorded");
             let end = block.iter().fold(now, |now, action| (now + action).clamp(0.0, 7.0));
             assert!((end - next).abs() < 1e-5, "actions lead from frame to frame");
@@ -33,7 +33,7 @@ pub fn check(batch: &Batch, steps: u32) {
         let inside: Vec<u32> = (0..batch.time).map(at).collect();
         assert!((batch.time..batch.frames()).all(|frame| !inside.contains(&at(frame))), "extra frames are others");
         let group = window / batch.episodes * batch.episodes;
-        assert_eq!(batch.frame_labels(window, 0)[1], batch.frame_labels(group, 0)[1], "one layout in a group");
+        assert_eq!(labels(batch, window, 0)[1], labels(batch, group, 0)[1], "one layout in a group");
     }
 }
 
@@ -52,7 +52,7 @@ fn a_batch_is_a_function_of_seed_and_index_in_any_order() {
 fn windows_are_whole_and_their_parts_belong_together() {
     let stream = stream(small(), 3);
     let batch = stream.batch(0).unwrap();
-    assert_eq!((batch.windows(), batch.frames(), batch.shape), (8, 8, stream.shape()));
+    assert_eq!((batch.windows(), batch.frames(), batch.shape), (8, 8, Shape::of(Line::new().spec())));
     assert_eq!(batch.pixels.len(), 8 * 8 * 2 * CELLS);
     assert_eq!((batch.actions.len(), batch.labels.len(), batch.at.len()), (8 * 4, 8 * 8 * 2, 64));
     (0..50).for_each(|index| check(&stream.batch(index).unwrap(), 30));
@@ -61,9 +61,10 @@ fn windows_are_whole_and_their_parts_belong_together() {
 #[test]
 fn with_a_frameskip_frames_stand_apart_and_actions_come_in_blocks() {
     let stream = stream(WindowConfig { frameskip: 5, ..small() }, 3);
-    assert_eq!(stream.shape().action, 5);
+    let shape = Shape::of(Line::new().spec()).blocks(5);
+    assert_eq!(shape.action, 5);
     let batch = stream.batch(0).unwrap();
-    assert_eq!((batch.frames(), batch.shape, batch.actions.len()), (8, stream.shape(), 8 * 4 * 5));
+    assert_eq!((batch.frames(), batch.shape, batch.actions.len()), (8, shape, 8 * 4 * 5));
     (0..50).for_each(|index| check(&stream.batch(index).unwrap(), 30));
 }
 
@@ -127,8 +128,8 @@ fn the_share_of_eventful_windows_follows_the_configuration() {
         for index in 0..200 {
             let batch = stream.batch(index).unwrap();
             for window in 0..batch.windows() {
-                let mut labels = (0..3).map(|frame| batch.frame_labels(window, frame));
-                seen += usize::from(labels.any(|labels| (labels[0] - labels[1]).abs() < 0.3));
+                let mut places = (0..3).map(|frame| labels(&batch, window, frame));
+                seen += usize::from(places.any(|places| (places[0] - places[1]).abs() < 0.3));
                 all += 1;
             }
         }

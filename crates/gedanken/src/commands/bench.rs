@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use gedanken_data::Split;
-use gedanken_env::Registry;
 
 use super::{DeviceArg, Failure, Overrides, blueprint, check_outputs, pick_device, read, report, say};
+use crate::Parts;
 use crate::bench::{PARTS, Subject, Timing};
 
 #[derive(Args)]
@@ -32,12 +32,12 @@ pub struct BenchArgs {
     device: DeviceArg,
 }
 
-pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
+pub fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {
     if !(0.0..=3600.0).contains(&args.seconds) {
         return Err(format!("--seconds {}; expected 0 to 3600", args.seconds).into());
     }
     check_outputs(&args.json)?;
-    let (experiment, env) = read(&args.file, &args.overrides.set, registry)?;
+    let (experiment, env) = read(&args.file, &args.overrides.set, parts)?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
     let subject = Subject {
@@ -45,6 +45,7 @@ pub fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
         env: env.as_ref(),
         source: source.as_ref(),
         blueprint: &blueprint(&experiment, env.as_ref(), source.as_ref())?,
+        parts,
         chosen: &chosen,
     };
     let timing = Timing { seconds: args.seconds, parts: &args.parts };

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use gedanken_data::{Dataset, EnvRecord, Recordings};
-use gedanken_env::Registry;
 
 use super::{Failure, Overrides, print, read, say};
+use crate::Parts;
 
 #[derive(Args)]
 pub struct CollectArgs {
@@ -35,8 +35,8 @@ pub enum DataCommand {
     },
 }
 
-pub fn collect(args: &CollectArgs, registry: &Registry) -> Result<(), Failure> {
-    let (experiment, env) = read(&args.file, &args.overrides.set, registry)?;
+pub fn collect(args: &CollectArgs, parts: &Parts) -> Result<(), Failure> {
+    let (experiment, env) = read(&args.file, &args.overrides.set, parts)?;
     let out = args.out.clone().or_else(|| experiment.data.path.clone());
     let out = out.unwrap_or_else(|| PathBuf::from("data").join(&experiment.name));
     let made = EnvRecord {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gedanken_env::{Env, Registry, Spec};
+use gedanken_env::{Env, Spec};
 use gedanken_run::{FolderError, Picture, write_atomic};
 
 use super::{Failure, print};
+use crate::Parts;
 
 #[derive(Args)]
 pub struct EnvsArgs {
@@ -60,9 +61,9 @@ pub struct RolloutArgs {
     out: PathBuf,
 }
 
-pub fn envs(args: &EnvsArgs, registry: &Registry) -> Result<(), Failure> {
+pub fn envs(args: &EnvsArgs, parts: &Parts) -> Result<(), Failure> {
     let mut specs = Vec::new();
-    for entry in registry.entries() {
+    for entry in parts.environments.entries() {
         specs.push((entry, entry.make(&entry.defaults())?.spec().clone()));
     }
     if args.json {
@@ -109,8 +110,8 @@ fn describe(spec: &Spec) -> String {
     text
 }
 
-pub fn render(args: &RenderArgs, registry: &Registry) -> Result<(), Failure> {
-    let env = args.state.make(registry)?;
+pub fn render(args: &RenderArgs, parts: &Parts) -> Result<(), Failure> {
+    let env = args.state.make(parts)?;
     let space = env.spec().observation;
     let size = args.size.unwrap_or(space.height);
     if size == 0 || !size.is_multiple_of(space.height) || size > 64 * space.height {
@@ -125,8 +126,8 @@ pub fn render(args: &RenderArgs, registry: &Registry) -> Result<(), Failure> {
     print(&args.out.display().to_string())
 }
 
-pub fn rollout(args: &RolloutArgs, registry: &Registry) -> Result<(), Failure> {
-    let mut env = args.state.make(registry)?;
+pub fn rollout(args: &RolloutArgs, parts: &Parts) -> Result<(), Failure> {
+    let mut env = args.state.make(parts)?;
     let actions = read_actions(&args.actions, env.spec().action.len())?;
     let fields: Vec<&str> = env.spec().state.iter().map(|field| field.name.as_str()).collect();
     let mut csv = fields.join(",") + "\n";
@@ -146,7 +147,7 @@ pub fn rollout(args: &RolloutArgs, registry: &Registry) -> Result<(), Failure> {
 }
 
 impl StateArgs {
-    fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, Failure> {
+    fn make(&self, parts: &Parts) -> Result<Box<dyn Env>, Failure> {
         let options: serde_json::Value = serde_json::from_str(&self.options)
             .map_err(|e| format!("--options {}: {e}; expected a JSON object", self.options))?;
         let mut factors = BTreeMap::new();
@@ -155,7 +156,7 @@ impl StateArgs {
             let (name, value) = parsed.ok_or_else(|| format!("--factor {factor}; expected NAME=NUMBER"))?;
             factors.insert(name, value);
         }
-        let mut env = gedanken_env::make(registry, &self.env, &options, &factors)?;
+        let mut env = gedanken_env::make(&parts.environments, &self.env, &options, &factors)?;
         env.reset(self.seed);
         if let Some(text) = &self.state {
             let given: Vec<f64> = serde_json::from_str(text)

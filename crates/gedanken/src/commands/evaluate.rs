@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use gedanken_env::Registry;
 use gedanken_eval::{Contest, Protocol};
 use gedanken_model::WorldModel;
 use gedanken_run::RunFolder;
 use gedanken_train::load_model;
 
 use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_model, say,
+    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_architecture, say,
 };
+use crate::Parts;
 
 #[derive(Args)]
 pub struct EvalArgs {
@@ -91,18 +91,18 @@ struct Opened {
     step: u64,
 }
 
-fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, registry: &Registry) -> Result<Opened, Failure> {
+fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) -> Result<Opened, Failure> {
     let (folder, checkpoint) = RunFolder::open_checkpoint(run)?;
-    let (experiment, _) = read(&folder.config(), &overrides.set, registry)?;
+    let (experiment, _) = read(&folder.config(), &overrides.set, parts)?;
     let chosen = pick_device(device, &experiment)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
-    let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, registry)?;
-    same_model(&experiment, &blueprint.model, &folder.config())?;
+    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
+    let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
+    same_architecture(&experiment, &blueprint.model, &folder.config())?;
     Ok(Opened { protocol, model, folder, step: checkpoint.step })
 }
 
-pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
-    let opened = open(&args.run, &args.overrides, &args.device, registry)?;
+pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
+    let opened = open(&args.run, &args.overrides, &args.device, parts)?;
     let folder = opened.folder.next_eval(opened.step);
     check_outputs(args.json.iter().chain([&folder]))?;
     let found =
@@ -110,23 +110,23 @@ pub fn eval(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
     report(&format!("{found}{}", folder.display()), args.json.as_deref(), &found)
 }
 
-pub fn plan(args: &PlanArgs, registry: &Registry) -> Result<(), Failure> {
+pub fn plan(args: &PlanArgs, parts: &Parts) -> Result<(), Failure> {
     if let Some(PlanCommand::Bench(args)) = &args.command {
-        return bench(args, registry);
+        return bench(args, parts);
     }
     let (Some(run), Some(film)) = (&args.run, &args.film) else { return Err("expected RUN and --film".into()) };
     check_outputs([film])?;
-    let opened = open(run, &args.overrides, &args.device, registry)?;
+    let opened = open(run, &args.overrides, &args.device, parts)?;
     opened.protocol.film(&opened.model, args.task as usize, film)?;
     print(&film.display().to_string())
 }
 
-fn bench(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
+fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(args.json.iter().chain(&args.plot))?;
-    let opened = open(&args.run, &args.overrides, &args.device, registry)?;
+    let opened = open(&args.run, &args.overrides, &args.device, parts)?;
     let contest = Contest {
         budgets: args.budgets.clone(),
-        strategies: gedanken_planner::strategies(),
+        strategies: parts.strategies.clone(),
         planners: args.planners.clone(),
         tasks: args.tasks.map_or(opened.protocol.config.tasks, |tasks| tasks as usize),
         simulator: args.simulator,

@@ -12,18 +12,17 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use gedanken_data::{Source, Split};
-use gedanken_env::{Env, Registry};
+use gedanken_env::Env;
 use gedanken_eval::{Protocol, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig};
 use gedanken_nn::Precision;
-use gedanken_planner::strategies;
 use gedanken_run::{FolderError, check_writable, say, write_atomic};
 use gedanken_train::measure;
 
-use crate::config::{EnvOverrides, load_with_env, schema, splice_env, splice_planner, to_toml};
+use crate::config::{EnvOverrides, load_experiment, schema, splice_env, splice_parts, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
-use crate::{ActionStatistics, Experiment, PixelStatistics};
+use crate::{ActionStatistics, Experiment, Parts, PixelStatistics};
 
 /// Joint embedding predictive world models: collect, train, plan, evaluate.
 #[derive(Parser)]
@@ -111,46 +110,43 @@ struct ConfigArgs {
 /// What any command may say when it fails.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The program, with the environments it knows. Reads the command line; errors go to standard error.
-pub fn main(registry: Registry) -> ExitCode {
+/// The program, with the parts it knows. Reads the command line; errors go to standard error.
+pub fn main(parts: Parts) -> ExitCode {
     crate::memory::keep_freed();
     let cli = Cli::parse();
     match crate::threads::take_part() {
-        Ok(()) => execute(cli.command, &registry),
+        Ok(()) => execute(cli.command, &parts),
         Err(error) => failed(error),
     }
 }
 
 /// The program on other arguments than the command line's, the first of which is its name.
-pub fn run<I>(registry: Registry, arguments: I) -> ExitCode
+pub fn run<I>(parts: Parts, arguments: I) -> ExitCode
 where
     I: IntoIterator,
     I::Item: Into<std::ffi::OsString> + Clone,
 {
     crate::memory::keep_freed();
-    execute(Cli::parse_from(arguments).command, &registry)
+    execute(Cli::parse_from(arguments).command, &parts)
 }
 
-fn execute(command: Command, registry: &Registry) -> ExitCode {
+fn execute(command: Command, parts: &Parts) -> ExitCode {
     let done = match command {
-        Command::Train(args) => train::train(&args, registry),
-        Command::Eval(args) => evaluate::eval(&args, registry),
-        Command::Plan(args) => evaluate::plan(&args, registry),
-        Command::Probe(args) => probe::probe(&args, registry),
-        Command::Bench(args) => bench::bench(&args, registry),
-        Command::Collect(args) => data::collect(&args, registry),
+        Command::Train(args) => train::train(&args, parts),
+        Command::Eval(args) => evaluate::eval(&args, parts),
+        Command::Plan(args) => evaluate::plan(&args, parts),
+        Command::Probe(args) => probe::probe(&args, parts),
+        Command::Bench(args) => bench::bench(&args, parts),
+        Command::Collect(args) => data::collect(&args, parts),
         Command::Data(command) => data::data(&command),
-        Command::Envs(args) => environments::envs(&args, registry),
-        Command::Render(args) => environments::render(&args, registry),
-        Command::Rollout(args) => environments::rollout(&args, registry),
-        Command::Config(args) => print_config(&args, registry),
-        Command::Schema => print(
-            &serde_json::to_string_pretty(&splice_planner(
-                splice_env(schema::<Experiment>(), registry, None),
-                &strategies(),
-            ))
-            .unwrap_or_default(),
-        ),
+        Command::Envs(args) => environments::envs(&args, parts),
+        Command::Render(args) => environments::render(&args, parts),
+        Command::Rollout(args) => environments::rollout(&args, parts),
+        Command::Config(args) => print_config(&args, parts),
+        Command::Schema => {
+            let schema = splice_parts(splice_env(schema::<Experiment>(), &parts.environments, None), parts);
+            print(&serde_json::to_string_pretty(&schema).unwrap_or_default())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -172,19 +168,18 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn print_config(args: &ConfigArgs, registry: &Registry) -> Result<(), Failure> {
-    let (experiment, _) = read(&args.file, &args.overrides.set, registry)?;
+fn print_config(args: &ConfigArgs, parts: &Parts) -> Result<(), Failure> {
+    let (experiment, _) = read(&args.file, &args.overrides.set, parts)?;
     print(to_toml(&experiment)?.trim_end())
 }
 
 /// Reads an experiment with every default in place, and its environment.
-fn read(file: &Path, overrides: &[String], registry: &Registry) -> Result<(Experiment, Box<dyn Env>), Failure> {
-    let mut loaded = load_with_env::<Experiment>(file, overrides, registry, &strategies())?;
-    let env = loaded.value.env.make(registry)?;
-    check(&loaded, env.as_ref())?;
-    loaded.value.env = loaded.value.env.resolved(registry)?;
-    loaded.value.planner = loaded.value.planner.complete(&strategies())?;
-    Ok((loaded.value, env))
+fn read(file: &Path, overrides: &[String], parts: &Parts) -> Result<(Experiment, Box<dyn Env>), Failure> {
+    let mut loaded = load_experiment(file, overrides, parts)?;
+    let env = loaded.value.env.make(&parts.environments)?;
+    check(&loaded, env.as_ref(), parts)?;
+    loaded.value.env = loaded.value.env.resolved(&parts.environments)?;
+    Ok((loaded.value.complete(parts)?, env))
 }
 
 /// The device of the command line, else of the experiment, which multiplies in what the experiment says; says what to expect of it.
@@ -239,20 +234,27 @@ fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Res
     Ok(Blueprint { version: env!("CARGO_PKG_VERSION").to_owned(), model, spaces, statistics })
 }
 
-/// A run goes on with the model it has: what the experiment says of it must still be true.
-fn same_model(experiment: &Experiment, stored: &ModelConfig, config: &Path) -> Result<(), Failure> {
+/// A run goes on with the architecture it has: what the experiment says of it must still be true. The loss is another thing: its
+/// weights may change.
+fn same_architecture(experiment: &Experiment, stored: &ModelConfig, config: &Path) -> Result<(), Failure> {
+    let asked = experiment.model();
     // Through text, as the stored one went: reading a number may round it.
-    let parts = |model: &ModelConfig| -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
-        Ok(serde_json::from_str(&serde_json::to_string(model)?)?)
+    let parts = |model: &ModelConfig| -> Result<[(&str, String); 5], Failure> {
+        Ok([
+            ("encoder", serde_json::to_string(&model.encoder)?),
+            ("proprioception", serde_json::to_string(&model.proprioception)?),
+            ("predictor", serde_json::to_string(&model.predictor)?),
+            ("prediction.shared_norm", model.prediction.shared_norm.to_string()),
+            ("target", serde_json::to_string(&model.target)?),
+        ])
     };
-    let (asked, stored) = (parts(&experiment.model())?, parts(stored)?);
-    match asked.iter().find(|(part, value)| stored.get(*part) != Some(*value)) {
-        Some((part, value)) => {
-            let stored = stored.get(part).cloned().unwrap_or_default();
-            let config = config.display();
-            Err(format!("{config}: {part}: {value}; the checkpoint has {stored}, which cannot be changed any more")
-                .into())
-        }
+    let pairs = parts(&asked)?.into_iter().zip(parts(stored)?);
+    match pairs.map(|((key, asked), (_, stored))| (key, asked, stored)).find(|(_, asked, stored)| asked != stored) {
+        Some((key, asked, stored)) => Err(format!(
+            "{}: {key}: {asked}; the checkpoint has {stored}, which cannot be changed any more",
+            config.display()
+        )
+        .into()),
         None => Ok(()),
     }
 }
@@ -278,16 +280,16 @@ fn protocol(
     config: &Path,
     blueprint: &Blueprint,
     chosen: &Chosen,
-    registry: &Registry,
+    parts: &Parts,
 ) -> Result<Protocol, Failure> {
     let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
-    let env = experiment.env.with(&overrides).make(registry)?;
+    let env = experiment.env.with(&overrides).make(&parts.environments)?;
     same_spaces(experiment, env.as_ref(), blueprint, config)?;
     // Recorded tasks are those of the training's own environment, whatever is shifted in evaluation, and of the protocol's seed.
     let source = match experiment.eval.tasks_from {
         TasksFrom::Reset => None,
         TasksFrom::Recorded => {
-            let recorder = experiment.env.make(registry)?;
+            let recorder = experiment.env.make(&parts.environments)?;
             let source = experiment.data.open_episodes(recorder.as_ref(), Split::Validation, experiment.eval.seed)?;
             // What is wrong with them is better known before a training than after it.
             Tasks::recorded(env.as_ref(), &experiment.eval, 1, source.as_ref())?;
@@ -298,7 +300,7 @@ fn protocol(
         env,
         config: experiment.eval.clone(),
         source,
-        planner: experiment.planner.init(&strategies())?,
+        planner: experiment.planner.init(&parts.strategies)?,
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),
     })

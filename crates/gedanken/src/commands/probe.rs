@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gedanken_data::{DataConfig, Split, WindowConfig};
-use gedanken_env::Registry;
 use gedanken_eval::{Frames, Probing, probes};
 use gedanken_run::RunFolder;
 use gedanken_train::load_model;
 
-use super::{DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_model, same_spaces};
+use super::{DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_architecture, same_spaces};
+use crate::Parts;
 
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -30,15 +30,15 @@ pub struct ProbeArgs {
     device: DeviceArg,
 }
 
-pub fn probe(args: &ProbeArgs, registry: &Registry) -> Result<(), Failure> {
+pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(&args.json)?;
     let (folder, checkpoint) = RunFolder::open_checkpoint(&args.run)?;
-    let (experiment, env) = read(&folder.config(), &args.overrides.set, registry)?;
+    let (experiment, env) = read(&folder.config(), &args.overrides.set, parts)?;
     let labels = env.spec().require_labels()?;
     let chosen = pick_device(&args.device, &experiment)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &chosen.device)?;
+    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
-    same_model(&experiment, &blueprint.model, &folder.config())?;
+    same_architecture(&experiment, &blueprint.model, &folder.config())?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.
     let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
     let data = DataConfig { window, ..experiment.data.clone() };

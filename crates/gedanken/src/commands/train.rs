@@ -1,20 +1,24 @@
 //! `gedanken train`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use burn::tensor::Device;
 use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
-use gedanken_env::{Env, Registry};
+use gedanken_env::Env;
 use gedanken_eval::TrainingEvaluation;
+use gedanken_model::{Blueprint, WorldModel, part_of};
+use gedanken_nn::named_parameters;
 use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
-use gedanken_train::{End, Trainer};
+use gedanken_train::{End, Task, Trainer, load_model};
 
-use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_model};
-use crate::Experiment;
+use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture};
 use crate::config::to_toml;
+use crate::experiment::{From, FromParts};
+use crate::{Experiment, Parts};
 
 #[derive(Args)]
 pub struct TrainArgs {
@@ -30,13 +34,13 @@ pub struct TrainArgs {
     device: DeviceArg,
 }
 
-pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
+pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
     let file = match &resumed {
         Some(folder) => folder.config(),
         None => args.file.clone().unwrap_or_default(),
     };
-    let (experiment, env) = read(&file, &args.overrides.set, registry)?;
+    let (experiment, env) = read(&file, &args.overrides.set, parts)?;
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
@@ -50,33 +54,23 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
         None => start(&experiment)?,
     };
     let _claim = claimed.map_or_else(|| folder.claim(), Ok)?;
-    let mut trainer = match &checkpoint {
-        Some(checkpoint) => {
-            let trainer = Trainer::resume(experiment.train.clone(), folder.clone(), &checkpoint.path, &chosen.device)?;
-            same_model(&experiment, &trainer.blueprint().model, &folder.config())?;
-            if trainer.step() > experiment.train.steps {
-                let (config, steps) = (folder.config().display().to_string(), experiment.train.steps);
-                return Err(format!(
-                    "{config}: train.steps: {steps}; the run has {} updates behind it",
-                    trainer.step()
-                )
-                .into());
-            }
-            trainer
-        }
+    let (mut trainer, blueprint) = match &checkpoint {
+        Some(checkpoint) => resume(&experiment, &folder, &checkpoint.path, &chosen.device, parts)?,
         None => {
             let blueprint = blueprint(&experiment, env.as_ref(), source.as_ref())?;
-            Trainer::new(experiment.train.clone(), blueprint, folder.clone(), experiment.seed, &chosen.device)
+            let model = new_model(&experiment, &blueprint, &chosen.device, parts)?;
+            let task = Task::world_model(model, blueprint.clone(), &chosen.device);
+            (Trainer::new(experiment.train.clone(), task, folder.clone()), blueprint)
         }
     };
 
-    let protocol = protocol(&experiment, &folder.config(), trainer.blueprint(), &chosen, registry)?;
+    let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
     if args.resume.is_some() {
         if checkpoint.is_none() {
             say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
         }
         if !args.overrides.set.is_empty() {
-            change(&folder, &experiment, trainer.step(), registry)?;
+            change(&folder, &experiment, trainer.step(), parts)?;
         }
     }
     let progress = ProgressBar::new(experiment.train.steps, trainer.step());
@@ -122,6 +116,69 @@ pub fn train(args: &TrainArgs, registry: &Registry) -> Result<(), Failure> {
     print(&run)
 }
 
+/// A new model, with the weights of another run where the experiment says so.
+fn new_model(
+    experiment: &Experiment,
+    blueprint: &Blueprint,
+    device: &Device,
+    parts: &Parts,
+) -> Result<WorldModel, Failure> {
+    let plan = parts.model.plan(&blueprint.model)?;
+    let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
+    let Some(from) = experiment.from.as_ref().map(From::whole) else { return Ok(model) };
+    let (_, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
+    let (other, _) = load_model(&checkpoint.path, &parts.model, device)?;
+    let (model, transfer) = model.take(&other, from.parts.as_deref());
+    let of = |names: &[String]| {
+        let parts: BTreeSet<&str> = names.iter().map(|name| part_of(name)).collect();
+        parts.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let (taken, left) = (transfer.taken.len(), transfer.left.len());
+    say(&format!("from {}: {taken} tensors taken ({})", checkpoint.path.display(), of(&transfer.taken)));
+    if left > 0 {
+        say(&format!("  {left} left there ({})", of(&transfer.left)));
+    }
+    for (name, here, there) in &transfer.unfitting {
+        say(&format!("  {name} does not fit: {here:?} here, {there:?} there"));
+    }
+    if transfer.taken.is_empty() {
+        return Err(format!("from: nothing of {} fits this experiment's model", checkpoint.path.display()).into());
+    }
+    Ok(frozen(experiment, model))
+}
+
+/// The model with what `from` froze frozen.
+fn frozen(experiment: &Experiment, model: WorldModel) -> WorldModel {
+    match experiment.from.as_ref().map(From::whole) {
+        Some(FromParts { parts: Some(parts), freeze: true, .. }) => model.freeze(&parts),
+        _ => model,
+    }
+}
+
+/// A run that goes on from a checkpoint, with the loss that the experiment has now.
+fn resume(
+    experiment: &Experiment,
+    folder: &RunFolder,
+    checkpoint: &Path,
+    device: &Device,
+    parts: &Parts,
+) -> Result<(Trainer<WorldModel>, Blueprint), Failure> {
+    let config = folder.config().display().to_string();
+    let (model, stored) = load_model(checkpoint, &parts.model, device)?;
+    same_architecture(experiment, &stored.model, &folder.config())?;
+    let model = model.with_loss(&parts.model.plan(&experiment.model())?, device).map_err(|name| {
+        format!("{config}: loss.{name}: a head with weights of its own, which a run has from its start or never; a new run may start from this one: from = \"{}\"", folder.path().display())
+    })?;
+    let blueprint = Blueprint { model: experiment.model(), ..stored };
+    let task = Task::world_model(frozen(experiment, model), blueprint.clone(), device);
+    let trainer = Trainer::resume(experiment.train.clone(), task, folder.clone(), checkpoint)?;
+    if trainer.step() > experiment.train.steps {
+        let steps = experiment.train.steps;
+        return Err(format!("{config}: train.steps: {steps}; the run has {} updates behind it", trainer.step()).into());
+    }
+    Ok((trainer, blueprint))
+}
+
 /// How the world of a dataset differs from the experiment's, in which its model is evaluated, if it does.
 fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>, Failure> {
     let (SourceKind::Disk, Some(path)) = (experiment.data.source, &experiment.data.path) else { return Ok(None) };
@@ -142,15 +199,15 @@ fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>,
     Ok((!found.is_empty()).then(|| format!("{} was made with {}: {about}", path.display(), found.join("; "))))
 }
 
-/// How many numbers are learned.
-fn parameters(trainer: &Trainer) -> usize {
-    let named = gedanken_model::named_parameters(&trainer.model());
+/// Numbers that are learned.
+fn parameters(trainer: &Trainer<WorldModel>) -> usize {
+    let named = named_parameters(&trainer.model());
     named.iter().filter(|p| !p.is_statistic()).map(|p| p.values.len()).sum()
 }
 
 /// Writes what a resumed run was told to do otherwise into its experiment: the next resumption goes on with it.
-fn change(folder: &RunFolder, experiment: &Experiment, step: u64, registry: &Registry) -> Result<(), Failure> {
-    let (before, _) = read(&folder.config(), &[], registry)?;
+fn change(folder: &RunFolder, experiment: &Experiment, step: u64, parts: &Parts) -> Result<(), Failure> {
+    let (before, _) = read(&folder.config(), &[], parts)?;
     for (key, before, now) in
         [("seed", before.seed.to_string(), experiment.seed.to_string()), ("name", before.name, experiment.name.clone())]
     {
@@ -173,7 +230,7 @@ fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
 /// The evaluation at the end.
 fn finish(
     protocol: &gedanken_eval::Protocol,
-    trainer: &Trainer,
+    trainer: &Trainer<WorldModel>,
     folder: &RunFolder,
     tracker: &mut Tracker,
 ) -> Result<(), Failure> {

@@ -131,13 +131,17 @@ pub fn splice_env(mut schema: Value, registry: &Registry, name: Option<&str>) ->
 
 /// The table of an environment's options and factors; definitions that it refers to are renamed and added to `defs`.
 fn options(entry: &Entry<dyn Env>, defs: &mut Map<String, Value>) -> Map<String, Value> {
-    let mut schema = entry.schema();
-    rename_refs(&mut schema, entry.name());
-    let Value::Object(mut schema) = schema else { return options_table(Map::new()) };
+    options_table(take_definitions(entry.name(), entry.schema(), defs))
+}
+
+/// A part's schema; definitions that it refers to are renamed after the part and moved into `defs`.
+pub(super) fn take_definitions(part: &str, mut schema: Value, defs: &mut Map<String, Value>) -> Map<String, Value> {
+    rename_refs(&mut schema, part);
+    let Value::Object(mut schema) = schema else { return Map::new() };
     if let Some(Value::Object(own)) = schema.remove("$defs") {
-        defs.extend(own.into_iter().map(|(name, inner)| (format!("{}.{name}", entry.name()), inner)));
+        defs.extend(own.into_iter().map(|(name, inner)| (format!("{part}.{name}"), inner)));
     }
-    options_table(schema)
+    schema
 }
 
 fn options_table(schema: Map<String, Value>) -> Map<String, Value> {

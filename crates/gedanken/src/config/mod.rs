@@ -13,6 +13,8 @@
 mod env;
 mod error;
 mod layers;
+mod moved;
+mod parts;
 mod planner;
 mod schema;
 mod tree;
@@ -31,9 +33,10 @@ use serde_json::Value;
 
 pub use env::{ENV, ENV_OVERRIDES, EnvConfig, EnvOverrides, splice_env};
 pub use error::{ConfigError, Place, Problem};
-pub use planner::splice_planner;
+pub use parts::splice_parts;
 pub use schema::unknown_keywords;
 
+use crate::{Experiment, Parts};
 use layers::Draft;
 
 /// A checked config, and where each of its keys was set.
@@ -79,8 +82,17 @@ where
     Draft::read::<T>(path, overrides, &Catalog::new("planner"))?.check(schema)
 }
 
-/// Like [`load`] with the schema of `T`, whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked against the options of
-/// the environment that `env.name` names, and `[planner]` against the keys of the strategy that its `kind` names. The environments are built once, so that what only they know (factors,
+/// Reads an experiment, checked against the keys of the parts that it names.
+///
+/// # Errors
+/// Every problem that there is, with its place: see [`ConfigError`].
+pub fn load_experiment(path: &Path, overrides: &[String], parts: &Parts) -> Result<Loaded<Experiment>, ConfigError> {
+    let splice = |schema| splice_parts(schema, parts);
+    load_with_env(path, overrides, &parts.environments, &parts.strategies, splice)
+}
+
+/// Like [`load`] with the schema of `T`, which `splice` may add to, and whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked
+/// against the options of the environment that `env.name` names. The environments are built once, so that what only they know (factors,
 /// options that exclude each other) is found here too.
 ///
 /// # Errors
@@ -90,12 +102,13 @@ pub fn load_with_env<T>(
     overrides: &[String],
     registry: &Registry,
     strategies: &Catalog<dyn Strategy>,
+    splice: impl FnOnce(Value) -> Value,
 ) -> Result<Loaded<T>, ConfigError>
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
     let draft = Draft::read::<T>(path, overrides, strategies)?;
-    let schema = splice_planner(splice_env(schema::<T>(), registry, Some(draft.env_name())), strategies);
+    let schema = splice(splice_env(schema::<T>(), registry, Some(draft.env_name())));
     let loaded = draft.check(&schema)?;
     let problems = env::problems(&loaded.draft, registry);
     if problems.is_empty() { Ok(loaded) } else { Err(ConfigError::invalid(problems)) }

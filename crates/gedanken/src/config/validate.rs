@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::error::{nearest, suggestion};
+use super::moved::moved;
 use super::schema::{
     Schema, alternatives, constant_text, constants, describe, find_key, format_bounds, resolve, tag, types,
 };
@@ -99,7 +100,7 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, place: &Place, key: String, name: &str, properties: &Schema, of: Option<String>) {
-        if let Some(of) = of {
+        if let Some(of) = of.or_else(|| moved(&key).map(|now| format!("no such key any more: {now}"))) {
             return self.problem(place, key, of);
         }
         // A key that exists in one other table was probably meant to be there.
@@ -144,7 +145,7 @@ impl Check<'_> {
                 let has = |branch: &&Schema| branch.get("properties").is_some_and(|keys| keys.get(name).is_some());
                 let others: Vec<&str> =
                     branches.iter().filter(has).filter_map(|other| constant_text(other, tag)).collect();
-                let moved = moved(key, name).map(|now| format!("; {now}")).unwrap_or_default();
+                let moved = moved(&join(key, name)).map(|now| format!("; {now}")).unwrap_or_default();
                 (!others.is_empty()).then(|| {
                     let chosen = chosen.unwrap_or_default();
                     format!("no such key where {tag} is \"{chosen}\"{moved} (it belongs to: {})", others.join(", "))
@@ -181,16 +182,6 @@ impl Check<'_> {
 
     fn problem(&mut self, place: &Place, key: String, message: String) {
         self.problems.push(Problem { place: place.clone(), key, message });
-    }
-}
-
-/// Where to look for a key that once belonged to every kind of this table.
-fn moved(key: &str, name: &str) -> Option<&'static str> {
-    match (key, name) {
-        ("planner", "learning_rate") => Some("the length of polishing's first step is `planner.polish_rate`"),
-        ("planner", "min_std") => Some("the noise of a descent's steps is `planner.noise`"),
-        ("planner", "smoothness") => Some("the noise of icem is `planner.color`"),
-        _ => None,
     }
 }
 

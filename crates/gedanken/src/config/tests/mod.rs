@@ -252,7 +252,10 @@ fn sets(overrides: &[&str]) -> Vec<String> {
 }
 
 fn load_from(path: &Path, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {
-    load_with_env::<Sample>(path, &sets(overrides), &registry(), &gedanken_planner::strategies())
+    let strategies = gedanken_planner::strategies();
+    load_with_env::<Sample>(path, &sets(overrides), &registry(), &strategies, |schema| {
+        splice_planner(schema, &strategies)
+    })
 }
 
 fn load_text(text: &str, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {

@@ -1,0 +1,23 @@
+//! Heads: terms of the loss with weights of their own.
+
+mod distance;
+mod ensemble;
+mod inverse_dynamics;
+mod probe;
+
+use gedanken_parts::Catalog;
+use gedanken_regularizer::{TermConfig, term};
+
+pub use distance::{DistanceConfig, GoalDistance, LayoutFrames, expectile_loss};
+pub use ensemble::{Ensemble, EnsembleConfig};
+pub use inverse_dynamics::{InverseDynamics, InverseDynamicsConfig};
+pub use probe::{Probe, ProbeConfig};
+
+/// All terms, in the order in which a loss adds them up and the weights of heads are drawn.
+pub fn terms() -> Catalog<dyn TermConfig> {
+    gedanken_regularizer::terms()
+        .with(term::<InverseDynamicsConfig>("inverse_dynamics"))
+        .with(term::<ProbeConfig>("probe"))
+        .with(term::<DistanceConfig>("distance"))
+        .with(term::<EnsembleConfig>("ensemble"))
+}

@@ -1,0 +1,135 @@
+//! The parts that a model can be made of, and the plan of one: its config, read with the catalogues at hand.
+
+use burn::tensor::Device;
+use gedanken_encoder::{EncoderConfig, encoders};
+use gedanken_nn::{LatentShape, Part, Schedule, Spaces};
+use gedanken_parts::{Catalog, PartError};
+use gedanken_predictor::{PredictorConfig, predictors};
+use gedanken_regularizer::{Setting, Term, TermConfig};
+use serde_json::Value;
+
+use crate::config::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, TermTable};
+use crate::heads::terms;
+use crate::targets::{TargetConfig, targets};
+
+/// The catalogues of a model's parts.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Observation to latent.
+    pub encoders: Catalog<dyn EncoderConfig>,
+    /// Latent and action to the next latent.
+    pub predictors: Catalog<dyn PredictorConfig>,
+    /// Latents that predictions should meet.
+    pub targets: Catalog<dyn TargetConfig>,
+    /// Terms of the loss.
+    pub terms: Catalog<dyn TermConfig>,
+}
+
+impl Default for Parts {
+    /// Gedanken's own.
+    fn default() -> Self {
+        Self { encoders: encoders(), predictors: predictors(), targets: targets(), terms: terms() }
+    }
+}
+
+/// A model's parts, ready to be built.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) encoder: Box<dyn EncoderConfig>,
+    pub(crate) proprioception: ProprioceptionConfig,
+    pub(crate) predictor: Box<dyn PredictorConfig>,
+    pub(crate) prediction: PredictionConfig,
+    pub(crate) target: Box<dyn TargetConfig>,
+    pub(crate) terms: Vec<Summand>,
+}
+
+/// A term of the loss: a name, a weight, a config.
+#[derive(Debug)]
+pub(crate) struct Summand {
+    pub name: &'static str,
+    pub weight: Schedule,
+    pub config: Box<dyn TermConfig>,
+}
+
+impl Parts {
+    /// The plan of a model. Terms whose weight is always 0 are no part of it.
+    ///
+    /// # Errors
+    /// [`PartError`] for a part that nobody knows, or a table it cannot be made from.
+    pub fn plan(&self, config: &ModelConfig) -> Result<Plan, PartError> {
+        for name in config.loss.0.keys() {
+            self.terms.entry(name)?;
+        }
+        let mut terms = Vec::new();
+        for entry in self.terms.entries() {
+            let Some(table) = config.loss.0.get(entry.name()) else { continue };
+            let term = entry.make(&Value::Object(table.keys.clone()))?;
+            let weight = table.weight.clone().unwrap_or(Schedule::Constant(term.weight()));
+            if !weight.is_zero() {
+                terms.push(Summand { name: entry.name(), weight, config: term });
+            }
+        }
+        Ok(Plan {
+            encoder: self.encoders.make(&config.encoder)?,
+            proprioception: config.proprioception.clone(),
+            predictor: self.predictors.make(&config.predictor)?,
+            prediction: config.prediction.clone(),
+            target: self.targets.make(&config.target)?,
+            terms,
+        })
+    }
+
+    /// A config with every missing key at its default.
+    ///
+    /// # Errors
+    /// [`PartError`], as for [`Parts::plan`].
+    pub fn complete(&self, config: &ModelConfig) -> Result<ModelConfig, PartError> {
+        let mut loss = LossConfig::none();
+        for (name, table) in &config.loss.0 {
+            let entry = self.terms.entry(name)?;
+            let keys = Value::Object(table.keys.clone());
+            let weight = table.weight.clone().unwrap_or(Schedule::Constant(entry.make(&keys)?.weight()));
+            let keys = match entry.complete(&keys)? {
+                Value::Object(keys) => keys,
+                _ => serde_json::Map::new(),
+            };
+            loss.0.insert(name.clone(), TermTable { weight: Some(weight), keys });
+        }
+        Ok(ModelConfig {
+            encoder: self.encoders.complete(&config.encoder)?,
+            predictor: self.predictors.complete(&config.predictor)?,
+            target: self.targets.complete(&config.target)?,
+            loss,
+            ..config.clone()
+        })
+    }
+}
+
+impl Plan {
+    /// Hands the setting of its terms to `then`.
+    pub(crate) fn setting<T>(
+        &self,
+        latent: LatentShape,
+        spaces: &Spaces,
+        time: Option<usize>,
+        then: impl FnOnce(&Setting<'_>) -> T,
+    ) -> T {
+        let predictor = |device: &Device| self.predictor.init(latent, spaces.action, device);
+        then(&Setting { latent, spaces, time, predictor: &predictor })
+    }
+
+    /// The terms of a model, not drawn yet, and their weights.
+    pub(crate) fn init_terms(
+        &self,
+        latent: LatentShape,
+        spaces: &Spaces,
+        device: &Device,
+    ) -> (Vec<(&'static str, Part<dyn Term>)>, Vec<Schedule>) {
+        self.setting(latent, spaces, None, |setting| {
+            let terms = self.terms.iter().filter(|summand| summand.config.applies(setting));
+            let made =
+                |summand: &Summand| ((summand.name, summand.config.init(setting, device)), summand.weight.clone());
+            terms.map(made).unzip()
+        })
+    }
+}
