@@ -68,16 +68,16 @@ pub use world::{Trajectory, World};
 /// The strategies that come with this crate.
 pub fn strategies() -> Catalog<dyn Strategy> {
     Catalog::new("planner")
-        .with(entry::<Random>("random"))
-        .with(entry::<Cem>("cem"))
-        .with(entry::<Icem>("icem"))
-        .with(entry::<Mppi>("mppi"))
-        .with(entry::<Descent>("gradient"))
+        .with(strategy::<Random>("random"))
+        .with(strategy::<Cem>("cem"))
+        .with(strategy::<Icem>("icem"))
+        .with(strategy::<Mppi>("mppi"))
+        .with(strategy::<Descent>("gradient"))
         .with(Entry::new("adam", |keys: Descent| Ok(Box::new(keys.with_adam()) as Box<dyn Strategy>)))
 }
 
-/// A strategy that is its own config.
-pub fn entry<S>(name: &'static str) -> Entry<dyn Strategy>
+/// The entry of a strategy that is its own config.
+pub fn strategy<S>(name: &'static str) -> Entry<dyn Strategy>
 where
     S: Strategy + Serialize + DeserializeOwned + JsonSchema + Default + 'static,
 {

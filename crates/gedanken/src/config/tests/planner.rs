@@ -3,14 +3,11 @@
 use gedanken_planner::{PlannerConfig, strategies};
 
 use super::*;
-use crate::Experiment;
-use crate::config::load_with_env;
+use crate::config::load_experiment;
 
 fn planner(text: &str, base: &str, overrides: &[&str]) -> Result<PlannerConfig, ConfigError> {
     let folder = folder(&[("x.toml", text), ("base.toml", base)]);
-    let registry = crate::environments();
-    let loaded =
-        load_with_env::<Experiment>(&folder.path().join("x.toml"), &sets(overrides), &registry, &strategies())?;
+    let loaded = load_experiment(&folder.path().join("x.toml"), &sets(overrides), &crate::parts())?;
     Ok(loaded.value.planner)
 }
 
@@ -37,9 +34,9 @@ fn a_key_of_another_kind_is_an_error_that_says_whose_it_is_and_where_it_went() {
         "{said}"
     );
     for (key, kind, now) in [
-        ("smoothness", "icem", "`planner.color`"),
-        ("min_std", "adam", "`planner.noise`"),
-        ("learning_rate", "cem", "`planner.polish_rate`"),
+        ("smoothness", "icem", "planner.color"),
+        ("min_std", "adam", "planner.noise"),
+        ("learning_rate", "cem", "planner.polish_rate"),
     ] {
         let said = error(&format!("[planner]\nkind = \"{kind}\"\n{key} = 0.1\n"));
         assert!(said.contains(&format!("x.toml:3: planner.{key}: no such key")) && said.contains(now), "{said}");
