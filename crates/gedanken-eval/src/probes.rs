@@ -7,13 +7,12 @@
 use std::fmt;
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use gedanken_data::Source;
 use gedanken_env::{Label, derive_seed};
 use gedanken_model::{Statistics, WorldModel};
-use gedanken_nn::Mlp;
-use gedanken_nn::seeded;
+use gedanken_nn::{Learn, Loss, Mlp, Progress, seeded};
+use gedanken_train::{Clock, Learner, TrainConfig};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -242,6 +241,22 @@ fn product(x: &[f32], weights: &DMatrix<f64>, numbers: usize, outputs: usize) ->
     x.chunks_exact(numbers).flat_map(|row| (0..outputs).map(move |output| read(row, output) as f32)).collect()
 }
 
+/// The MLP probe as a thing that learns.
+#[derive(Module, Debug)]
+struct Reader {
+    mlp: Mlp,
+}
+
+impl Learn for Reader {
+    /// Latents `[rows, numbers]` and the labels to read from them `[rows, outputs]`.
+    type Batch = (Tensor<2>, Tensor<2>);
+
+    fn loss(&self, (latents, labels): Self::Batch, _: Progress) -> Loss {
+        let total = (self.mlp.forward(latents.autodiff()) - labels.autodiff()).powi_scalar(2).mean();
+        Loss { total, terms: Vec::new(), latents: None }
+    }
+}
+
 /// Readings `[rows, outputs]` of `unseen` by an MLP trained on `x` and `y`.
 fn mlp(
     x: &[f32],
@@ -252,23 +267,23 @@ fn mlp(
     device: &Device,
 ) -> Vec<f32> {
     let sizes = [numbers, how.hidden, how.hidden, outputs];
-    let mut network = seeded(SEED, |cpu| Mlp::new(&sizes, cpu)).fork(device).train();
-    let mut optimizer: ModuleOptimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.0).init();
+    let reader = seeded(SEED, |cpu| Reader { mlp: Mlp::new(&sizes, cpu) }).fork(device);
+    let steps = how.updates as u64;
+    let config =
+        TrainConfig { steps, lr: 1e-3, final_lr: 0.0, warmup: 0.0, weight_decay: 0.0, clip: 0.0, ..Default::default() };
+    let mut learner = Learner::new(reader, &config);
     let table = |rows: &[f32], columns: usize| {
         Tensor::<2>::from_data(TensorData::new(rows.to_vec(), [rows.len() / columns, columns]), device)
     };
     let (x, y) = (table(x, numbers), table(y, outputs));
-    for update in 0..how.updates {
-        let drawn = (0..BATCH as u64).map(|i| (derive_seed(SEED, &[update as u64, i]) % rows as u64) as i32);
+    for update in 0..steps {
+        let drawn = (0..BATCH as u64).map(|i| (derive_seed(SEED, &[update, i]) % rows as u64) as i32);
         let drawn = Tensor::<1, Int>::from_data(TensorData::new(drawn.collect::<Vec<i32>>(), [BATCH]), device);
-        let (x, y) = (x.clone().select(0, drawn.clone()).autodiff(), y.clone().select(0, drawn).autodiff());
-        let loss = (network.forward(x) - y).powi_scalar(2).mean();
-        let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        let rate = 0.5e-3 * (1.0 + (std::f64::consts::PI * update as f64 / how.updates as f64).cos());
-        network = optimizer.step(rate, network, gradients);
+        let batch = || (x.clone().select(0, drawn.clone()), y.clone().select(0, drawn));
+        learner.update(batch, update, &mut Clock::default());
     }
-    let network = network.valid();
-    unseen.chunks(1024 * numbers).flat_map(|rows| host(network.forward(table(rows, numbers)))).collect()
+    let reader = learner.model();
+    unseen.chunks(1024 * numbers).flat_map(|rows| host(reader.mlp.forward(table(rows, numbers)))).collect()
 }
 
 impl Reading {

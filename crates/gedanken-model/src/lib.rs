@@ -1,7 +1,4 @@
-//! The world model: perceive, predict, compare, regularise.
-//!
-//! [`WorldModel::loss`] is the whole of a joint embedding predictive architecture (LeCun, 2022) on one page, and
-//! [`WorldModel::unroll`] is the one imagination that training and planning share.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod config;
@@ -288,7 +285,9 @@ impl Learn for WorldModel {
                     terms.extend(value.notes);
                 }
             }
-            let total = Tensor::cat(weighted, 0).sum();
+            // Schedules may all be at 0.
+            let nothing = || view.samples.clone().sum() * 0.0;
+            let total = if weighted.is_empty() { nothing() } else { Tensor::cat(weighted, 0).sum() };
             Loss { total, terms, latents: Some(view.samples.detach()) }
         })
     }

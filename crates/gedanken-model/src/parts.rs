@@ -52,6 +52,11 @@ pub(crate) struct Summand {
 }
 
 impl Parts {
+    /// The names by which learning rates and other runs' weights tell a model's parts apart: its fields, and the terms of its loss.
+    pub fn names(&self) -> Vec<&'static str> {
+        ["encoder", "proprioception", "predictor", "norm", "target"].into_iter().chain(self.terms.names()).collect()
+    }
+
     /// The plan of a model. Terms whose weight is always 0 are no part of it.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Training: the loop, its schedule, and how it goes on after it was stopped.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod clock;
