@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::planner::splice_planner;
 use super::{ConfigError, EnvConfig, EnvOverrides, Loaded, Place, load_with_env};
 
 /// All keys of [`Sample`], once; no value is its default.
