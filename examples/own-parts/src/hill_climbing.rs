@@ -1,7 +1,7 @@
 //! A planner: small changes to the best sequence so far.
 
 use burn::tensor::Tensor;
-use gedanken::planner::{Belief, Draw, Noise, PlanError, Round, Strategy, Table};
+use gedanken::planner::{Belief, Draw, Noise, PlanError, Round, Strategy, Style, Table};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +31,8 @@ impl Strategy for HillClimbing {
         Table::of("hill-climbing", self)
     }
 
-    fn rounds(&self) -> usize {
-        self.rounds
+    fn style(&self) -> Style {
+        Style { rounds: self.rounds, ..Style::default() }
     }
 
     fn samples(&self, _: usize) -> usize {
