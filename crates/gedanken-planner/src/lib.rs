@@ -20,6 +20,7 @@
 mod agent;
 mod bounds;
 mod cem;
+mod conformance;
 mod descent;
 mod draw;
 mod error;
@@ -47,6 +48,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
 pub use cem::Cem;
+pub use conformance::conform;
 pub use descent::Descent;
 pub use draw::Draw;
 pub use error::PlanError;

@@ -191,6 +191,7 @@ impl Planner {
     pub fn new(strategy: Box<dyn Strategy>, plan: PlanConfig) -> Result<Self, PlanError> {
         plan.check()?;
         strategy.check()?;
+        at_least(strategy.samples(0), 1, "samples")?;
         Ok(Planner { plan, strategy: strategy.into() })
     }
 

@@ -27,7 +27,12 @@ pub(crate) fn plan(config: &PlanConfig, strategy: &dyn Strategy, problem: &Probl
 }
 
 /// The same, ranking on the host or where the futures are imagined.
-fn plan_on(config: &PlanConfig, strategy: &dyn Strategy, problem: &Problem, on_host: bool) -> Result<Plans, PlanError> {
+pub(crate) fn plan_on(
+    config: &PlanConfig,
+    strategy: &dyn Strategy,
+    problem: &Problem,
+    on_host: bool,
+) -> Result<Plans, PlanError> {
     let mut search = Search::new(config, problem, on_host)?;
     let (mut style, belief) = (strategy.style(), search.begin(&strategy.style(), problem));
     let mut found = search.run(strategy, belief)?;

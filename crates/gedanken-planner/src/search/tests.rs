@@ -1,17 +1,9 @@
 //! The same plans on the host and as a device would find them.
 
 use super::*;
-use crate::{Guardrail, LatentDistance, Objective, PlannerConfig, Trajectory, World, strategies};
+use crate::conformance::Plane;
+use crate::{Guardrail, LatentDistance, Objective, PlannerConfig, Trajectory, strategies};
 use serde_json::{Value, json};
-
-/// A point on the plane that actions move.
-struct Plane;
-
-impl World for Plane {
-    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        (latents + actions.cumsum(1)).unsqueeze_dim(2)
-    }
-}
 
 /// Not to the right of this; and NaN far to the left.
 struct Wall(f32);
