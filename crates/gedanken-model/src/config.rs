@@ -142,6 +142,9 @@ impl Plan {
         if let Some((key, problem)) = time.and_then(|time| self.unfitting_window(time)) {
             return Some((key.to_owned(), problem));
         }
+        if self.terms.is_empty() {
+            return Some(("loss".to_owned(), "no term has a weight: there is nothing to learn".to_owned()));
+        }
         self.terms.iter().find_map(|summand| {
             let (key, problem) = self.setting(latent, spaces, time, |setting| summand.config.problem(setting))?;
             Some((format!("loss.{}.{key}", summand.name), problem))

@@ -285,7 +285,9 @@ impl Learn for WorldModel {
                     terms.extend(value.notes);
                 }
             }
-            let total = Tensor::cat(weighted, 0).sum();
+            // Schedules may all be at 0.
+            let nothing = || view.samples.clone().sum() * 0.0;
+            let total = if weighted.is_empty() { nothing() } else { Tensor::cat(weighted, 0).sum() };
             Loss { total, terms, latents: Some(view.samples.detach()) }
         })
     }

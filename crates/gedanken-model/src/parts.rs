@@ -43,6 +43,9 @@ pub struct Plan {
     pub(crate) terms: Vec<Summand>,
 }
 
+/// Terms by name, in the order of the list.
+pub(crate) type Terms = Vec<(&'static str, Part<dyn Term>)>;
+
 /// A term of the loss: a name, a weight, a config.
 #[derive(Debug)]
 pub(crate) struct Summand {
@@ -52,6 +55,11 @@ pub(crate) struct Summand {
 }
 
 impl Parts {
+    /// The names by which learning rates and other runs' weights tell a model's parts apart: its fields, and the terms of its loss.
+    pub fn names(&self) -> Vec<&'static str> {
+        ["encoder", "proprioception", "predictor", "norm", "target"].into_iter().chain(self.terms.names()).collect()
+    }
+
     /// The plan of a model. Terms whose weight is always 0 are no part of it.
     ///
     /// # Errors
@@ -124,7 +132,7 @@ impl Plan {
         latent: LatentShape,
         spaces: &Spaces,
         device: &Device,
-    ) -> (Vec<(&'static str, Part<dyn Term>)>, Vec<Schedule>) {
+    ) -> (Terms, Vec<Schedule>) {
         self.setting(latent, spaces, None, |setting| {
             let terms = self.terms.iter().filter(|summand| summand.config.applies(setting));
             let made =

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::{Named, Parts, named_parameters, replace};
 
@@ -51,7 +51,7 @@ impl WorldModel {
         (model, transfer)
     }
 
-    /// This model with some parts frozen: they take no gradient.
+    /// This model with some parts frozen: they take no gradient, and their batch norms keep their running statistics.
     #[must_use]
     pub fn freeze(self, parts: &[String]) -> Self {
         struct Freeze<'a> {
@@ -66,8 +66,15 @@ impl WorldModel {
                 self.path.pop();
             }
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                let frozen = self.parts.iter().any(|part| part == part_of(&self.path.join(".")));
-                if frozen { param.set_require_grad(false) } else { param }
+                if self.frozen() { param.set_require_grad(false) } else { param }
+            }
+            fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+                if self.frozen() { flag.with_value(false) } else { flag }
+            }
+        }
+        impl Freeze<'_> {
+            fn frozen(&self) -> bool {
+                self.parts.iter().any(|part| part == part_of(&self.path.join(".")))
             }
         }
         self.map(&mut Freeze { path: Vec::new(), parts })

@@ -3,29 +3,35 @@
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use gedanken_encoder::{EncoderConfig, PatchConfig, PatchLatent};
+use gedanken_encoder::{PatchConfig, PatchLatent};
+use gedanken_model::heads::{DistanceConfig, LayoutFrames};
 use gedanken_model::*;
-use gedanken_predictor::{PredictorConfig, ResidualMlpConfig};
+use gedanken_nn::{Progress, Spaces};
+use gedanken_parts::Table;
+use gedanken_predictor::ResidualMlpConfig;
+use gedanken_regularizer::Term;
 
 /// The head of a small model, for latents of `numbers` numbers.
 fn head(numbers: usize) -> GoalDistance {
     let patch = PatchConfig { patch: 1, width: 4, groups: 1, depth: 1, dim: numbers, latent: PatchLatent::Vector };
+    let distance = DistanceConfig {
+        hidden: vec![32],
+        dim: 8,
+        scale: 4.0,
+        steps: 2,
+        target_rate: 0.05,
+        ..DistanceConfig::default()
+    };
     let config = ModelConfig {
-        encoder: EncoderConfig::Patch(patch),
-        predictor: PredictorConfig::Mlp(ResidualMlpConfig::default()),
-        distance: DistanceConfig {
-            hidden: vec![32],
-            dim: 8,
-            scale: 4.0,
-            steps: 2,
-            target_rate: 0.05,
-            ..DistanceConfig::default()
-        },
+        encoder: Table::of("patch", &patch),
+        predictor: Table::of("mlp", &ResidualMlpConfig::default()),
+        loss: LossConfig::default().with("distance", None, &distance),
         ..ModelConfig::default()
     };
     let spaces = Spaces { pixels: [1, 1, 1], action: 1, labels: 1, proprioception: Vec::new() };
-    let model = WorldModel::new(&config, spaces, 0, &Device::flex());
-    model.distance().expect("it is enabled").clone().train()
+    let plan = Parts::default().plan(&config).expect("known parts");
+    let model = WorldModel::new(&plan, spaces, 0, &Device::flex());
+    model.distance().expect("the loss has one").clone().train()
 }
 
 /// One-hot latents `[frames, 1, cells]` of places on a line.
@@ -37,12 +43,13 @@ fn one_hot(places: &[usize], cells: usize) -> Tensor<3> {
 
 fn train(mut head: GoalDistance, updates: u64, mut frames: impl FnMut() -> LayoutFrames) -> GoalDistance {
     let mut optimizer: ModuleOptimizer = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.0).init();
-    for _ in 0..updates {
+    for step in 1..=updates {
         let mut frames = frames();
         frames.latents = frames.latents.autodiff();
-        let (loss, _) = head.loss(frames);
+        let (loss, _) = head.regress(frames);
         let gradients = GradientsParams::from_grads(loss.backward(), &head);
-        head = optimizer.step(3e-3, head, gradients).follow();
+        head = optimizer.step(3e-3, head, gradients);
+        head.after_update(Progress { step, steps: updates });
     }
     head.valid()
 }

@@ -3,9 +3,8 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use gedanken_encoder::LatentShape;
-use gedanken_model::*;
-use gedanken_nn::Noise;
+use gedanken_model::Ensemble;
+use gedanken_nn::{LatentShape, Noise, seeded};
 use gedanken_predictor::{ConvConfig, PredictorConfig, ResidualMlpConfig, TransformerConfig};
 
 const DIM: usize = 4;
@@ -14,8 +13,8 @@ fn wave(count: usize, frequency: f32) -> Vec<f32> {
     (0..count).map(|i| (i as f32 * frequency).sin()).collect()
 }
 
-fn ensemble(predictor: &PredictorConfig, members: usize, latent: LatentShape) -> Ensemble {
-    seeded(1, |device| Ensemble::new(predictor, members, latent, 2, device))
+fn ensemble(predictor: &dyn PredictorConfig, members: usize, latent: LatentShape) -> Ensemble {
+    seeded(1, |device| Ensemble::new((0..members).map(|_| predictor.init(latent, 2, device)).collect()))
 }
 
 fn read(x: Tensor<2>) -> Vec<f32> {
@@ -26,7 +25,7 @@ fn read(x: Tensor<2>) -> Vec<f32> {
 fn it_agrees_on_what_it_has_seen_and_not_on_what_it_has_not() {
     let device = Device::flex();
     let latent = LatentShape { rows: 1, columns: 1, dim: DIM };
-    let mlp = PredictorConfig::Mlp(ResidualMlpConfig { hidden: 32, action_dim: 8 });
+    let mlp = ResidualMlpConfig { hidden: 32, action_dim: 8 };
     let mut ensemble = ensemble(&mlp, 3, latent).train();
     let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
     // The first two numbers of a latent move by the action, the others stay.
@@ -36,7 +35,7 @@ fn it_agrees_on_what_it_has_seen_and_not_on_what_it_has_not() {
     let moved = Tensor::cat(vec![actions.clone(), Tensor::zeros([rows, 1, DIM - 2], &device)], 2).unsqueeze_dim::<4>(2);
     let sequences = Tensor::cat(vec![first.clone(), first.clone() + moved], 1);
     for _ in 0..300 {
-        let loss = ensemble.loss(sequences.clone(), actions.clone());
+        let loss = ensemble.error(sequences.clone(), actions.clone());
         losses.push(loss.clone().inner().into_scalar::<f32>());
         let gradients = GradientsParams::from_grads(loss.backward(), &ensemble);
         ensemble = optimizer.step(3e-3, ensemble, gradients);
@@ -54,11 +53,9 @@ fn disagreement_is_the_variance_of_what_the_members_say() {
     let map = LatentShape { rows: 2, columns: 2, dim: DIM };
     let conv = ConvConfig { width: 8, ..ConvConfig::default() };
     let transformer = TransformerConfig { depth: 1, ..TransformerConfig::default() };
-    for (predictor, latent) in [
-        (PredictorConfig::Conv(conv), map),
-        (PredictorConfig::Transformer(transformer), LatentShape { rows: 1, columns: 1, ..map }),
-    ] {
-        let (members, tokens) = (ensemble(&predictor, 3, latent), latent.tokens());
+    let kinds: [(&dyn PredictorConfig, LatentShape); 2] = [(&conv, map), (&transformer, LatentShape::vector(DIM))];
+    for (predictor, latent) in kinds {
+        let (members, tokens) = (ensemble(predictor, 3, latent), latent.tokens());
         let numbers = tokens * DIM;
         let latents = Tensor::<1>::from_data(wave(6 * numbers, 0.9).as_slice(), &device).reshape([2, 3, tokens, DIM]);
         let actions = Tensor::<1>::from_data(wave(12, 1.7).as_slice(), &device).reshape([2, 3, 2]);
@@ -70,7 +67,7 @@ fn disagreement_is_the_variance_of_what_the_members_say() {
                 .map(|member| {
                     let seen = latents.clone().reshape([6, 1, tokens, DIM]).narrow(0, at, 1);
                     let action = actions.clone().reshape([6, 1, 2]).narrow(0, at, 1);
-                    read(member.forward(seen, action, &mut Noise::none()).flatten::<2>(0, 2))
+                    read(member.predict(seen, action, &mut Noise::none()).flatten::<2>(0, 2))
                 })
                 .collect();
             let mean = |i: usize| guesses.iter().map(|guess| guess[i]).sum::<f32>() / 3.0;

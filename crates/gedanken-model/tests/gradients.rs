@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use gedanken_encoder::{ConvEncoderConfig, EncoderConfig, ImpalaConfig, PatchConfig, PatchLatent, VitConfig};
+use gedanken_encoder::{ConvEncoderConfig, ImpalaConfig, PatchConfig, PatchLatent, VitConfig};
+use gedanken_model::heads::{DistanceConfig, InverseDynamicsConfig, ProbeConfig};
 use gedanken_model::*;
-use gedanken_predictor::{ConvConfig, GruConfig, PredictorConfig, ResidualMlpConfig, TransformerConfig};
-use gedanken_regularizer::RegularizerConfig;
+use gedanken_nn::{Learn, Progress, Spaces, TrainBatch, named_parameters};
+use gedanken_parts::Table;
+use gedanken_predictor::{ConvConfig, GruConfig, ResidualMlpConfig, TransformerConfig};
+use gedanken_regularizer::{Covariance, Sigreg, Variance};
 
+const PROGRESS: Progress = Progress { step: 0, steps: 1 };
 const SPACES: Spaces = Spaces { pixels: [2, 6, 6], action: 2, labels: 3, proprioception: Vec::new() };
 
 /// Tiny models of every kind: a map with convolutions, vectors with a GRU and with an MLP, and LeWorldModel's parts, taught and
@@ -30,36 +34,36 @@ fn configs() -> Vec<ModelConfig> {
     let impala = ImpalaConfig { channels: vec![3, 2], dim: 4 };
     let parts = [
         (
-            EncoderConfig::Patch(patch(PatchLatent::Map)),
-            PredictorConfig::Conv(ConvConfig { width: 4, groups: 2, depth: 1 }),
+            Table::of("patch", &patch(PatchLatent::Map)),
+            Table::of("conv", &ConvConfig { width: 4, groups: 2, depth: 1 }),
         ),
-        (EncoderConfig::Patch(patch(PatchLatent::Vector)), PredictorConfig::Gru(GruConfig::default())),
-        (EncoderConfig::Impala(impala), PredictorConfig::Mlp(ResidualMlpConfig { hidden: 5, action_dim: 3 })),
-        (EncoderConfig::Vit(vit), PredictorConfig::Transformer(transformer.clone())),
-        (EncoderConfig::Conv(conv), PredictorConfig::Transformer(transformer)),
+        (Table::of("patch", &patch(PatchLatent::Vector)), Table::of("gru", &GruConfig::default())),
+        (Table::of("impala", &impala), Table::of("mlp", &ResidualMlpConfig { hidden: 5, action_dim: 3 })),
+        (Table::of("vit", &vit), Table::of("transformer", &transformer)),
+        (Table::of("conv", &conv), Table::of("transformer", &transformer)),
     ];
-    let config = |(encoder, predictor)| {
-        let lewm = matches!(predictor, PredictorConfig::Transformer(_));
-        let teacher = matches!(encoder, EncoderConfig::Vit(_));
-        let regularizer = if lewm {
-            RegularizerConfig { variance: 0.0, covariance: 0.0, sigreg: 0.5, projections: 6, ..Default::default() }
-        } else {
-            RegularizerConfig::default()
+    let config = |(encoder, predictor): (Table, Table)| {
+        let loss = LossConfig::default()
+            .with("inverse_dynamics", None, &InverseDynamicsConfig { hidden: Some(4) })
+            .with("probe", None, &ProbeConfig { channels: vec![3], hidden: 4 });
+        let loss = match predictor.kind.as_str() {
+            "transformer" => loss
+                .with("variance", Some(0.0), &Variance::default())
+                .with("covariance", Some(0.0), &Covariance::default())
+                .with("sigreg", Some(0.5), &Sigreg { projections: 6 }),
+            _ => loss,
         };
-        let shared_norm = matches!(predictor, PredictorConfig::Gru(_));
-        ModelConfig {
-            proprioception: ProprioceptionConfig::default(),
-            encoder,
-            predictor,
-            prediction: PredictionConfig { unroll: 3, shared_norm, teacher, ..PredictionConfig::default() },
-            regularizer,
-            inverse_dynamics: InverseDynamicsConfig { hidden: Some(4), ..InverseDynamicsConfig::default() },
-            ensemble: EnsembleConfig::default(),
-            distance: DistanceConfig { enabled: false, hidden: vec![5], dim: 3, steps: 2, ..DistanceConfig::default() },
-            probe: ProbeConfig { channels: vec![3], hidden: 4 },
-        }
+        let (teacher, shared_norm) = (encoder.kind == "vit", predictor.kind == "gru");
+        let prediction = PredictionConfig { unroll: 3, shared_norm, teacher };
+        let loss = with_distance(loss, 0.0);
+        ModelConfig { encoder, predictor, prediction, loss, ..ModelConfig::default() }
     };
     parts.into_iter().map(config).collect()
+}
+
+fn with_distance(loss: LossConfig, weight: f64) -> LossConfig {
+    let distance = DistanceConfig { hidden: vec![5], dim: 3, steps: 2, ..DistanceConfig::default() };
+    loss.with("distance", Some(weight), &distance)
 }
 
 fn wave(i: usize, phase: f64) -> f64 {
@@ -107,7 +111,8 @@ fn model(config: &ModelConfig, dtype: DType, moved: (usize, usize), by: f64) -> 
             })
         }
     }
-    let model = WorldModel::new(config, SPACES, 0, &Device::flex());
+    let plan = Parts::default().plan(config).expect("known parts");
+    let model = WorldModel::new(&plan, SPACES, 0, &Device::flex());
     model.map(&mut Fill { parameter: 0, dtype, moved, by }).train()
 }
 
@@ -129,7 +134,7 @@ fn gradients(model: &WorldModel, loss: Tensor<1>) -> BTreeMap<String, Vec<f64>> 
 
 /// What the latents learn from: the loss without the heads beside it.
 fn of_latents(model: &WorldModel, dtype: DType) -> Tensor<1> {
-    let loss = model.loss(batch(dtype, 1.0));
+    let loss = model.loss(batch(dtype, 1.0), PROGRESS);
     let beside = loss.terms.into_iter().filter(|(name, _)| *name == "probe").map(|(_, term)| term);
     beside.fold(loss.total, |total, term| total - term)
 }
@@ -168,11 +173,11 @@ fn single_precision_gives_the_gradients_of_double_precision() {
     for config in configs() {
         let [exact, single] = [DType::F64, DType::F32].map(|dtype| {
             let model = model(&config, dtype, NOWHERE, 0.0);
-            gradients(&model, model.loss(batch(dtype, 1.0)).total)
+            gradients(&model, model.loss(batch(dtype, 1.0), PROGRESS).total)
         });
         for (name, exact) in exact {
             // A batch norm takes away the bias before it, and what the norm before that adds: nothing but rounding is left.
-            if name.ends_with("projector.hidden.bias") || name == "encoder.Vit.norm.beta" {
+            if name.ends_with("projector.hidden.bias") || name == "encoder.norm.beta" {
                 continue;
             }
             let size = exact.iter().fold(0.0_f64, |size, g| size.max(g.abs()));
@@ -189,12 +194,12 @@ fn distance_and_probe_teach_the_latents_nothing() {
         gradients.clone().into_iter().filter(|(name, _)| learns_latents(name)).collect()
     };
     for config in configs() {
-        let train = |enabled, label_scale| {
-            let distance = DistanceConfig { enabled, ..config.distance.clone() };
-            let model = model(&ModelConfig { distance, ..config.clone() }, DType::F32, NOWHERE, 0.0);
-            gradients(&model, model.loss(batch(DType::F32, label_scale)).total)
+        let train = |weight, label_scale| {
+            let loss = with_distance(config.loss.clone(), weight);
+            let model = model(&ModelConfig { loss, ..config.clone() }, DType::F32, NOWHERE, 0.0);
+            gradients(&model, model.loss(batch(DType::F32, label_scale), PROGRESS).total)
         };
-        let (without, with, other_labels) = (train(false, 1.0), train(true, 1.0), train(false, 50.0));
+        let (without, with, other_labels) = (train(0.0, 1.0), train(1.0, 1.0), train(0.0, 50.0));
         assert!(!shared(&without).is_empty());
         assert_eq!(shared(&without), shared(&with));
         assert_eq!(shared(&without), shared(&other_labels));
@@ -202,7 +207,9 @@ fn distance_and_probe_teach_the_latents_nothing() {
         let learns = |gradients: &BTreeMap<String, Vec<f64>>, part: &str| {
             gradients.iter().any(|(name, gradient)| name.starts_with(part) && gradient.iter().any(|g| g.abs() > 1e-6))
         };
-        assert!(learns(&with, "distance.online") && !learns(&with, "distance.target") && learns(&with, "probe."));
-        assert_ne!(without["probe.mlp.layers.0.weight"], other_labels["probe.mlp.layers.0.weight"]);
+        assert!(learns(&with, "terms.distance.online") && !learns(&with, "terms.distance.target"));
+        assert!(learns(&with, "terms.probe."));
+        let first = "terms.probe.readout.mlp.layers.0.weight";
+        assert_ne!(without[first], other_labels[first]);
     }
 }

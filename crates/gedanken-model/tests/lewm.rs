@@ -3,50 +3,52 @@
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use gedanken_encoder::{ConvEncoderConfig, EncoderConfig, PatchLatent, VitConfig};
+use gedanken_encoder::{ConvEncoderConfig, PatchLatent, VitConfig};
+use gedanken_model::heads::ProbeConfig;
 use gedanken_model::*;
-use gedanken_predictor::{PredictorConfig, TransformerConfig};
-use gedanken_regularizer::RegularizerConfig;
+use gedanken_nn::{Learn, Progress, Spaces, TrainBatch, named_parameters};
+use gedanken_parts::Table;
+use gedanken_predictor::TransformerConfig;
+use gedanken_regularizer::{Prediction, Sigreg};
 
 const SPACES: Spaces = Spaces { pixels: [3, 16, 16], action: 4, labels: 2, proprioception: Vec::new() };
 const TIME: usize = 4;
+const PROGRESS: Progress = Progress { step: 0, steps: 30 };
 
 /// LeWorldModel's loss and sizes.
 fn lewm() -> ModelConfig {
     ModelConfig {
-        proprioception: ProprioceptionConfig::default(),
-        encoder: EncoderConfig::Vit(VitConfig::default()),
-        predictor: PredictorConfig::Transformer(TransformerConfig::default()),
+        encoder: Table::of("vit", &VitConfig::default()),
+        predictor: Table::of("transformer", &TransformerConfig::default()),
         prediction: PredictionConfig { teacher: true, ..PredictionConfig::default() },
-        regularizer: RegularizerConfig {
-            variance: 0.0,
-            covariance: 0.0,
-            time_similarity: 0.0,
-            sigreg: 0.09,
-            ..RegularizerConfig::default()
-        },
-        inverse_dynamics: InverseDynamicsConfig { weight: 0.0, ..InverseDynamicsConfig::default() },
-        distance: DistanceConfig { enabled: false, ..DistanceConfig::default() },
-        ensemble: EnsembleConfig::default(),
-        probe: ProbeConfig::default(),
+        loss: LossConfig::none()
+            .with("prediction", None, &Prediction::default())
+            .with("sigreg", Some(0.09), &Sigreg::default())
+            .with("probe", None, &ProbeConfig::default()),
+        ..ModelConfig::default()
     }
+}
+
+fn plan(config: &ModelConfig) -> Plan {
+    Parts::default().plan(config).expect("known parts")
 }
 
 /// The same, small.
 fn small() -> ModelConfig {
     let vit = VitConfig { patch: 8, dim: 12, depth: 1, heads: 2, mlp: 16, projector: 24 };
+    let transformer = TransformerConfig {
+        depth: 2,
+        heads: 2,
+        head_dim: 8,
+        mlp: 24,
+        action_hidden: 16,
+        projector: 24,
+        ..TransformerConfig::default()
+    };
     ModelConfig {
-        encoder: EncoderConfig::Vit(vit),
-        predictor: PredictorConfig::Transformer(TransformerConfig {
-            depth: 2,
-            heads: 2,
-            head_dim: 8,
-            mlp: 24,
-            action_hidden: 16,
-            projector: 24,
-            ..TransformerConfig::default()
-        }),
-        regularizer: RegularizerConfig { projections: 16, ..lewm().regularizer },
+        encoder: Table::of("vit", &vit),
+        predictor: Table::of("transformer", &transformer),
+        loss: lewm().loss.with("sigreg", Some(0.09), &Sigreg { projections: 16 }),
         ..lewm()
     }
 }
@@ -77,14 +79,14 @@ fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 
 /// A model after some updates, and the losses before them.
 fn trained(config: &ModelConfig, updates: u64) -> (WorldModel, Vec<f32>) {
-    let mut model = WorldModel::new(config, SPACES, 3, &Device::flex()).train();
+    let mut model = WorldModel::new(&plan(config), SPACES, 3, &Device::flex()).train();
     let mut optimizer: ModuleOptimizer = AdamWConfig::new().with_epsilon(1e-8).init();
     let mut losses = Vec::new();
     for update in 0..updates {
-        let loss = model.loss(batch(update));
+        let loss = model.loss(batch(update), PROGRESS);
         losses.push(loss.total.clone().inner().into_scalar::<f32>());
         let gradients = GradientsParams::from_grads(loss.total.backward(), &model);
-        model = optimizer.step(2e-3, model, gradients).after_update();
+        model = optimizer.step(2e-3, model, gradients).after_update(PROGRESS);
     }
     (model, losses)
 }
@@ -93,13 +95,13 @@ fn trained(config: &ModelConfig, updates: u64) -> (WorldModel, Vec<f32>) {
 fn leworldmodel_has_18_034_478_parameters() {
     let spaces = Spaces { pixels: [3, 224, 224], action: 10, labels: 5, proprioception: Vec::new() };
     let config = lewm();
-    assert_eq!(config.problem(spaces.pixels, 4), None);
-    let named = named_parameters(&WorldModel::new(&config, spaces, 0, &Device::flex()));
+    assert_eq!(plan(&config).problem(&spaces, Some(4)), None);
+    let named = named_parameters(&WorldModel::new(&plan(&config), spaces, 0, &Device::flex()));
     let count = |parts: &[&str]| -> usize {
         let inside = |name: &str| parts.iter().any(|part| name.starts_with(part));
         named.iter().filter(|p| inside(&p.name) && !p.is_statistic()).map(|p| p.values.len()).sum()
     };
-    assert_eq!(count(&["encoder.Vit.projector", "encoder.projector"]), 792_768);
+    assert_eq!(count(&["encoder.projector"]), 792_768);
     assert_eq!(count(&["encoder."]), 5_501_376 + 792_768);
     assert_eq!(count(&["predictor."]), 156_206 + 576 + 6 * 1_798_400 + 384 + 792_768);
     assert_eq!(count(&["encoder.", "predictor."]), 18_034_478);
@@ -112,7 +114,7 @@ fn training_lowers_the_loss_and_the_same_seeds_give_the_same_numbers() {
     assert_eq!(losses, trained(&small(), 30).1);
     // Another seed looks elsewhere and drops other numbers.
     let (model, _) = trained(&small(), 3);
-    let loss = |seed| numbers(model.loss(batch(seed)).total.inner());
+    let loss = |seed| numbers(model.loss(batch(seed), PROGRESS).total.inner());
     assert_eq!(loss(1), loss(1));
     assert_ne!(loss(1), loss(2));
 }
@@ -137,9 +139,9 @@ fn batch_norms_remember_what_they_saw_and_it_survives_the_disk() {
         action_mean: vec![0.0; SPACES.action],
         action_std: vec![1.0; SPACES.action],
     };
-    let blueprint = Blueprint { version: "test".into(), model: small(), spaces: SPACES, statistics };
+    let blueprint = Blueprint { version: env!("CARGO_PKG_VERSION").into(), model: small(), spaces: SPACES, statistics };
     save(&folder, &model, &blueprint).unwrap();
-    let (loaded, same) = load(&folder, &Device::flex()).unwrap();
+    let (loaded, same) = load(&folder, &Parts::default(), &Device::flex()).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
     assert_eq!(same, blueprint);
     assert_eq!(named_parameters(&loaded), named);
@@ -154,7 +156,7 @@ fn batch_norms_remember_what_they_saw_and_it_survives_the_disk() {
         assert!((a - b).abs() < 1e-5, "{a} and {b}");
     }
     // Going on from it is going on.
-    let loss = |model: WorldModel| numbers(model.train().loss(batch(9)).total.inner());
+    let loss = |model: WorldModel| numbers(model.train().loss(batch(9), PROGRESS).total.inner());
     assert_eq!(loss(loaded), loss(model));
 }
 
@@ -178,21 +180,22 @@ fn an_unrolled_step_is_predicted_from_the_last_latents_as_many_as_the_history() 
 
 #[test]
 fn what_does_not_fit_together_is_named() {
-    let problem = |config: ModelConfig, time| config.problem(SPACES.pixels, time).map(|(key, _)| key);
-    assert_eq!(problem(small(), 4), None);
-    assert_eq!(problem(small(), 7), None);
-    assert_eq!(problem(small(), usize::MAX), None);
+    let problem = |config: ModelConfig, time| plan(&config).problem(&SPACES, time).map(|(key, _)| key);
+    assert_eq!(problem(small(), Some(4)), None);
+    assert_eq!(problem(small(), Some(7)), None);
+    assert_eq!(problem(small(), None), None);
     for time in [1, 3, 5, 6] {
-        assert_eq!(problem(small(), time), Some("prediction.teacher"));
+        assert_eq!(problem(small(), Some(time)).as_deref(), Some("prediction.teacher"));
     }
-    let heads = EncoderConfig::Vit(VitConfig { patch: 8, heads: 5, ..VitConfig::default() });
-    assert_eq!(problem(ModelConfig { encoder: heads, ..small() }, 4), Some("encoder"));
-    let patch = EncoderConfig::Vit(VitConfig { patch: 7, ..VitConfig::default() });
-    assert_eq!(problem(ModelConfig { encoder: patch, ..small() }, 4), Some("encoder"));
+    let encoded_by = |encoder: Table| problem(ModelConfig { encoder, ..small() }, Some(4));
+    let heads = VitConfig { patch: 8, heads: 5, ..VitConfig::default() };
+    assert_eq!(encoded_by(Table::of("vit", &heads)).as_deref(), Some("encoder"));
+    let patch = VitConfig { patch: 7, ..VitConfig::default() };
+    assert_eq!(encoded_by(Table::of("vit", &patch)).as_deref(), Some("encoder"));
     let map = ConvEncoderConfig { latent: PatchLatent::Map, patch: 2, ..ConvEncoderConfig::default() };
-    assert_eq!(problem(ModelConfig { encoder: EncoderConfig::Conv(map), ..small() }, 4), Some("predictor.kind"));
-    let deep = EncoderConfig::Conv(ConvEncoderConfig { patch: 8, ..ConvEncoderConfig::default() });
-    assert_eq!(problem(ModelConfig { encoder: deep, ..small() }, 4), Some("encoder"));
+    assert_eq!(encoded_by(Table::of("conv", &map)).as_deref(), Some("predictor.kind"));
+    let deep = ConvEncoderConfig { patch: 8, ..ConvEncoderConfig::default() };
+    assert_eq!(encoded_by(Table::of("conv", &deep)).as_deref(), Some("encoder"));
 }
 
 #[test]
@@ -200,10 +203,10 @@ fn the_convolutional_encoder_makes_vectors_and_maps_with_and_without_a_projector
     for (latent, projector, tokens) in [(PatchLatent::Vector, 8, 1), (PatchLatent::Map, 0, 4), (PatchLatent::Map, 8, 4)]
     {
         let conv = ConvEncoderConfig { patch: 2, dim: 6, latent, projector, ..ConvEncoderConfig::default() };
-        let config = ModelConfig { encoder: EncoderConfig::Conv(conv), ..ModelConfig::default() };
+        let config = ModelConfig { encoder: Table::of("conv", &conv), ..ModelConfig::default() };
         let predictor = if tokens == 1 { small().predictor } else { config.predictor.clone() };
         let config = ModelConfig { predictor, ..config };
-        let model = WorldModel::new(&config, SPACES, 0, &Device::flex());
+        let model = WorldModel::new(&plan(&config), SPACES, 0, &Device::flex());
         let latents = model.encode(wave([3, 3, 16, 16], 0.3), None);
         assert_eq!(latents.dims(), [3, tokens, 6]);
         assert_eq!(model.latent_shape().tokens(), tokens);

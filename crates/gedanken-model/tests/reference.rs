@@ -6,7 +6,7 @@ mod parts;
 use burn::nn::LayerNormConfig;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
-use gedanken_model::expectile_loss;
+use gedanken_model::heads::expectile_loss;
 use parts::{PRECISIONS, array, assert_close, fill, input, number, numbers, parameter_gradients, part, tensor};
 
 #[test]

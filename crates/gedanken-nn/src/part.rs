@@ -454,7 +454,7 @@ mod tests {
         let numbers = |part: &Part<dyn Doubles>| named_parameters(part).into_iter().flat_map(|p| p.values);
         assert!(numbers(&part).all(|x| x == 0.0));
         assert!(numbers(&kept).any(|x| x != 0.0), "a clone keeps its weights");
-        assert_eq!(part.num_params(), 12);
+        assert_eq!(Module::num_params(&part), 12);
 
         let training = kept.clone().train();
         let x = Tensor::<2>::ones([1, 3], &Device::flex().autodiff());

@@ -1,7 +1,7 @@
 //! A slow copy of a module: an exponential moving average of its weights.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// A module's moving average, as BYOL, V-JEPA and target networks have it: it starts as a copy, takes no gradient, and follows.
 /// The running statistics of batch norms follow like weights.
@@ -24,9 +24,12 @@ impl<M: Module> Slow<M> {
 
     /// Moves a share `rate` of the way to `online`: `copy <- (1 - rate) copy + rate online`.
     pub fn follow(&mut self, online: &M, rate: f64) {
+        let training = self.copy.devices().iter().any(Device::is_autodiff);
         let mut collect = Collect(Vec::new());
-        online.visit(&mut collect);
-        self.copy = self.copy.clone().map(&mut Mix { values: collect.0.into_iter(), rate: rate as f32 });
+        // Running statistics are up to date in what `valid` returns alone.
+        online.valid().visit(&mut collect);
+        let copy = self.copy.valid().map(&mut Mix { values: collect.0.into_iter(), rate: rate as f32 });
+        self.copy = if training { copy.train() } else { copy };
     }
 }
 
@@ -36,7 +39,6 @@ struct Collect(Vec<Tensor<1>>);
 impl ModuleVisitor for Collect {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
-        let value = if value.is_autodiff() { value.inner() } else { value };
         let numbers = value.shape().num_elements();
         self.0.push(value.reshape([numbers]));
     }
@@ -52,11 +54,6 @@ impl ModuleMapper for Mix {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(from) = self.values.next() else { return param };
         let rate = self.rate;
-        param.map(|to| {
-            let autodiff = to.is_autodiff();
-            let to = if autodiff { to.inner() } else { to };
-            let mixed = to.clone() * (1.0 - rate) + from.reshape(to.dims()) * rate;
-            if autodiff { Tensor::from_inner(mixed) } else { mixed }
-        })
+        param.map(|to| to.clone() * (1.0 - rate) + from.reshape(to.dims()) * rate)
     }
 }

@@ -1,8 +1,8 @@
 //! Which frames a prediction depends on.
 
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::Noise;
-use gedanken_predictor::{ConvConfig, Predictor, PredictorConfig, TransformerConfig};
+use gedanken_nn::{LatentShape, Noise, Part};
+use gedanken_predictor::{ConvConfig, GruConfig, Predictor, PredictorConfig, ResidualMlpConfig, TransformerConfig};
 
 fn wave<const D: usize>(shape: [usize; D], phase: f32) -> Tensor<D> {
     let numbers: Vec<f32> = (0..shape.iter().product()).map(|i: usize| ((i * i) as f32 * 0.37 + phase).sin()).collect();
@@ -14,7 +14,7 @@ fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// An AdaLN-zero block looks at nothing at first, so every weight is given a value.
-fn transformer(dropout: f64) -> Predictor {
+fn transformer(dropout: f64) -> Part<dyn Predictor> {
     use burn::module::{Module, ModuleMapper, Param};
     struct Fill(f32);
     impl ModuleMapper for Fill {
@@ -25,11 +25,11 @@ fn transformer(dropout: f64) -> Predictor {
     }
     let config =
         TransformerConfig { heads: 2, head_dim: 4, mlp: 8, depth: 2, projector: 6, dropout, ..Default::default() };
-    PredictorConfig::Transformer(config).init([1, 1], 6, 2, &Device::flex()).map(&mut Fill(0.0))
+    PredictorConfig::init(&config, LatentShape::vector(6), 2, &Device::flex()).map(&mut Fill(0.0))
 }
 
-fn predict(predictor: &Predictor, latents: Tensor<4>, actions: Tensor<3>) -> Tensor<4> {
-    predictor.forward(latents, actions, &mut Noise::none())
+fn predict(predictor: &Part<dyn Predictor>, latents: Tensor<4>, actions: Tensor<3>) -> Tensor<4> {
+    predictor.predict(latents, actions, &mut Noise::none())
 }
 
 #[test]
@@ -59,15 +59,19 @@ fn a_later_frame_or_action_changes_no_earlier_prediction_and_an_earlier_one_does
 
 #[test]
 fn a_predictor_without_a_history_takes_frames_as_rows_of_the_batch() {
-    let config = ConvConfig { width: 4, groups: 2, depth: 1 };
-    for (config, map, dim) in [
-        (PredictorConfig::Conv(config), [2, 3], 5),
-        (PredictorConfig::Mlp(Default::default()), [1, 1], 5),
-        (PredictorConfig::Gru(Default::default()), [1, 1], 5),
-    ] {
+    let (conv, mlp, gru) =
+        (ConvConfig { width: 4, groups: 2, depth: 1 }, ResidualMlpConfig::default(), GruConfig::default());
+    let dim = 5;
+    let kinds: [(&dyn PredictorConfig, LatentShape); 3] = [
+        (&conv, LatentShape { rows: 2, columns: 3, dim }),
+        (&mlp, LatentShape::vector(dim)),
+        (&gru, LatentShape::vector(dim)),
+    ];
+    for (config, latent) in kinds {
         assert_eq!(config.history(), 1);
-        let predictor = config.init(map, dim, 2, &Device::flex());
-        let tokens = map[0] * map[1];
+        let predictor = config.init(latent, 2, &Device::flex());
+        assert_eq!(predictor.history(), 1);
+        let tokens = latent.tokens();
         let (latents, actions) = (wave([2, 4, tokens, dim], 0.1), wave([2, 4, 2], 0.2));
         let together = predict(&predictor, latents.clone(), actions.clone());
         for frame in 0..4 {
@@ -83,8 +87,8 @@ fn a_predictor_without_a_history_takes_frames_as_rows_of_the_batch() {
 #[test]
 fn dropout_follows_from_its_seed_and_planning_has_none() {
     let (dropping, whole) = (transformer(0.3), transformer(0.0));
-    let run = |predictor: &Predictor, mut noise: Noise| {
-        numbers(predictor.forward(wave([2, 3, 1, 6], 0.1), wave([2, 3, 2], 0.2), &mut noise))
+    let run = |predictor: &Part<dyn Predictor>, mut noise: Noise| {
+        numbers(predictor.predict(wave([2, 3, 1, 6], 0.1), wave([2, 3, 2], 0.2), &mut noise))
     };
     assert_eq!(run(&dropping, Noise::seeded(5)), run(&dropping, Noise::seeded(5)));
     assert_ne!(run(&dropping, Noise::seeded(5)), run(&dropping, Noise::seeded(6)));

@@ -206,11 +206,7 @@ pub(crate) fn check(
     if let Some((key, problem)) = plan.problem(&experiment.spaces(env), Some(experiment.data.window.time)) {
         return Err(loaded.error(&key, problem));
     }
-    if let Some(FromParts { parts: None, freeze: true, .. }) = experiment.from.as_ref().map(From::whole) {
-        let message =
-            "true; expected the parts to be named that stay as they are: parts = [\"encoder\", \"predictor\"]";
-        return Err(loaded.error("from.freeze", message));
-    }
+    check_parts(loaded, &parts.model.names())?;
     let known = &env.spec().labels;
     let mut felt = experiment.proprioception.labels.iter();
     if let Some(name) = felt.find(|name| known.iter().all(|label| label.name != **name)) {
@@ -268,6 +264,34 @@ pub(crate) fn check(
         return Err(loaded.error("eval.guardrails", format!("they need a model with {}", part.key())));
     }
     Ok(())
+}
+
+/// Parts of the model that are named by an experiment: those of another run, and those with learning rates of their own.
+fn check_parts(loaded: &Loaded<Experiment>, known: &[&str]) -> Result<(), ConfigError> {
+    let unknown = |name: &&String| !known.contains(&name.as_str());
+    match loaded.value.from.as_ref().map(From::whole) {
+        Some(FromParts { parts: None, freeze: true, .. }) => {
+            let message =
+                "true; expected the parts to be named that stay as they are: parts = [\"encoder\", \"predictor\"]";
+            return Err(loaded.error("from.freeze", message));
+        }
+        Some(FromParts { parts: Some(named), .. }) => {
+            if let Some(name) = named.iter().find(unknown) {
+                return Err(loaded.unknown("from.parts", "part", name, known));
+            }
+        }
+        _ => {}
+    }
+    let rates = &loaded.value.train.rates;
+    if let Some(name) = rates.keys().find(unknown) {
+        return Err(loaded.unknown(&format!("train.rates.{name}"), "part", name, known));
+    }
+    match rates.iter().find(|(_, rate)| !(0.0..f64::INFINITY).contains(*rate)) {
+        Some((name, rate)) => {
+            Err(loaded.error(&format!("train.rates.{name}"), format!("{rate}; expected a number of at least 0")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The data's own error at the place of the key that it names.

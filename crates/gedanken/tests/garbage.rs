@@ -122,8 +122,8 @@ fn broken_experiments_are_told_by_file_and_key() {
         ("[encoder]\nkind = \"patch\"\npatch = 7", "broken.toml"),
         ("[encoder]\nkind = \"impala\"", "predictor.kind"),
         ("[encoder]\nkind = \"vitt\"", "encoder.kind"),
-        ("[distance]\nenabled = false", "eval.objective"),
-        ("[eval.objectives]\nlatent = 1.0", "did you mean `objective`"),
+        ("[loss.distance]\nweight = 0", "eval.objective"),
+        ("[eval.objectives]\nlatent = 1.0", "the table [eval.objective]"),
         ("[eval]\nobjective = \"latnet\"", "did you mean `latent`"),
         ("[eval.objective]\neffort = 1.0", "nothing leads to a goal"),
         ("[proprioception]\nlabels = [\"agnet\"]", "proprioception.labels"),
@@ -148,6 +148,29 @@ fn broken_experiments_are_told_by_file_and_key() {
     }
     assert!(!place.path("runs").exists(), "nothing is begun that cannot go on");
     verdicts.end(30);
+}
+
+#[test]
+fn keys_of_an_earlier_version_are_told_where_they_are_now() {
+    let place = Place::new();
+    let mut verdicts = Verdicts::default();
+    for (text, key, now) in [
+        ("[regularizer]\nvariance = 16.0", "regularizer", "[loss.variance] weight, margin"),
+        ("[regularizer]\nsigreg = 0.1", "regularizer", "[loss.sigreg] weight, projections"),
+        ("[inverse_dynamics]\nweight = 0.0", "inverse_dynamics", "[loss.inverse_dynamics] weight, hidden"),
+        ("[distance]\nenabled = false", "distance", "[loss.distance]; enabled = false is weight = 0"),
+        ("[ensemble]\nmembers = 3", "ensemble", "[loss.ensemble] members"),
+        ("[probe]\nhidden = 64", "probe", "[loss.probe] channels, hidden"),
+        ("[prediction]\nweight = 2.0", "prediction.weight", "it is loss.prediction.weight"),
+        ("[planner]\nkind = \"adam\"\nlearning_rate = 0.1", "planner.learning_rate", "planner.polish_rate"),
+        ("[planner]\nkind = \"adam\"\nmin_std = 0.1", "planner.min_std", "planner.noise"),
+        ("[planner]\nkind = \"icem\"\nsmoothness = 0.1", "planner.smoothness", "planner.color"),
+    ] {
+        place.write("broken.toml", text);
+        let said = place.run(&["train", "broken.toml", "--device", "cpu"]);
+        verdicts.note(text, said.bad_manners(&format!(" {key}: no such key")).or_else(|| said.bad_manners(now)));
+    }
+    verdicts.end(10);
 }
 
 #[test]
@@ -339,13 +362,13 @@ fn broken_checkpoints_are_told_by_file() {
         ("/model/encoder/latent", json!("cloud")),
         ("/model/predictor/width", json!(65_536)),
         ("/model/predictor", json!({ "kind": "gru" })),
-        ("/model/probe/hidden", json!(0)),
-        ("/model/probe/hidden", json!(u64::MAX)),
-        ("/model/probe/hidden", json!(32)),
-        ("/model/distance/hidden", json!(vec![2; 100_000])),
-        ("/model/distance/hidden", json!([65_536, 65_536])),
-        ("/model/distance/dim", json!(0)),
-        ("/model/inverse_dynamics/hidden", json!(65_536)),
+        ("/model/loss/probe/hidden", json!(0)),
+        ("/model/loss/probe/hidden", json!(u64::MAX)),
+        ("/model/loss/probe/hidden", json!(32)),
+        ("/model/loss/distance/hidden", json!(vec![2; 100_000])),
+        ("/model/loss/distance/hidden", json!([65_536, 65_536])),
+        ("/model/loss/distance/dim", json!(0)),
+        ("/model/loss/inverse_dynamics/hidden", json!(65_536)),
         ("/model/prediction/unroll", json!(1u64 << 50)),
         ("/spaces/pixels", json!([2, 65_536, 65_536])),
         ("/spaces/pixels", json!([0, 65, 65])),

@@ -198,7 +198,7 @@ fn the_schema_describes_experiments_in_words_that_the_program_checks() {
     let place = Place::new();
     let schema: Value = serde_json::from_str(&place.run(&["schema"]).good().out).unwrap();
     assert!(schema["$schema"].as_str().is_some_and(|draft| draft.contains("json-schema.org")));
-    for part in ["env", "data", "encoder", "predictor", "regularizer", "train", "planner", "eval", "collect"] {
+    for part in ["env", "data", "encoder", "predictor", "target", "loss", "train", "planner", "eval", "collect"] {
         assert!(schema["properties"][part]["description"].is_string(), "{part} has a description");
     }
     assert_eq!(gedanken::config::unknown_keywords(&schema), Vec::<String>::new());

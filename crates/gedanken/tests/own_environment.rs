@@ -33,8 +33,8 @@ fn good(output: Output) -> String {
 fn the_program_of_the_user() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     let arguments = std::iter::once("gedanken").chain(arguments.lines());
-    let environments = gedanken::environments().with(own_environment::entry()).with(bare());
-    let code = gedanken::run(environments, arguments);
+    let parts = gedanken::parts().environment(own_environment::entry()).environment(bare());
+    let code = gedanken::run(parts, arguments);
     std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
 }
 

@@ -93,8 +93,8 @@ projector = 12
 [prediction]
 teacher = true
 
-[regularizer]
-sigreg = 0.1
+[loss.sigreg]
+weight = 0.1
 projections = 8
 "#;
 

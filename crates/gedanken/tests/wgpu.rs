@@ -7,20 +7,22 @@ use std::process::Command;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken::encoder::{EncoderConfig, ImpalaConfig, PatchConfig, VitConfig};
+use gedanken::encoder::{ImpalaConfig, PatchConfig, VitConfig};
 use gedanken::env::rng;
 use gedanken::eval::LearnedDistance;
+use gedanken::model::heads::{DistanceConfig, InverseDynamicsConfig, ProbeConfig};
 use gedanken::model::{
-    Blueprint, DistanceConfig, InverseDynamicsConfig, ModelConfig, PredictionConfig, ProbeConfig, Spaces, Statistics,
-    TrainBatch, WorldModel, load, save,
+    Blueprint, LossConfig, ModelConfig, Parts, PredictionConfig, Statistics, WorldModel, load, save,
 };
-use gedanken::nn::{Linear, Precision};
+use gedanken::nn::{Learn, Linear, Precision, Progress, Spaces, TrainBatch};
 use gedanken::planner::{
     ActionLimit, Bounds, Cem, Guardrail, Icem, Objective, PlanConfig, Planner, Problem, Returned, Sampling, Strategy,
     World,
 };
-use gedanken::predictor::{ConvConfig, GruConfig, PredictorConfig, TransformerConfig};
+use gedanken::predictor::{ConvConfig, GruConfig, TransformerConfig};
+use gedanken::regularizer::Sigreg;
 use gedanken::train::adamw;
+use gedanken_parts::Table;
 use rand::RngExt;
 
 /// Set in the process that does the work, where nothing has touched a device before its settings were read.
@@ -28,6 +30,7 @@ const INSIDE: &str = "GEDANKEN_TEST_INSIDE";
 
 const SPACES: Spaces = Spaces { pixels: [1, 16, 16], action: 2, labels: 2, proprioception: Vec::new() };
 const TIME: usize = 4;
+const PROGRESS: Progress = Progress { step: 0, steps: 4 };
 
 /// Numbers in -1 to 1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -85,7 +88,7 @@ fn measure(model: &WorldModel, device: &Device) -> Measured {
         }
     }
     let model = model.clone().train();
-    let loss = model.loss(batch(device));
+    let loss = model.loss(batch(device), PROGRESS);
     let mut terms = vec![("total".to_owned(), host(loss.total.clone().inner())[0])];
     let plain = |term: Tensor<1>| if term.is_autodiff() { term.inner() } else { term };
     terms.extend(loss.terms.into_iter().map(|(name, term)| (name.to_owned(), host(plain(term))[0])));
@@ -111,21 +114,18 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
 const NOTHING: f32 = 5e-6;
 
 /// A batch norm takes away what these add: their gradients are rounding too.
-const BEFORE_A_BATCH_NORM: [&str; 4] = [
-    "encoder.Vit.norm.beta",
-    "encoder.Vit.projector.hidden.bias",
-    "predictor.Transformer.norm.beta",
-    "predictor.Transformer.projector.hidden.bias",
-];
+const BEFORE_A_BATCH_NORM: [&str; 4] =
+    ["encoder.norm.beta", "encoder.projector.hidden.bias", "predictor.norm.beta", "predictor.projector.hidden.bias"];
 
 /// A model on the CPU after a few updates, so that nothing is zero any more.
 fn trained(config: &ModelConfig) -> WorldModel {
     let device = Device::flex();
-    let mut model = WorldModel::new(config, SPACES, 5, &device).train();
+    let plan = Parts::default().plan(config).expect("known parts");
+    let mut model = WorldModel::new(&plan, SPACES, 5, &device).train();
     let mut optimizer = adamw(1e-5);
     for _ in 0..4 {
-        let gradients = GradientsParams::from_grads(model.loss(batch(&device)).total.backward(), &model);
-        model = optimizer.step(5e-3, model, gradients).after_update();
+        let gradients = GradientsParams::from_grads(model.loss(batch(&device), PROGRESS).total.backward(), &model);
+        model = optimizer.step(5e-3, model, gradients).after_update(PROGRESS);
     }
     model.valid()
 }
@@ -196,7 +196,7 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
     let cpu = Device::flex();
     let folder = tempfile::tempdir().expect("a folder");
     let blueprint = Blueprint {
-        version: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         model: config.clone(),
         spaces: SPACES,
         statistics: Statistics {
@@ -211,7 +211,8 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
     };
     // Through a checkpoint, as a run on the one would go to the other.
     save(folder.path(), &trained(config), &blueprint).expect("a checkpoint");
-    let [own, other] = [&cpu, gpu].map(|device| (load(folder.path(), device).expect("a model").0, device));
+    let [own, other] =
+        [&cpu, gpu].map(|device| (load(folder.path(), &Parts::default(), device).expect("a model").0, device));
 
     let [a, b] = [&own, &other].map(|(model, device)| measure(model, device));
     for ((term, a), (_, b)) in a.terms.iter().zip(&b.terms) {
@@ -256,14 +257,16 @@ fn pictures_agree(gpu: &Device) {
     }
 }
 
-fn config(encoder: EncoderConfig, predictor: PredictorConfig, shared_norm: bool) -> ModelConfig {
+fn config(encoder: Table, predictor: Table, shared_norm: bool) -> ModelConfig {
+    let distance = DistanceConfig { hidden: vec![8], dim: 8, steps: 2, ..DistanceConfig::default() };
     ModelConfig {
         encoder,
         predictor,
         prediction: PredictionConfig { unroll: TIME - 1, shared_norm, ..PredictionConfig::default() },
-        inverse_dynamics: InverseDynamicsConfig { hidden: Some(8), ..InverseDynamicsConfig::default() },
-        distance: DistanceConfig { hidden: vec![8], dim: 8, steps: 2, ..DistanceConfig::default() },
-        probe: ProbeConfig { hidden: 8, ..ProbeConfig::default() },
+        loss: LossConfig::default()
+            .with("inverse_dynamics", None, &InverseDynamicsConfig { hidden: Some(8) })
+            .with("distance", None, &distance)
+            .with("probe", None, &ProbeConfig { hidden: 8, ..ProbeConfig::default() }),
         ..ModelConfig::default()
     }
 }
@@ -355,10 +358,9 @@ fn long_sums_stay_finite(gpu: &Device) {
 fn models() -> [(&'static str, ModelConfig); 3] {
     let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
     let conv = ConvConfig { width: 8, groups: 2, depth: 1 };
-    let maps = config(EncoderConfig::Patch(patch), PredictorConfig::Conv(conv), false);
+    let maps = config(Table::of("patch", &patch), Table::of("conv", &conv), false);
     let impala = ImpalaConfig { channels: vec![4], dim: 8 };
-    let gru = PredictorConfig::Gru(GruConfig::default());
-    let vectors = config(EncoderConfig::Impala(impala), gru, true);
+    let vectors = config(Table::of("impala", &impala), Table::of("gru", &GruConfig::default()), true);
     let vit = VitConfig { patch: 8, dim: 8, depth: 1, heads: 2, mlp: 8, projector: 8 };
     let transformer = TransformerConfig {
         depth: 1,
@@ -369,8 +371,9 @@ fn models() -> [(&'static str, ModelConfig); 3] {
         projector: 8,
         ..TransformerConfig::default()
     };
-    let mut lewm = config(EncoderConfig::Vit(vit), PredictorConfig::Transformer(transformer), false);
-    (lewm.prediction.teacher, lewm.regularizer.sigreg, lewm.regularizer.projections) = (true, 1.0, 16);
+    let mut lewm = config(Table::of("vit", &vit), Table::of("transformer", &transformer), false);
+    lewm.prediction.teacher = true;
+    lewm.loss = lewm.loss.with("sigreg", Some(1.0), &Sigreg { projections: 16 });
     [("patch and conv", maps), ("impala and gru", vectors), ("vit and transformer", lewm)]
 }
 

@@ -3,5 +3,5 @@
 mod field;
 
 fn main() -> std::process::ExitCode {
-    gedanken::main(gedanken::environments().with(field::entry()))
+    gedanken::main(gedanken::parts().environment(field::entry()))
 }

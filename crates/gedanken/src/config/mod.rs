@@ -64,6 +64,12 @@ impl<T> Loaded<T> {
         let place = place.unwrap_or(Place::Default);
         ConfigError::Invalid(vec![Problem { place, key: key.to_owned(), message: message.into() }])
     }
+
+    /// An error at `key`, where `name` is none of `known`.
+    pub fn unknown(&self, key: &str, what: &str, name: &str, known: &[&str]) -> ConfigError {
+        let near = error::suggestion(error::nearest(name, known.iter().copied()));
+        self.error(key, format!("no {what} `{name}`{near}; there are {}", known.join(", ")))
+    }
 }
 
 /// The JSON Schema of `T`.

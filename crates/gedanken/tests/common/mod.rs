@@ -44,15 +44,15 @@ groups = 2
 [prediction]
 unroll = 4
 
-[inverse_dynamics]
+[loss.inverse_dynamics]
 hidden = 8
 
-[distance]
+[loss.distance]
 hidden = [16]
 dim = 8
 steps = 2
 
-[probe]
+[loss.probe]
 hidden = 16
 
 [train]
