@@ -1,5 +1,5 @@
 //! A world model on one page, with the crates as libraries: stream episodes of Two-Rooms, train a small JEPA, plan with it, print a
-//! success rate. `cargo run --release --example jepa` takes about a minute on two cores; `-- 100 10` makes 100 updates, 10 tasks.
+//! success rate. `cargo run --release --example jepa` takes a minute and a half of one core; `-- 100 10` makes 100 updates, 10 tasks.
 
 use std::collections::BTreeMap;
 use std::error::Error;
