@@ -5,11 +5,12 @@ use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use gedanken_env::ObservationSpace;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
 use crate::DataError;
-use crate::manifest::{FileRecord, Manifest, PixelRecord};
+use crate::manifest::{FileRecord, Manifest};
 
 /// A column: its name, the type of its numbers, the shape of one row.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub(crate) const LAST: usize = 5;
 
 /// The columns of a shard, wide types first so that every number lies on a multiple of its size.
 pub(crate) fn frame_columns(manifest: &Manifest) -> Vec<Column> {
-    let PixelRecord { channels, height, width } = manifest.observation;
+    let ObservationSpace { channels, height, width } = manifest.observation;
     let shape = manifest.shape();
     let column = |name, dtype, row: &[usize]| Column { name, dtype, row: row.to_vec() };
     vec![

@@ -25,10 +25,7 @@ pub use dataset::{Dataset, EpisodeEntry, Frame};
 pub use dataset_source::{DatasetSource, Split};
 pub use episode::{Episode, Recorder};
 pub use error::DataError;
-pub use manifest::{
-    ActionRecord, Counts, EnvRecord, FieldRecord, FileRecord, LabelRecord, Manifest, PixelRecord, PolicyRecord,
-    ShardRecord,
-};
+pub use manifest::{Counts, EnvRecord, FileRecord, Manifest, PolicyRecord, ShardRecord};
 pub use normalizer::Normalizer;
 pub use policies::PolicyMix;
 pub use prefetch::Prefetch;

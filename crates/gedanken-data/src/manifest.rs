@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gedanken_env::{ObservationSpace, Spec};
+use gedanken_env::{ActionSpace, Field, Label, ObservationSpace, Spec};
 use serde::{Deserialize, Serialize};
 
 use crate::{DataError, PolicyMix, Shape};
@@ -39,16 +39,16 @@ pub struct Manifest {
     /// The world.
     pub env: EnvRecord,
     /// The pictures.
-    pub observation: PixelRecord,
+    pub observation: ObservationSpace,
     /// The actions.
-    pub action: ActionRecord,
+    pub action: ActionSpace,
     /// The file of episodes.
     pub episodes: FileRecord,
     /// The numbers of the state, in order.
-    pub state: Vec<FieldRecord>,
+    pub state: Vec<Field>,
     /// The labels, in order; of an environment without any, none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<LabelRecord>,
+    pub labels: Vec<Label>,
     /// The policies; an episode's `policy` counts in this order.
     pub policies: Vec<PolicyRecord>,
     /// The shards, in the order of their frames.
@@ -79,55 +79,6 @@ pub struct EnvRecord {
     /// The factors of variation that were set.
     #[serde(default)]
     pub factors: BTreeMap<String, f64>,
-}
-
-/// Pictures, u8 `[channels, height, width]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PixelRecord {
-    /// Channels.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-/// Actions, f32 `[action]`, as in [`gedanken_env::ActionSpace`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActionRecord {
-    /// Least value of each number.
-    pub low: Vec<f32>,
-    /// Greatest value of each number.
-    pub high: Vec<f32>,
-    /// Greatest Euclidean norm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_norm: Option<f32>,
-    /// Unit of the numbers.
-    pub unit: String,
-}
-
-/// One number of the state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FieldRecord {
-    /// Its name.
-    pub name: String,
-    /// Its unit.
-    pub unit: String,
-}
-
-/// One label: `size` consecutive numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LabelRecord {
-    /// Its name.
-    pub name: String,
-    /// Its numbers.
-    pub size: usize,
-    /// Their unit.
-    pub unit: String,
 }
 
 /// A policy and the share of episodes it was to have.
@@ -174,11 +125,6 @@ pub(crate) fn shard_name(index: usize) -> String {
 impl Manifest {
     /// The manifest of a dataset that has no episode yet, for [`crate::Writer::create`].
     pub fn new(spec: &Spec, env: EnvRecord, mix: &PolicyMix, episode_steps: Option<usize>, seed: u64) -> Self {
-        let ObservationSpace { channels, height, width } = spec.observation;
-        let action = spec.action.clone();
-        let state = spec.state.iter().map(|f| FieldRecord { name: f.name.clone(), unit: f.unit.clone() });
-        let labels =
-            spec.labels.iter().map(|l| LabelRecord { name: l.name.clone(), size: l.size, unit: l.unit.clone() });
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -186,11 +132,11 @@ impl Manifest {
             episode_steps,
             counts: Counts::default(),
             env,
-            observation: PixelRecord { channels, height, width },
-            action: ActionRecord { low: action.low, high: action.high, max_norm: action.max_norm, unit: action.unit },
+            observation: spec.observation,
+            action: spec.action.clone(),
             episodes: FileRecord::default(),
-            state: state.collect(),
-            labels: labels.collect(),
+            state: spec.state.clone(),
+            labels: spec.labels.clone(),
             policies: mix
                 .policies()
                 .iter()
@@ -202,9 +148,8 @@ impl Manifest {
 
     /// Sizes of a frame, an action, a row of labels.
     pub fn shape(&self) -> Shape {
-        let PixelRecord { channels, height, width } = self.observation;
         Shape {
-            pixels: ObservationSpace { channels, height, width },
+            pixels: self.observation,
             action: self.action.low.len(),
             labels: self.labels.iter().map(|label| label.size).sum(),
         }
@@ -236,7 +181,7 @@ impl Manifest {
 
     /// Checks that the sizes are possible and agree with each other.
     pub(crate) fn check(&self, path: &Path) -> Result<(), DataError> {
-        let PixelRecord { channels, height, width } = self.observation;
+        let ObservationSpace { channels, height, width } = self.observation;
         let labels = self.labels.iter().try_fold(0usize, |sum, label| sum.checked_add(label.size));
         for (what, found, least) in [
             ("observation.channels", Some(channels), 1),

@@ -1,6 +1,6 @@
 //! The spaces of an environment and its capabilities, by name, with units.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{EnvError, Uniform};
 
@@ -110,7 +110,8 @@ impl Spec {
 }
 
 /// Pictures, u8 `[channels, height, width]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ObservationSpace {
     /// Channels.
     pub channels: usize,
@@ -133,13 +134,15 @@ impl ObservationSpace {
 }
 
 /// Actions, f32 `[action]`: a box, and where it says so a ball inside it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ActionSpace {
     /// Least value of each number.
     pub low: Vec<f32>,
     /// Greatest value of each number.
     pub high: Vec<f32>,
     /// Greatest Euclidean norm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_norm: Option<f32>,
     /// Unit of the numbers.
     pub unit: String,
@@ -177,7 +180,8 @@ impl ActionSpace {
 }
 
 /// One number of the state.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Field {
     /// Its name.
     pub name: String,
@@ -193,7 +197,8 @@ impl Field {
 }
 
 /// One label: `size` consecutive numbers that a probe reads together.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Label {
     /// Its name.
     pub name: String,

@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::episodes::Numbers;
 use crate::pushes::{Push, pushes};
 use crate::worlds::{host, labels_of};
-use crate::{EvalError, Labels, LearnedDistance, LearnedWorld, Perceive, spearman};
+use crate::{EvalError, Labels, LearnedDistance, LearnedWorld, ModelPart, Perceive, spearman};
 
 /// Their results.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Checks {
-    /// Error of the model's probe, label by label.
+    /// Error of the model's probe, label by label; none without one.
     pub probes: Vec<LabelError>,
     /// Rank correlation (Spearman, mean over goals) of the distance of latents with the true cost-to-go, in one layout.
     pub latent_rank_correlation: Option<f64>,
@@ -70,14 +70,15 @@ pub fn checks(
     );
     let (latents, labels) = (world.present(&many), labels_of(&many));
     let size = env.spec().label_len();
-    let read = Labels::Probed(model, statistics).read(latents.clone());
+    let probed = ModelPart::Probe.of(model);
+    let read = if probed { Labels::Probed(model, statistics).read(latents.clone()) } else { Vec::new() };
     Ok(Checks {
-        probes: label_errors(env, &read, &labels),
+        probes: if probed { label_errors(env, &read, &labels) } else { Vec::new() },
         latent_rank_correlation: rank_correlation(env, &LatentDistance::default(), &latents, &labels, size),
         learned_rank_correlation: model
             .distance()
             .and_then(|head| rank_correlation(env, &LearnedDistance(head), &latents, &labels, size)),
-        pushes: pushes(&world, &many, &latents, &read)?,
+        pushes: if probed { pushes(&world, &many, &latents, &read)? } else { Vec::new() },
     })
 }
 
@@ -150,7 +151,9 @@ impl Checks {
 impl fmt::Display for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let probes: Vec<String> = self.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
-        writeln!(f, "probe error (RMSE): {}", probes.join(", "))?;
+        if !probes.is_empty() {
+            writeln!(f, "probe error (RMSE): {}", probes.join(", "))?;
+        }
         let or_dash = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.3}"));
         writeln!(
             f,

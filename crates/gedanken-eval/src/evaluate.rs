@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::{
-    Actor, CostRule, EvalConfig, EvalError, LabelCost, Labels, Nobody, Planning, Protocol, Report, Row, Scripted,
-    Setup, Tasks, Thinker, TrueWorld,
+    Actor, CostRule, EvalConfig, EvalError, LabelCost, Labels, ModelPart, Nobody, Planning, Protocol, Report, Row,
+    Scripted, Setup, Tasks, Thinker, TrueWorld,
 };
 
 /// Runs the first `tasks` tasks with the learned model, and with floors and ceilings if asked; `say` hears of each.
@@ -133,7 +133,7 @@ impl Rows<'_> {
             };
             self.add(name, &format!("{who} on the true simulator, {cost}"), &mut Planning::new(thinker))?;
         }
-        if !CostRule::ToGo.known(env) {
+        if !CostRule::ToGo.known(env) || !ModelPart::Probe.of(setup.model) {
             return Ok(());
         }
         let cost = LabelCost { env, labels: setup.labels(), rule: CostRule::ToGo };

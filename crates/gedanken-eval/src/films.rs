@@ -7,7 +7,7 @@ use gedanken_env::{Env, Many};
 use gedanken_planner::{Agent, World};
 use gedanken_run::{Picture, scene};
 
-use crate::{EvalError, Labels, LearnedWorld, Perceive, Planning, Setup, Thinker};
+use crate::{EvalError, Labels, LearnedWorld, ModelPart, Perceive, Planning, Setup, Thinker};
 
 /// Frames a second of a film.
 pub const FPS: f32 = 12.0;
@@ -82,7 +82,7 @@ fn imagined_paths(
     let Some(plans) = agent.plans() else { return Vec::new() };
     let env = &envs.envs()[task];
     let spec = env.spec();
-    if spec.labels.first().is_none_or(|label| label.size != 2) {
+    if spec.labels.first().is_none_or(|label| label.size != 2) || !ModelPart::Probe.of(world.model) {
         return Vec::new();
     }
     let left = plans.horizon.saturating_sub(agent.executed().min(plans.horizon));

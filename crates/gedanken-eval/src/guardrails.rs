@@ -87,7 +87,11 @@ impl GuardrailConfig {
 
     /// A part that the model must have for it.
     pub fn needs(&self) -> Option<ModelPart> {
-        matches!(self, Self::Uncertainty(_)).then_some(ModelPart::Ensemble)
+        match self {
+            Self::KeepOut(_) | Self::StayWithin(_) => Some(ModelPart::Probe),
+            Self::ActionLimit(_) => None,
+            Self::Uncertainty(_) => Some(ModelPart::Ensemble),
+        }
     }
 
     /// True for limits on what happens, false for limits on what the model knows of it.
@@ -158,6 +162,12 @@ pub fn guardrails<'a>(
         if let Some(problem) = config.problem(spec) {
             return Err(wrong(problem));
         }
+        let lacks = |part: ModelPart| wrong(format!("needs a model with {}", part.key()));
+        if let (Labels::Probed(model, _), Some(part)) = (labels, config.needs())
+            && !part.of(model)
+        {
+            return Err(lacks(part));
+        }
         built.push(match config {
             GuardrailConfig::KeepOut(disc) => away_from(Region::Disc(disc.clone()))?,
             GuardrailConfig::StayWithin(within) => away_from(Region::Outside(within.clone()))?,
@@ -168,7 +178,7 @@ pub fn guardrails<'a>(
                 let Labels::Probed(model, statistics) = labels else {
                     return Err(wrong("a simulator is never uncertain".to_owned()));
                 };
-                let uncertainty = Uncertainty::of(model, statistics)?;
+                let uncertainty = Uncertainty::of(model, statistics).ok_or_else(|| lacks(ModelPart::Ensemble))?;
                 let levels = match level {
                     Some(level) => vec![*level as f32],
                     None => {

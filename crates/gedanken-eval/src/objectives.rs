@@ -18,8 +18,8 @@ pub struct ListedObjective {
     pub about: &'static str,
     /// True for a distance to the goal, false for a cost of the way there.
     pub to_goal: bool,
-    /// A part that the model must have.
-    pub needs: Option<ModelPart>,
+    /// Parts that the model must have.
+    pub needs: &'static [ModelPart],
     /// The objective on a model that has the part.
     make: for<'a> fn(&Setup<'a>) -> Option<Box<dyn Objective + 'a>>,
 }
@@ -33,7 +33,7 @@ pub enum ModelPart {
     Proprioception,
     /// The ensemble of predictors.
     Ensemble,
-    /// The probe of labels, where the environment has any.
+    /// The probe, where the environment has labels.
     Probe,
 }
 
@@ -43,28 +43,28 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         name: "learned",
         about: "Learned goal distance, control steps.",
         to_goal: true,
-        needs: Some(ModelPart::Distance),
+        needs: &[ModelPart::Distance],
         make: |on| Some(Box::new(LearnedDistance(on.model.distance()?))),
     },
     ListedObjective {
         name: "latent",
         about: "Mean squared difference of latents.",
         to_goal: true,
-        needs: None,
+        needs: &[],
         make: |_| Some(Box::new(LatentDistance { norm: Norm::L2 })),
     },
     ListedObjective {
         name: "latent-l1",
         about: "Mean absolute difference of latents.",
         to_goal: true,
-        needs: None,
+        needs: &[],
         make: |_| Some(Box::new(LatentDistance { norm: Norm::L1 })),
     },
     ListedObjective {
         name: "latent-cosine",
         about: "1 minus the cosine of latents.",
         to_goal: true,
-        needs: None,
+        needs: &[],
         make: |_| Some(Box::new(LatentDistance { norm: Norm::Cosine })),
     },
     ListedObjective {
@@ -72,23 +72,21 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         about: "Mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for \
                 a result from pixels alone.",
         to_goal: true,
-        needs: Some(ModelPart::Probe),
+        needs: &[ModelPart::Probe],
         make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: false })),
     },
     ListedObjective {
         name: "proprioception",
         about: "The same of the labels that the agent feels: DINO-WM plans by it beside the picture.",
         to_goal: true,
-        needs: Some(ModelPart::Proprioception),
-        make: |on| {
-            ModelPart::Proprioception.of(on.model).then(|| Box::new(ProbeDistance { model: on.model, felt: true }) as _)
-        },
+        needs: &[ModelPart::Proprioception, ModelPart::Probe],
+        make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: true })),
     },
     ListedObjective {
         name: "effort",
         about: "Mean square of the actions, in the environment's units.",
         to_goal: false,
-        needs: None,
+        needs: &[],
         make: |on| {
             Some(Box::new(ActionCost { effort: 1.0, smoothness: 0.0, dims: on.protocol.env.spec().action.len() }))
         },
@@ -97,7 +95,7 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         name: "smoothness",
         about: "Mean square of the actions' change from one control step to the next.",
         to_goal: false,
-        needs: None,
+        needs: &[],
         make: |on| {
             Some(Box::new(ActionCost { effort: 0.0, smoothness: 1.0, dims: on.protocol.env.spec().action.len() }))
         },
@@ -106,8 +104,8 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         name: "uncertainty",
         about: "Disagreement of the model's ensemble (variance of latents), the mean over a plan's steps.",
         to_goal: false,
-        needs: Some(ModelPart::Ensemble),
-        make: |on| Some(Box::new(Uncertainty::of(on.model, &on.protocol.blueprint.statistics).ok()?)),
+        needs: &[ModelPart::Ensemble],
+        make: |on| Some(Box::new(Uncertainty::of(on.model, &on.protocol.blueprint.statistics)?)),
     },
 ];
 
@@ -122,13 +120,13 @@ impl ModelPart {
         }
     }
 
-    /// The key by which an experiment asks for it.
+    /// The keys by which an experiment asks for it.
     pub fn key(self) -> &'static str {
         match self {
-            Self::Distance => "a weight of loss.distance",
+            Self::Distance => "[loss.distance]",
             Self::Proprioception => "proprioception.labels = [\"…\"]",
-            Self::Ensemble => "a weight of loss.ensemble",
-            Self::Probe => "labels in its environment and a weight of loss.probe",
+            Self::Ensemble => "[loss.ensemble]",
+            Self::Probe => "[loss.probe] on an environment that has labels",
         }
     }
 }
@@ -172,7 +170,7 @@ impl Objectives {
         }
         let weighted = self.weighted();
         if let Some((listed, part)) =
-            weighted.iter().find_map(|(listed, _)| Some((listed, listed.needs.filter(|part| !has(*part))?)))
+            weighted.iter().find_map(|(listed, _)| Some((listed, listed.needs.iter().find(|part| !has(**part))?)))
         {
             let or = if listed.to_goal { "; or use `latent`" } else { "" };
             return Some(format!("`{}` needs a model with {}{or}", listed.name, part.key()));
@@ -250,12 +248,12 @@ mod tests {
         let problem = |toml, has: bool| read(toml).problem(&|_| has).unwrap_or_default();
         assert_eq!(problem("latent".into(), false), "");
         assert_eq!(problem("learned".into(), true), "");
-        assert!(problem("learned".into(), false).contains("a weight of loss.distance; or use `latent`"));
+        assert!(problem("learned".into(), false).contains("[loss.distance]; or use `latent`"));
         assert!(problem("latnet".into(), true).contains("no objective `latnet`; there are learned, latent,"));
         assert!(problem(serde_json::json!({ "effort": 1.0 }), true).starts_with("nothing leads to a goal"));
         assert!(problem(serde_json::json!({ "latent": 0.0 }), true).starts_with("nothing leads to a goal"));
         let uncertain = serde_json::json!({ "latent": 1.0, "uncertainty": 1.0 });
-        assert!(problem(uncertain, false).contains("`uncertainty` needs a model with a weight of loss.ensemble"));
+        assert!(problem(uncertain, false).contains("`uncertainty` needs a model with [loss.ensemble]"));
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
             Some(_) => self.protocol.config.tasks_in_training.min(self.protocol.config.tasks),
             None => 0,
         };
-        let mut line = format!("update {step}: ");
+        let mut said = Vec::new();
         if tasks > 0 {
             let report = evaluate(&setup, step, tasks, false, &mut |_| {})?;
             numbers.append(&mut report.numbers());
@@ -125,7 +125,7 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
                     numbers.extend(values.map(|(name, value)| (format!("plan_round_{round:02}/{name}"), value)));
                 }
                 let [low, high] = row.interval.map(|x| 100.0 * x);
-                line += &format!("success {:.0} % ({low:.0}-{high:.0} %, n = {tasks}), ", 100.0 * row.success);
+                said.push(format!("success {:.0} % ({low:.0}-{high:.0} %, n = {tasks})", 100.0 * row.success));
             }
             create(folder)?;
             if let Some(film) = films::films(&setup, 0..1)?.first() {
@@ -135,16 +135,20 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         }
         let probes: Vec<String> =
             checks.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
-        line += &format!("probes {}", probes.join(", "));
+        if !probes.is_empty() {
+            said.push(format!("probes {}", probes.join(", ")));
+        } else if let Some(error) = numbers.get("worthiness/error_first") {
+            said.push(format!("imagination off by {error:.3} of the variance of latents after a block"));
+        }
         if let Some(correlation) = checks.learned_rank_correlation.or(checks.latent_rank_correlation) {
-            line += &format!(", rank correlation {correlation:.3}");
+            said.push(format!("rank correlation {correlation:.3}"));
         }
         if let Some(push) = checks.pushes.iter().find(|p| p.kind == "blocked" && p.count > 0) {
-            line += &format!(", leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]);
+            said.push(format!("leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]));
         }
         let named: Vec<(&str, f64)> = numbers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         tracker.scalars(step, &named)?;
-        (self.say)(&line);
+        (self.say)(&format!("update {step}: {}", said.join(", ")));
         Ok(())
     }
 }

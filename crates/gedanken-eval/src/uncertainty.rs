@@ -6,7 +6,6 @@ use gedanken_planner::{Guardrail, Objective, Trajectory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::EvalError;
 use crate::region::by_step;
 
 /// The disagreement of a model's ensemble along an imagined way.
@@ -17,17 +16,9 @@ pub struct Uncertainty<'a> {
 }
 
 impl<'a> Uncertainty<'a> {
-    /// Of a model with an ensemble.
-    ///
-    /// # Errors
-    /// [`EvalError::Mismatch`] where it has none.
-    pub fn of(model: &'a WorldModel, statistics: &'a Statistics) -> Result<Self, EvalError> {
-        let none = || {
-            EvalError::Mismatch(
-                "uncertainty is asked for, but the model was trained without an ensemble (loss.ensemble)".to_owned(),
-            )
-        };
-        Ok(Self { ensemble: model.ensemble().ok_or_else(none)?, statistics })
+    /// Of a model, if it has an ensemble.
+    pub fn of(model: &'a WorldModel, statistics: &'a Statistics) -> Option<Self> {
+        Some(Self { ensemble: model.ensemble()?, statistics })
     }
 
     /// Variance of the ensemble's next latents at every step, the mean over a latent's numbers, `[rows, steps]`.

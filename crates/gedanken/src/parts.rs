@@ -4,7 +4,7 @@ use gedanken_encoder::{EncoderConfig, encoder};
 use gedanken_env::{Env, Registry};
 use gedanken_model::targets::{TargetConfig, target};
 use gedanken_parts::{Catalog, Entry};
-use gedanken_planner::{Strategy, strategies};
+use gedanken_planner::{Strategy, strategies, strategy};
 use gedanken_predictor::{PredictorConfig, predictor};
 use gedanken_regularizer::{TermConfig, term};
 use schemars::JsonSchema;
@@ -68,10 +68,10 @@ impl Parts {
         self
     }
 
-    /// With a planner, `[planner] kind = "…"`.
+    /// With a strategy of planners, `[planner] kind = "…"`.
     #[must_use]
-    pub fn strategy(mut self, entry: Entry<dyn Strategy>) -> Self {
-        self.strategies = self.strategies.with(entry);
+    pub fn strategy<S: Strategy + Written>(mut self, kind: &'static str) -> Self {
+        self.strategies = self.strategies.with(strategy::<S>(kind));
         self
     }
 }

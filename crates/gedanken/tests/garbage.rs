@@ -123,7 +123,7 @@ fn broken_experiments_are_told_by_file_and_key() {
         ("[encoder]\nkind = \"impala\"", "predictor.kind"),
         ("[encoder]\nkind = \"vitt\"", "encoder.kind"),
         ("[loss.distance]\nweight = 0", "eval.objective"),
-        ("[eval.objectives]\nlatent = 1.0", "did you mean `objective`"),
+        ("[eval.objectives]\nlatent = 1.0", "the table [eval.objective]"),
         ("[eval]\nobjective = \"latnet\"", "did you mean `latent`"),
         ("[eval.objective]\neffort = 1.0", "nothing leads to a goal"),
         ("[proprioception]\nlabels = [\"agnet\"]", "proprioception.labels"),

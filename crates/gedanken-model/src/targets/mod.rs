@@ -1,5 +1,6 @@
 //! Latents that predictions should meet: one file per kind.
 
+mod ema;
 mod online;
 
 use burn::tensor::Tensor;
@@ -10,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Perception, Seen};
 
+pub use ema::{Ema, EmaConfig};
 pub use online::Online;
 
 /// Makes the latents that predictions should meet.
@@ -41,5 +43,5 @@ where
 
 /// All targets.
 pub fn targets() -> Catalog<dyn TargetConfig> {
-    Catalog::new("target").with(target::<Online>("online"))
+    Catalog::new("target").with(target::<Online>("online")).with(target::<EmaConfig>("ema"))
 }

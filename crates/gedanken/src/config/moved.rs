@@ -16,6 +16,7 @@ const MOVED: &[(&str, &str)] = &[
     ("ensemble", "it is a term of the loss: [loss.ensemble] members"),
     ("probe", "it is a term of the loss: [loss.probe] channels, hidden"),
     ("prediction.weight", "it is loss.prediction.weight"),
+    ("eval.objectives", "its weights are the table [eval.objective], by the objectives' names, such as latent-l1"),
     ("planner.learning_rate", "the length of polishing's first step is planner.polish_rate"),
     ("planner.min_std", "the noise of a descent's steps is planner.noise"),
     ("planner.smoothness", "the noise of icem is planner.color"),
