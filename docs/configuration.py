@@ -86,12 +86,21 @@ def table(path, node):
     text = f"\n### `[{path}]`\n\n{about(own)}\n"
     inside = dict(node.get("properties", {}))
     kinds = [each for each in alternatives(node) if "properties" in each]
+    # Keys that mean the same whatever the kind stand once.
+    shared = {
+        key: value
+        for key, value in (kinds[0]["properties"].items() if len(kinds) > 1 else ())
+        if all(each["properties"].get(key) == value for each in kinds)
+    }
+    text += "\n" + rows(shared, defaults) if rows(shared, defaults) else ""
     for each in kinds:
         tag, word = next((key, value["const"]) for key, value in each["properties"].items() if "const" in value)
         mine = defaults if defaults.get(tag) == word else {}
         chosen = " This is the default." if mine else ""
-        text += f"\n**`{tag} = \"{word}\"`** {about(each)}{chosen}\n"
-        inner = rows(each["properties"], mine)
+        # What a kind is may stand at the table or at its tag.
+        described = each if "description" in each else each["properties"][tag]
+        text += f"\n**`{tag} = \"{word}\"`** {about(described)}{chosen}\n"
+        inner = rows({key: value for key, value in each["properties"].items() if key not in shared}, mine)
         text += "\n" + inner if inner else ""
         inside.update(each["properties"])
     if not kinds:

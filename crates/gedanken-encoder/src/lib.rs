@@ -1,7 +1,4 @@
-//! Observation to latent: one file per encoder.
-//!
-//! An encoder takes normalised pixels `[frames, channels, height, width]` and returns latents `[frames, tokens, dim]`.
-//! A vector latent has one token; a map has `rows x columns` of them, row by row.
+#![doc = include_str!("../README.md")]
 
 mod conv;
 mod impala;

@@ -91,7 +91,7 @@ pub fn contenders(
 
     let cem: Cem = serde_json::from_value(Value::Object(shared)).unwrap_or_default();
     let (polished, searched) =
-        ((futures / 8).clamp(2, 4), cem.budgeted(futures).map_or(2, |cem| cem.rounds()).div_ceil(2));
+        ((futures / 8).clamp(2, 4), cem.budgeted(futures).map_or(2, |cem| cem.style().rounds).div_ceil(2));
     let sampling = Sampling {
         iterations: searched,
         samples: (futures / 2 / searched).max(polished),
@@ -246,9 +246,10 @@ mod tests {
             for budget in [1, 100, 400, 1600, 100_000, u64::MAX] {
                 for (name, planner) in contenders(&base, &strategies(), budget).unwrap() {
                     let (strategy, polish) = (planner.strategy(), planner.settings().polish);
-                    let tried: usize = (0..strategy.rounds()).map(|round| strategy.samples(round)).sum();
-                    let polished = if polish > 0 { 2 * strategy.elites() * (polish + 1) } else { 0 };
-                    let spent = tried * (1 + usize::from(strategy.needs_gradient())) + polished;
+                    let style = strategy.style();
+                    let tried: usize = (0..style.rounds).map(|round| strategy.samples(round)).sum();
+                    let polished = if polish > 0 { 2 * style.elites * (polish + 1) } else { 0 };
+                    let spent = tried * (1 + usize::from(style.gradient)) + polished;
                     let futures = (budget / horizon as u64).clamp(8, MOST_FUTURES as u64) as f64;
                     assert!(spent as f64 <= 1.5 * futures, "{name} spends {spent} of {futures}");
                     assert!(

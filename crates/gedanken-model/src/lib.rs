@@ -1,7 +1,4 @@
-//! The world model: perceive, predict, compare, regularise.
-//!
-//! [`WorldModel::loss`] is the whole of a joint embedding predictive architecture (LeCun, 2022) on one page, and
-//! [`WorldModel::unroll`] is the one imagination that training and planning share.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod config;

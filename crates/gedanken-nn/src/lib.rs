@@ -1,4 +1,4 @@
-//! Blocks that encoders and predictors share. What they compute with, and the update of their weights, is `gedanken-kernels`.
+#![doc = include_str!("../README.md")]
 
 mod attention;
 mod conv;

@@ -55,7 +55,7 @@ impl<P: ?Sized + 'static> Entry<P> {
         Self {
             name,
             schema: || schemars::schema_for!(C).to_value(),
-            complete: |table| serde_json::to_value(C::deserialize(table)?),
+            complete: |table| table::to_value(&C::deserialize(table)?),
             make: Arc::new(move |table| make(C::deserialize(table).map_err(|error| error.to_string())?)),
         }
     }

@@ -17,8 +17,27 @@ pub struct Table {
 impl Table {
     /// The table of a part with this config.
     pub fn of(kind: &str, config: &impl Serialize) -> Self {
-        let keys = serde_json::to_value(config).map(without_nulls).unwrap_or_default();
+        let keys = to_value(config).map(without_nulls).unwrap_or_default();
         Self { kind: kind.to_owned(), keys: object(keys) }
+    }
+}
+
+/// A config as a value in which an `f32` of 0.1 is 0.1, not the `f64` nearest to it.
+pub(crate) fn to_value(config: &impl Serialize) -> Result<Value, serde_json::Error> {
+    Ok(short(serde_json::to_value(config)?))
+}
+
+fn short(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let single = number.as_f64().filter(|&x| number.is_f64() && f64::from(x as f32) == x);
+            let shortest =
+                single.and_then(|x| (x as f32).to_string().parse().ok()).and_then(serde_json::Number::from_f64);
+            Value::Number(shortest.unwrap_or(number))
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(short).collect()),
+        Value::Object(table) => Value::Object(table.into_iter().map(|(key, value)| (key, short(value))).collect()),
+        other => other,
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sampling::{Sampling, check_smoothness};
-use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Table, Weights};
+use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights};
 
 /// Cross-entropy method: refit a Gaussian to the best sequences, by their mean and unbiased standard deviation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,8 +48,8 @@ impl Strategy for Cem {
         Table::of("cem", self)
     }
 
-    fn rounds(&self) -> usize {
-        self.sampling.iterations
+    fn style(&self) -> Style {
+        self.sampling.style(self.sampling.elites())
     }
 
     fn samples(&self, _round: usize) -> usize {
@@ -64,20 +64,8 @@ impl Strategy for Cem {
         self.sampling.refit(belief, round, Weights::Equal, true)
     }
 
-    fn init_std(&self) -> f32 {
-        self.sampling.init_std
-    }
-
-    fn elites(&self) -> usize {
-        self.sampling.elites()
-    }
-
-    fn returns(&self) -> Returned {
-        self.sampling.returns
-    }
-
     fn check(&self) -> Result<(), PlanError> {
-        self.sampling.check(self.elites())?;
+        self.sampling.check(self.style().elites)?;
         check_smoothness(self.smoothness)
     }
 

@@ -5,11 +5,12 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::{MOST, at_least, at_most, between};
+use crate::planner::{at_least, between};
 use crate::sampling::check_smoothness;
-use crate::{Belief, Draw, Noise, PlanError, Round, Scored, Strategy, Table};
+use crate::{Belief, Draw, Noise, PlanError, Round, Strategy, Style, Table};
 
-/// Keys of both descents. They start from `samples` sequences, the warm start and random ones around it; the plan is the best seen.
+/// Slides sequences down the gradient of the energy, by steps of one length (`gradient`) or by Adam (`adam`; Kingma and Ba, 2015). They start
+/// from the warm start and from random sequences around it; the plan is the best sequence seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Descent {
@@ -31,27 +32,23 @@ pub struct Descent {
     /// Standard deviation of the white noise that every step adds, in the actions' units.
     #[schemars(range(min = 0.0))]
     pub noise: f32,
+    /// Whether steps are Adam's.
+    #[serde(skip)]
+    pub adam: bool,
 }
 
 impl Default for Descent {
     fn default() -> Self {
-        Descent { iterations: 3, samples: 64, init_std: 1.0, smoothness: 0.5, learning_rate: 0.2, noise: 0.05 }
+        let (learning_rate, noise) = (0.2, 0.05);
+        Descent { iterations: 3, samples: 64, init_std: 1.0, smoothness: 0.5, learning_rate, noise, adam: false }
     }
 }
 
 impl Descent {
-    /// Where the sequences are: at first the warm start and others around it, later at `memory[0]`, and noise.
-    fn propose(&self, round: usize, belief: &Belief, draw: &mut Draw) -> Tensor<3> {
-        let Some(at) = belief.memory.first() else {
-            let noise = draw.noise(self.samples, Noise::Smooth(self.smoothness));
-            let scale: Vec<f32> = (0..self.samples).map(|i| if i == 0 { 0.0 } else { self.init_std }).collect();
-            let scale = Tensor::from_data(TensorData::new(scale, [1, self.samples, 1]), &noise.device());
-            return belief.mean.clone() + noise * scale;
-        };
-        match round > 0 && self.noise > 0.0 {
-            true => at.clone() + draw.noise(self.samples, Noise::Smooth(0.0)) * self.noise,
-            false => at.clone(),
-        }
+    /// By Adam.
+    #[must_use]
+    pub fn with_adam(self) -> Self {
+        Descent { adam: true, ..self }
     }
 
     /// Length of a step: it shrinks to nothing, so that the last ones settle.
@@ -59,142 +56,85 @@ impl Descent {
         self.learning_rate * (1.0 - round as f32 / (self.iterations + 1) as f32)
     }
 
-    /// Sequences after a step; those from which there is no way down start again from the best.
-    fn stepped(belief: &Belief, round: &Round, step: Tensor<3>) -> Tensor<3> {
+    /// The step along a gradient, and the first and second moments of the gradients so far.
+    fn adam(&self, moments: Option<[Tensor<3>; 2]>, gradient: Tensor<3>, round: usize) -> (Tensor<3>, [Tensor<3>; 2]) {
+        let [first, second] = match moments {
+            Some([first, second]) => [first * 0.9, second * 0.999],
+            None => [gradient.zeros_like(), gradient.zeros_like()],
+        };
+        let first = first + gradient.clone() * 0.1;
+        let second = second + gradient.clone() * 0.001 * gradient;
+        let [first_bias, second_bias] = [0.9f32, 0.999].map(|beta| 1.0 - beta.powi(round as i32 + 1));
+        let size = (second.clone() / second_bias).sqrt() + 1e-12;
+        (first.clone() / first_bias * self.rate(round) / size, [first, second])
+    }
+}
+
+impl Strategy for Descent {
+    fn table(&self) -> Table {
+        Table::of(if self.adam { "adam" } else { "gradient" }, self)
+    }
+
+    /// One look more than there are steps: the last step's energies are seen too.
+    fn style(&self) -> Style {
+        Style { rounds: self.iterations + 1, gradient: true, ..Style::default() }
+    }
+
+    fn samples(&self, _round: usize) -> usize {
+        self.samples
+    }
+
+    /// At first the warm start and others around it, later `memory[0]`, and noise.
+    fn propose(&self, round: usize, belief: &Belief, draw: &mut Draw) -> Result<Tensor<3>, PlanError> {
+        let Some(at) = belief.memory.first() else {
+            let noise = draw.noise(self.samples, Noise::Smooth(self.smoothness));
+            let scale: Vec<f32> = (0..self.samples).map(|i| if i == 0 { 0.0 } else { self.init_std }).collect();
+            let scale = Tensor::from_data(TensorData::new(scale, [1, self.samples, 1]), &noise.device());
+            return Ok(belief.mean.clone() + noise * scale);
+        };
+        Ok(match round > 0 && self.noise > 0.0 {
+            true => at.clone() + draw.noise(self.samples, Noise::Smooth(0.0)) * self.noise,
+            false => at.clone(),
+        })
+    }
+
+    /// `memory` holds the sequences, and Adam's moments.
+    fn refine(&self, belief: &mut Belief, round: &Round) -> Result<(), PlanError> {
+        let Some(gradient) = round.gradient.clone() else { return Ok(()) };
+        let mut memory = std::mem::take(&mut belief.memory).into_iter().skip(1);
+        let (step, moments) = if self.adam {
+            let (step, moments) =
+                self.adam(memory.next().zip(memory.next()).map(<[_; 2]>::from), gradient, round.number);
+            (step, moments.to_vec())
+        } else {
+            let size = gradient.clone().square().mean_dim(2).sqrt() + 1e-12;
+            (gradient * self.rate(round.number) / size, Vec::new())
+        };
         let at = round.tried.actions.clone() - step;
-        match (&round.lost, &belief.best) {
-            (Some(lost), Some(Scored { actions, .. })) => {
-                let shape = at.dims();
-                at.mask_where(lost.clone().expand(shape), actions.clone().expand(shape))
+        belief.memory = std::iter::once(at).chain(moments).collect();
+        if let (Some(lost), Some(best)) = (&round.lost, &belief.best) {
+            // Sequences from which there is no way down start again from the best, without momentum.
+            let (shape, still) = (belief.memory[0].dims(), belief.mean.zeros_like());
+            for (tensor, instead) in belief.memory.iter_mut().zip([best.actions.clone(), still]) {
+                *tensor = tensor.clone().mask_where(lost.clone().expand(shape), instead.expand(shape));
             }
-            _ => at,
         }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), PlanError> {
         at_least(self.iterations, 1, "iterations")?;
-        at_most(self.iterations, MOST, "iterations")?;
         at_least(self.samples, 1, "samples")?;
-        at_most(self.samples, MOST, "samples")?;
         between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
         check_smoothness(self.smoothness)?;
         between(self.learning_rate, self.learning_rate > 0.0, "learning_rate", "a positive number")?;
         between(self.noise, self.noise >= 0.0, "noise", "0 or more")
     }
 
-    /// With a few starts, and steps for so many futures: there is one look more than steps, each at the price of two futures.
-    fn budgeted(&self, futures: usize) -> Self {
+    /// With a few starts; there is one look more than steps, each at the price of two futures.
+    fn budgeted(&self, futures: usize) -> Option<Box<dyn Strategy>> {
         let samples = (futures / 8).clamp(1, 4);
-        Descent { samples, iterations: (futures / (2 * samples)).max(2) - 1, noise: 0.0, ..self.clone() }
-    }
-}
-
-/// Down the gradient of the energy, every step as long, from `samples` starts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Gradient {
-    /// Starts and steps.
-    #[serde(flatten)]
-    pub descent: Descent,
-}
-
-impl Strategy for Gradient {
-    fn table(&self) -> Table {
-        Table::of("gradient", self)
-    }
-
-    /// One look more than there are steps: the last step's energies are seen too.
-    fn rounds(&self) -> usize {
-        self.descent.iterations + 1
-    }
-
-    fn samples(&self, _round: usize) -> usize {
-        self.descent.samples
-    }
-
-    fn propose(&self, round: usize, belief: &Belief, draw: &mut Draw) -> Result<Tensor<3>, PlanError> {
-        Ok(self.descent.propose(round, belief, draw))
-    }
-
-    fn refine(&self, belief: &mut Belief, round: &Round) -> Result<(), PlanError> {
-        let Some(gradient) = round.gradient.clone() else { return Ok(()) };
-        let size = gradient.clone().square().mean_dim(2).sqrt() + 1e-12;
-        let step = gradient * self.descent.rate(round.number) / size;
-        belief.memory = vec![Descent::stepped(belief, round, step)];
-        Ok(())
-    }
-
-    fn needs_gradient(&self) -> bool {
-        true
-    }
-
-    fn check(&self) -> Result<(), PlanError> {
-        self.descent.check()
-    }
-
-    fn budgeted(&self, futures: usize) -> Option<Box<dyn Strategy>> {
-        Some(Box::new(Gradient { descent: self.descent.budgeted(futures) }))
-    }
-}
-
-/// Down the gradient of the energy by Adam (Kingma and Ba, 2015), from `samples` starts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Adam {
-    /// Starts and steps.
-    #[serde(flatten)]
-    pub descent: Descent,
-}
-
-impl Strategy for Adam {
-    fn table(&self) -> Table {
-        Table::of("adam", self)
-    }
-
-    /// One look more than there are steps: the last step's energies are seen too.
-    fn rounds(&self) -> usize {
-        self.descent.iterations + 1
-    }
-
-    fn samples(&self, _round: usize) -> usize {
-        self.descent.samples
-    }
-
-    fn propose(&self, round: usize, belief: &Belief, draw: &mut Draw) -> Result<Tensor<3>, PlanError> {
-        Ok(self.descent.propose(round, belief, draw))
-    }
-
-    /// `memory` holds the sequences and the gradient's first and second moments.
-    fn refine(&self, belief: &mut Belief, round: &Round) -> Result<(), PlanError> {
-        let Some(gradient) = round.gradient.clone() else { return Ok(()) };
-        let (first, second) = match &belief.memory[..] {
-            [_, first, second] => (first.clone() * 0.9, second.clone() * 0.999),
-            _ => (gradient.zeros_like(), gradient.zeros_like()),
-        };
-        let first = first + gradient.clone() * 0.1;
-        let second = second + gradient.clone() * 0.001 * gradient;
-        let [first_bias, second_bias] = [0.9f32, 0.999].map(|beta| 1.0 - beta.powi(round.number as i32 + 1));
-        let size = (second.clone() / second_bias).sqrt() + 1e-12;
-        let step = first.clone() / first_bias * self.descent.rate(round.number) / size;
-        let at = Descent::stepped(belief, round, step);
-        // Where there was no way down, momentum leads nowhere either.
-        let first = match &round.lost {
-            Some(lost) => first.clone().mask_fill(lost.clone().expand(first.dims()), 0.0),
-            None => first,
-        };
-        belief.memory = vec![at, first, second];
-        Ok(())
-    }
-
-    fn needs_gradient(&self) -> bool {
-        true
-    }
-
-    fn check(&self) -> Result<(), PlanError> {
-        self.descent.check()
-    }
-
-    fn budgeted(&self, futures: usize) -> Option<Box<dyn Strategy>> {
-        Some(Box::new(Adam { descent: self.descent.budgeted(futures) }))
+        let iterations = (futures / (2 * samples)).max(2) - 1;
+        Some(Box::new(Descent { samples, iterations, noise: 0.0, ..self.clone() }))
     }
 }

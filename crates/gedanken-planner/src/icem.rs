@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::planner::between;
 use crate::sampling::{Sampling, rounds_for};
-use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Table, Weights};
+use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights};
 
 /// CEM with coloured noise, fewer samples from round to round, elites that are kept from round to round and shifted from plan to plan
 /// (`keep`), and the mean among the last round's samples. The authors execute the best sequence: `returns = "best"`.
@@ -38,13 +38,13 @@ impl Strategy for Icem {
         Table::of("icem", self)
     }
 
-    fn rounds(&self) -> usize {
-        self.sampling.iterations
+    fn style(&self) -> Style {
+        Style { carries: self.sampling.keep, ..self.sampling.style(self.sampling.elites()) }
     }
 
     fn samples(&self, round: usize) -> usize {
         let decayed = self.sampling.samples as f64 * f64::from(self.decay).powi(-(round as i32));
-        (decayed as usize).max((2 * self.elites()).min(self.sampling.samples))
+        (decayed as usize).max((2 * self.sampling.elites()).min(self.sampling.samples))
     }
 
     fn propose(&self, round: usize, belief: &Belief, draw: &mut Draw) -> Result<Tensor<3>, PlanError> {
@@ -56,24 +56,8 @@ impl Strategy for Icem {
         self.sampling.refit(belief, round, Weights::Equal, true)
     }
 
-    fn init_std(&self) -> f32 {
-        self.sampling.init_std
-    }
-
-    fn elites(&self) -> usize {
-        self.sampling.elites()
-    }
-
-    fn returns(&self) -> Returned {
-        self.sampling.returns
-    }
-
-    fn carries(&self) -> usize {
-        self.sampling.keep
-    }
-
     fn check(&self) -> Result<(), PlanError> {
-        self.sampling.check(self.elites())?;
+        self.sampling.check(self.style().elites)?;
         between(self.color, (0.0..=10.0).contains(&self.color), "color", "0 to 10")?;
         between(self.decay, (1.0..=100.0).contains(&self.decay), "decay", "1 to 100")
     }

@@ -24,6 +24,7 @@ mod descent;
 mod draw;
 mod error;
 mod evaluate;
+mod found;
 mod guardrail;
 mod icem;
 mod mppi;
@@ -46,7 +47,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
 pub use cem::Cem;
-pub use descent::{Adam, Descent, Gradient};
+pub use descent::Descent;
 pub use draw::Draw;
 pub use error::PlanError;
 pub use evaluate::chunks;
@@ -61,22 +62,22 @@ pub use planner::{Over, PlanConfig, Planner, PlannerConfig};
 pub use random::Random;
 pub use sampling::Sampling;
 pub use scored::Scored;
-pub use strategy::{Belief, Returned, Round, Strategy, Weights};
+pub use strategy::{Belief, Returned, Round, Strategy, Style, Weights};
 pub use world::{Trajectory, World};
 
 /// The strategies that come with this crate.
 pub fn strategies() -> Catalog<dyn Strategy> {
     Catalog::new("planner")
-        .with(entry::<Random>("random"))
-        .with(entry::<Cem>("cem"))
-        .with(entry::<Icem>("icem"))
-        .with(entry::<Mppi>("mppi"))
-        .with(entry::<Gradient>("gradient"))
-        .with(entry::<Adam>("adam"))
+        .with(strategy::<Random>("random"))
+        .with(strategy::<Cem>("cem"))
+        .with(strategy::<Icem>("icem"))
+        .with(strategy::<Mppi>("mppi"))
+        .with(strategy::<Descent>("gradient"))
+        .with(Entry::new("adam", |keys: Descent| Ok(Box::new(keys.with_adam()) as Box<dyn Strategy>)))
 }
 
-/// A strategy that is its own config.
-pub fn entry<S>(name: &'static str) -> Entry<dyn Strategy>
+/// The entry of a strategy that is its own config.
+pub fn strategy<S>(name: &'static str) -> Entry<dyn Strategy>
 where
     S: Strategy + Serialize + DeserializeOwned + JsonSchema + Default + 'static,
 {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::planner::between;
 use crate::sampling::{Sampling, check_smoothness};
-use crate::{Belief, Cem, Draw, Noise, PlanError, Returned, Round, Strategy, Table, Weights};
+use crate::{Belief, Cem, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights};
 
 /// Refits a Gaussian to sequences that weigh `exp(-(c - c_min) / temperature)` by their energies c.
 ///
@@ -50,8 +50,10 @@ impl Strategy for Mppi {
         Table::of("mppi", self)
     }
 
-    fn rounds(&self) -> usize {
-        self.sampling.iterations
+    fn style(&self) -> Style {
+        let weights = Weights::Softmax { temperature: self.temperature };
+        let elites = self.sampling.elites.unwrap_or(self.sampling.samples);
+        Style { weights, ..self.sampling.style(elites) }
     }
 
     fn samples(&self, _round: usize) -> usize {
@@ -63,27 +65,11 @@ impl Strategy for Mppi {
     }
 
     fn refine(&self, belief: &mut Belief, round: &Round) -> Result<(), PlanError> {
-        self.sampling.refit(belief, round, self.weights(), self.update_std)
-    }
-
-    fn init_std(&self) -> f32 {
-        self.sampling.init_std
-    }
-
-    fn elites(&self) -> usize {
-        self.sampling.elites.unwrap_or(self.sampling.samples)
-    }
-
-    fn weights(&self) -> Weights {
-        Weights::Softmax { temperature: self.temperature }
-    }
-
-    fn returns(&self) -> Returned {
-        self.sampling.returns
+        self.sampling.refit(belief, round, self.style().weights, self.update_std)
     }
 
     fn check(&self) -> Result<(), PlanError> {
-        self.sampling.check(self.elites())?;
+        self.sampling.check(self.style().elites)?;
         check_smoothness(self.smoothness)?;
         between(self.temperature, self.temperature > 0.0, "temperature", "a positive number")
     }

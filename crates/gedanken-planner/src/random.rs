@@ -4,9 +4,9 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::{MOST, at_least, at_most, between};
+use crate::planner::{at_least, between};
 use crate::sampling::check_smoothness;
-use crate::{Belief, Draw, Noise, PlanError, Strategy, Table};
+use crate::{Belief, Draw, Noise, PlanError, Strategy, Style, Table};
 
 /// Random shooting: the best of `iterations * samples` sequences around the warm start; nothing is learnt from any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,8 +37,10 @@ impl Strategy for Random {
         Table::of("random", self)
     }
 
-    fn rounds(&self) -> usize {
-        self.iterations
+    fn style(&self) -> Style {
+        // Elites are there to be polished and drawn.
+        let elites = (self.samples / 8).max(2).min(self.samples);
+        Style { rounds: self.iterations, elites, init_std: self.init_std, ..Style::default() }
     }
 
     fn samples(&self, _round: usize) -> usize {
@@ -49,20 +51,9 @@ impl Strategy for Random {
         draw.around(belief, self.samples, 1, false, Noise::Smooth(self.smoothness))
     }
 
-    fn init_std(&self) -> f32 {
-        self.init_std
-    }
-
-    /// An eighth of the samples, to polish and to draw.
-    fn elites(&self) -> usize {
-        (self.samples / 8).max(2).min(self.samples)
-    }
-
     fn check(&self) -> Result<(), PlanError> {
         at_least(self.iterations, 1, "iterations")?;
-        at_most(self.iterations, MOST, "iterations")?;
         at_least(self.samples, 2, "samples")?;
-        at_most(self.samples, MOST, "samples")?;
         between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
         check_smoothness(self.smoothness)
     }

@@ -4,8 +4,8 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::{MOST, at_least, at_most, between};
-use crate::{Belief, PlanError, Returned, Round, Weights};
+use crate::planner::{at_least, between};
+use crate::{Belief, PlanError, Returned, Round, Style, Weights};
 
 /// Keys of the planners that refit a Gaussian.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +57,11 @@ impl Sampling {
         self.elites.unwrap_or((self.samples / 8).max(2).min(self.samples))
     }
 
+    pub(crate) fn style(&self, elites: usize) -> Style {
+        let Sampling { iterations: rounds, init_std, returns, .. } = *self;
+        Style { rounds, elites, init_std, returns, ..Style::default() }
+    }
+
     /// Moves the belief's Gaussian to the elites of a round; `std` says whether its standard deviation moves too.
     pub(crate) fn refit(
         &self,
@@ -81,9 +86,7 @@ impl Sampling {
     pub(crate) fn check(&self, elites: usize) -> Result<(), PlanError> {
         let Sampling { samples, keep, .. } = *self;
         at_least(self.iterations, 1, "iterations")?;
-        at_most(self.iterations, MOST, "iterations")?;
         at_least(samples, 2, "samples")?;
-        at_most(samples, MOST, "samples")?;
         at_least(elites, 2, "elites")?;
         let wrong = |key: &str, reason| Err(PlanError::config(key, reason));
         if elites > samples {
@@ -134,12 +137,12 @@ mod tests {
             let actions = Tensor::<3>::from_data([[[9.0], [-1.0], [3.0], [7.0]]], &device);
             let energy = Tensor::<2>::from_data([[5.0, 2.0, 1.0, f32::INFINITY]], &device);
             let tried = Scored::new(actions, energy, None, on_host).unwrap();
-            let elites = tried.best(strategy.elites()).unwrap();
+            let elites = tried.best(strategy.style().elites).unwrap();
             let best = elites.first();
             assert_eq!(best.actions.clone().into_scalar::<f32>(), 3.0);
             assert_eq!(best.energy.into_scalar::<f32>(), 1.0);
             let mean = Tensor::zeros([1, 1, 1], &device);
-            let std = mean.ones_like() * strategy.init_std();
+            let std = mean.ones_like() * strategy.style().init_std;
             let mut belief =
                 Belief { mean, std, memory: Vec::new(), elites: None, best: None, known: vec![Vec::new()] };
             let round = Round { number: 0, tried, elites, gradient: None, lost: None };

@@ -15,7 +15,7 @@ use crate::{Draw, PlanError, Scored};
 ///
 /// ```
 /// use burn::prelude::*;
-/// use gedanken_planner::{Belief, Draw, Noise, PlanError, Round, Strategy, Table};
+/// use gedanken_planner::{Belief, Draw, Noise, PlanError, Round, Strategy, Style, Table};
 ///
 /// /// Small changes to the best sequence so far.
 /// struct HillClimbing;
@@ -24,8 +24,8 @@ use crate::{Draw, PlanError, Scored};
 ///     fn table(&self) -> Table {
 ///         Table { kind: "hill-climbing".into(), ..Table::default() }
 ///     }
-///     fn rounds(&self) -> usize {
-///         10
+///     fn style(&self) -> Style {
+///         Style { rounds: 10, ..Style::default() }
 ///     }
 ///     fn samples(&self, _round: usize) -> usize {
 ///         32
@@ -45,8 +45,8 @@ pub trait Strategy: Send + Sync {
     /// Its name and its keys, as a config or a report shows them: `Table::of("name", self)` for one that is its own config.
     fn table(&self) -> Table;
 
-    /// Rounds of a search: each proposes, imagines and refines once.
-    fn rounds(&self) -> usize;
+    /// Rounds, elites and what else it asks of the search around it.
+    fn style(&self) -> Style;
 
     /// Sequences that a round proposes for every task, at least one; rounds count from 0.
     fn samples(&self, round: usize) -> usize;
@@ -65,37 +65,6 @@ pub trait Strategy: Send + Sync {
         Ok(())
     }
 
-    /// Standard deviation of the first belief, in the actions' units. 0 by default, for strategies without one.
-    fn init_std(&self) -> f32 {
-        0.0
-    }
-
-    /// Best sequences of a round that are kept: for [`Round::elites`], for polishing and for [`Plans::others`](crate::Plans::others).
-    /// At least one, at most as many as samples. 1 by default.
-    fn elites(&self) -> usize {
-        1
-    }
-
-    /// Weights of the elites among which [`Returned::Elite`] draws. All alike by default.
-    fn weights(&self) -> Weights {
-        Weights::Equal
-    }
-
-    /// Which sequence is the plan. The best one seen by default.
-    fn returns(&self) -> Returned {
-        Returned::Best
-    }
-
-    /// Whether rounds need the gradient of the energy by the actions ([`Round::gradient`]), which doubles their cost. False by default.
-    fn needs_gradient(&self) -> bool {
-        false
-    }
-
-    /// Other sequences of the plan before, shifted, that take part in the first round beside its rest. 0 by default.
-    fn carries(&self) -> usize {
-        0
-    }
-
     /// Whether the settings can work. All do by default.
     ///
     /// # Errors
@@ -111,12 +80,39 @@ pub trait Strategy: Send + Sync {
     }
 }
 
+/// What a strategy asks of the search around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Style {
+    /// Rounds of a search: each proposes, imagines and refines once. Default 1.
+    pub rounds: usize,
+    /// Best sequences of a round that are kept: for [`Round::elites`], for polishing and for [`Plans::others`](crate::Plans::others); at
+    /// least one, at most as many as samples. Default 1.
+    pub elites: usize,
+    /// Weights of the elites among which [`Returned::Elite`] draws. Default: all alike.
+    pub weights: Weights,
+    /// Which sequence is the plan. Default: the best one seen.
+    pub returns: Returned,
+    /// Standard deviation of the first belief, in the actions' units. Default 0, for strategies without one.
+    pub init_std: f32,
+    /// Other sequences of the plan before, shifted, that may take part in the first round beside its rest. Default 0.
+    pub carries: usize,
+    /// Whether rounds need the gradient of the energy by the actions ([`Round::gradient`]), which doubles their cost. Default: no.
+    pub gradient: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        let (weights, returns) = (Weights::Equal, Returned::Best);
+        Style { rounds: 1, elites: 1, weights, returns, init_std: 0.0, carries: 0, gradient: false }
+    }
+}
+
 /// Tensors that describe what a search knows of its active tasks; the first dimension of each is `tasks`.
 #[derive(Clone, Debug)]
 pub struct Belief {
     /// Mean sequence, `[tasks, 1, length]`. At first what is left of the plan before, else zero actions.
     pub mean: Tensor<3>,
-    /// Standard deviation around it, `[tasks, 1, length]`. At first [`Strategy::init_std`].
+    /// Standard deviation around it, `[tasks, 1, length]`. At first [`Style::init_std`].
     pub std: Tensor<3>,
     /// Whatever else a strategy remembers from round to round.
     pub memory: Vec<Tensor<3>>,
@@ -152,10 +148,10 @@ pub struct Round {
     pub number: usize,
     /// All proposals, within the bounds, in the order in which they were proposed.
     pub tried: Scored,
-    /// The best of them, [`Strategy::elites`] for every task, best first.
+    /// The best of them, [`Style::elites`] for every task, best first.
     pub elites: Scored,
     /// Gradient of each proposal's energy, or of its violation where it breaks a guardrail, `[tasks, samples, length]`; where it is not
-    /// finite, zero. None unless [`Strategy::needs_gradient`].
+    /// finite, zero. None unless [`Style::gradient`].
     pub gradient: Option<Tensor<3>>,
     /// Proposals without a finite gradient, `[tasks, samples, 1]`; none where it is known that there is no such proposal.
     pub lost: Option<Tensor<3, Bool>>,

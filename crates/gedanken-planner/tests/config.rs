@@ -33,7 +33,7 @@ fn the_defaults_and_the_presets_are_valid() {
 fn eb_jepas_cem_has_its_published_settings() {
     let (cem, plan) = (Cem::eb_jepa(), PlanConfig::eb_jepa());
     let sampling = &cem.sampling;
-    assert_eq!((sampling.iterations, sampling.samples, cem.elites(), plan.horizon), (20, 200, 20, 90));
+    assert_eq!((sampling.iterations, sampling.samples, cem.style().elites, plan.horizon), (20, 200, 20, 90));
     assert_eq!((sampling.init_std, sampling.min_std, sampling.momentum, cem.smoothness), (1.5, 0.0, 0.0, 0.0));
     assert_eq!((plan.max_norm, sampling.keep, plan.warm_start, plan.replan_every), (Some(2.45), 0, false, 1));
     assert_eq!((sampling.returns, plan.over), (Returned::Mean, Over::Sum));
@@ -45,7 +45,7 @@ fn eb_jepas_cem_has_its_published_settings() {
 fn eb_jepas_mppi_returns_an_elite_and_hardly_weighs() {
     let (mppi, plan) = (Mppi::eb_jepa(), eb_jepa_mppi());
     let sampling = &mppi.sampling;
-    assert_eq!((sampling.iterations, sampling.samples, mppi.elites(), plan.horizon), (20, 200, 20, 90));
+    assert_eq!((sampling.iterations, sampling.samples, mppi.style().elites, plan.horizon), (20, 200, 20, 90));
     assert_eq!((sampling.init_std, mppi.temperature, sampling.returns), (2.0, 200.0, Returned::Elite));
     assert_eq!(plan.max_norm, None);
     let plans = Ask { steps_left: 8, ..Ask::default() }.plan(&Planner::new(Box::new(mppi), plan).unwrap()).unwrap();
@@ -54,7 +54,7 @@ fn eb_jepas_mppi_returns_an_elite_and_hardly_weighs() {
 
 #[test]
 fn without_elites_cem_takes_an_eighth_and_mppi_all() {
-    let elites = |kind| strategies().make(&table(kind, json!({ "samples": 96 })).strategy).unwrap().elites();
+    let elites = |kind| strategies().make(&table(kind, json!({ "samples": 96 })).strategy).unwrap().style().elites;
     assert_eq!(elites("cem"), 12);
     assert_eq!(elites("mppi"), 96);
 }
@@ -95,8 +95,8 @@ fn a_setting_that_cannot_work_is_an_error_that_names_it() {
 fn an_unknown_key_is_an_error_and_a_missing_one_its_default() {
     let config = table("mppi", json!({ "over": "last", "returns": "best", "elites": 10 }));
     let planner = config.init(&strategies()).unwrap();
-    assert_eq!((planner.settings().over, planner.strategy().returns()), (Over::Last, Returned::Best));
-    assert_eq!((planner.strategy().elites(), planner.settings().horizon), (10, 16));
+    assert_eq!((planner.settings().over, planner.strategy().style().returns), (Over::Last, Returned::Best));
+    assert_eq!((planner.strategy().style().elites, planner.settings().horizon), (10, 16));
     let error = |kind, keys| table(kind, keys).init(&strategies()).err().unwrap().to_string();
     assert!(error("cem", json!({ "horizn": 3 })).contains("horizn"));
     assert!(error("icem", json!({ "smoothness": 0.5 })).contains("planner.smoothness: icem has no such key"));

@@ -1,4 +1,4 @@
-//! Latent and action block to the next latent: one file per predictor.
+#![doc = include_str!("../README.md")]
 
 mod conv;
 mod gru;

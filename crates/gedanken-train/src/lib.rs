@@ -1,4 +1,4 @@
-//! Training: the loop, its schedule, and how it goes on after it was stopped.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod clock;
@@ -18,4 +18,4 @@ pub use gradients::{PartNorm, clip_parts, split};
 pub use learner::{Learner, Update};
 pub use measure::{host_batch, measure};
 pub use optimizer::adamw;
-pub use trainer::{End, Evaluate, Save, Task, Trainer};
+pub use trainer::{End, Evaluate, MakeBatch, Save, Task, Trainer};

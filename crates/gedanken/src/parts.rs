@@ -4,7 +4,7 @@ use gedanken_encoder::{EncoderConfig, encoder};
 use gedanken_env::{Env, Registry};
 use gedanken_model::targets::{TargetConfig, target};
 use gedanken_parts::{Catalog, Entry};
-use gedanken_planner::{Strategy, strategies};
+use gedanken_planner::{Strategy, strategies, strategy};
 use gedanken_predictor::{PredictorConfig, predictor};
 use gedanken_regularizer::{TermConfig, term};
 use schemars::JsonSchema;
@@ -68,11 +68,10 @@ impl Parts {
         self
     }
 
-    /// With a planner, `[planner] kind = "…"`.
+    /// With a strategy of planners, `[planner] kind = "…"`.
     #[must_use]
     pub fn strategy<S: Strategy + Written>(mut self, kind: &'static str) -> Self {
-        let entry = Entry::new(kind, |strategy: S| Ok(Box::new(strategy) as Box<dyn Strategy>));
-        self.strategies = self.strategies.with(entry);
+        self.strategies = self.strategies.with(strategy::<S>(kind));
         self
     }
 }

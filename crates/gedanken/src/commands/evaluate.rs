@@ -62,7 +62,7 @@ pub struct BenchArgs {
     /// Model evaluations of a plan, one or more
     #[arg(long, value_delimiter = ',', default_value = "400,1600,6400", value_parser = clap::value_parser!(u64).range(1..))]
     budgets: Vec<u64>,
-    /// Only these planners: random, cem, icem, mppi, mppi-fixed, gradient, adam, hybrid
+    /// Only these planners: kinds of `[planner]`, `mppi-fixed`, `hybrid`
     #[arg(long, value_delimiter = ',')]
     planners: Vec<String>,
     /// Tasks. Default: the protocol's

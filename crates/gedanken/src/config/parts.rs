@@ -1,17 +1,17 @@
 //! Tables of parts, whose keys depend on the part that they name.
 
 use gedanken_parts::Catalog;
+use gedanken_planner::{PlannerConfig, Strategy};
 use gedanken_regularizer::TermConfig;
 use serde_json::{Map, Value, json};
 
 use super::env::{insert, replace, take_definitions};
-use super::planner::splice_planner;
+use super::planner::PLANNER;
 use crate::Parts;
 
 /// Puts the keys of all parts into an experiment's schema: `[encoder]` and its like become one alternative for each part, told
 /// apart by `kind`, and so does `[planner]`; `[loss]` gets one table for each term.
-pub fn splice_parts(schema: Value, parts: &Parts) -> Value {
-    let mut schema = splice_planner(schema, &parts.strategies);
+pub fn splice_parts(mut schema: Value, parts: &Parts) -> Value {
     let mut defs = Map::new();
     let model = &parts.model;
     let tagged = [
@@ -19,6 +19,7 @@ pub fn splice_parts(schema: Value, parts: &Parts) -> Value {
         ("predictor", choices(&model.predictors, &mut defs)),
         ("target", choices(&model.targets, &mut defs)),
         ("loss", terms(&model.terms, &mut defs)),
+        (PLANNER, planners(&parts.strategies, &schema, &mut defs)),
     ];
     for (path, table) in tagged {
         replace(&mut schema, path, &table);
@@ -40,6 +41,18 @@ fn choices<P: ?Sized + 'static>(catalog: &Catalog<P>, defs: &mut Map<String, Val
         Value::Object(table)
     });
     json!({ "oneOf": alternatives.collect::<Vec<_>>() })
+}
+
+/// One alternative for each strategy, with the keys of every planner.
+fn planners(strategies: &Catalog<dyn Strategy>, schema: &Value, defs: &mut Map<String, Value>) -> Value {
+    let mut choices = choices(strategies, defs);
+    let shared = schema["$defs"]["PlannerConfig"]["properties"].as_object().cloned().unwrap_or_default();
+    for table in choices["oneOf"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let shared = shared.iter().filter(|(key, _)| *key != "kind");
+        shared.for_each(|(key, schema)| insert(table, key, schema.clone()));
+    }
+    choices["default"] = json!(PlannerConfig::default());
+    choices
 }
 
 /// One table for each term: its weight, and its own keys.

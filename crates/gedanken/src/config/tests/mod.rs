@@ -3,6 +3,7 @@
 mod broken;
 mod environment;
 mod layering;
+mod planner;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::planner::splice_planner;
 use super::{ConfigError, EnvConfig, EnvOverrides, Loaded, Place, load_with_env};
 
 /// All keys of [`Sample`], once; no value is its default.
@@ -253,9 +253,7 @@ fn sets(overrides: &[&str]) -> Vec<String> {
 
 fn load_from(path: &Path, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {
     let strategies = gedanken_planner::strategies();
-    load_with_env::<Sample>(path, &sets(overrides), &registry(), &strategies, |schema| {
-        splice_planner(schema, &strategies)
-    })
+    load_with_env::<Sample>(path, &sets(overrides), &registry(), &strategies, |schema| schema)
 }
 
 fn load_text(text: &str, overrides: &[&str]) -> Result<Loaded<Sample>, ConfigError> {
