@@ -43,6 +43,9 @@ pub struct Plan {
     pub(crate) terms: Vec<Summand>,
 }
 
+/// Terms by name, in the order of the list.
+pub(crate) type Terms = Vec<(&'static str, Part<dyn Term>)>;
+
 /// A term of the loss: a name, a weight, a config.
 #[derive(Debug)]
 pub(crate) struct Summand {
@@ -129,7 +132,7 @@ impl Plan {
         latent: LatentShape,
         spaces: &Spaces,
         device: &Device,
-    ) -> (Vec<(&'static str, Part<dyn Term>)>, Vec<Schedule>) {
+    ) -> (Terms, Vec<Schedule>) {
         self.setting(latent, spaces, None, |setting| {
             let terms = self.terms.iter().filter(|summand| summand.config.applies(setting));
             let made =

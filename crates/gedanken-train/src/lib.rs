@@ -18,4 +18,4 @@ pub use gradients::{PartNorm, clip_parts, split};
 pub use learner::{Learner, Update};
 pub use measure::{host_batch, measure};
 pub use optimizer::adamw;
-pub use trainer::{End, Evaluate, Save, Task, Trainer};
+pub use trainer::{End, Evaluate, MakeBatch, Save, Task, Trainer};

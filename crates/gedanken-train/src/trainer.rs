@@ -49,10 +49,13 @@ pub struct Task<L: Learn> {
     pub model: L,
     /// A host batch, and the number of the update, on the device. The number seeds all that is random in the loss: a run that
     /// goes on draws what it would have drawn.
-    pub batch: Box<dyn Fn(&Batch, u64) -> L::Batch>,
+    pub batch: Box<MakeBatch<L>>,
     /// Writes the model's files into a folder.
     pub save: Box<Save<L>>,
 }
+
+/// Makes the batch of an update, on the device, from one on the host.
+pub type MakeBatch<L> = dyn Fn(&Batch, u64) -> <L as Learn>::Batch;
 
 /// Writes a model's files into a folder.
 pub type Save<L> = dyn Fn(&Path, &L) -> Result<(), CheckpointError>;
@@ -72,7 +75,7 @@ impl Task<WorldModel> {
 /// A thing in training.
 pub struct Trainer<L: Learn> {
     learner: Learner<L>,
-    batch: Box<dyn Fn(&Batch, u64) -> L::Batch>,
+    batch: Box<MakeBatch<L>>,
     save: Box<Save<L>>,
     step: u64,
     config: TrainConfig,
