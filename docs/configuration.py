@@ -29,12 +29,19 @@ def alternatives(node):
     return [each for each in found if each.get("type") != "null"]
 
 
+def is_schedule(node):
+    """Whether a number may change in the course of a training there; its table stands once, at the end."""
+    return node.get("$ref", "").endswith("Schedule")
+
+
 def number(value):
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def values(node):
-    """What may stand there, in words."""
+    """The values of a key, in words."""
+    if is_schedule(node):
+        return "number, at least 0, or [schedule](#schedules)"
     node = resolve(node)
     choices = [str(each["const"]) for each in alternatives(node) if "const" in each] + node.get("enum", [])
     if choices:
@@ -75,6 +82,8 @@ def rows(properties, defaults):
         if resolve(node).get("properties") or "const" in resolve(node):
             continue
         at = defaults.get(key, node.get("default"))
+        if is_schedule(node) and (found := re.search(r" Default ([\d.]+)\.$", node.get("description", ""))):
+            at = float(found[1])
         lines.append(f"| `{key}` | {values(node)} | {default(at)} | {about(node, bool(default(at)))} |\n")
     return "| key | values | default | |\n|---|---|---|---|\n" + "".join(lines) if lines else ""
 
@@ -107,6 +116,8 @@ def table(path, node):
         inner = rows(node.get("properties", {}), defaults)
         text += "\n" + inner if inner else ""
     for key, child in inside.items():
+        if is_schedule(child):
+            continue
         if resolve(child).get("properties"):
             text += table(f"{path.strip('[]')}.{key}", {**child, "default": defaults.get(key)})
         elif either := beside_values(resolve(child)):
@@ -130,8 +141,8 @@ def is_table(node):
 
 # The order of `gedanken config`, as far as this page knows it; what it does not know follows.
 ORDER = (
-    "name seed runs device pixels env data encoder proprioception predictor prediction regularizer inverse_dynamics distance probe train "
-    "planner eval collect"
+    "name seed runs device precision pixels actions from env data encoder proprioception predictor prediction target loss train planner "
+    "eval collect"
 ).split()
 top = schema["properties"]
 keys = sorted(top, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
@@ -140,6 +151,8 @@ text += rows({key: top[key] for key in keys if not is_table(top[key])}, {})
 for key in keys:
     if is_table(top[key]):
         text += table(key, top[key])
+ramp = next(each for each in alternatives(schema["$defs"]["Schedule"]) if "properties" in each)
+text += "\n### Schedules\n\nA number that changes with the updates: `{ from = 1.0, to = 0.1, steps = 2000 }`.\n\n" + rows(ramp["properties"], {})
 
 old = PAGE.read_text(encoding="utf-8")
 head = old.split(MARK)[0]

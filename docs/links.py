@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Names every link of README.md and of the book's pages whose file or heading is not there, and every page that SUMMARY.md does not list.
+"""Names every link of README.md and of the book's pages whose file or heading is not there, every included file that is not there,
+and every page that SUMMARY.md does not list.
 
     python3 docs/links.py
 """
@@ -21,6 +22,9 @@ def anchors(page):
 
 wrong = []
 for page in [DOCS.parent / "README.md", *pages]:
+    for file in re.findall(r"\{\{#include ([^}]+)\}\}", page.read_text(encoding="utf-8")):
+        if not (page.parent / file).exists():
+            wrong.append(f"{page.relative_to(DOCS.parent)}: no {file} to include")
     for link in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text(encoding="utf-8"))):
         file, _, anchor = link.partition("#")
         target = (page.parent / file).resolve() if file else page

@@ -317,8 +317,8 @@ class Conv(nn.Module):
 class Inverse(nn.Module):
     def __init__(self, weights, shape):
         super().__init__()
-        self.shape, part = shape, "inverse_dynamics.Map"
-        self.mlp = None if weights.has(part) else weights.mlp("inverse_dynamics.Vector")
+        self.shape, part = shape, "terms.inverse_dynamics.Map"
+        self.mlp = None if weights.has(part) else weights.mlp("terms.inverse_dynamics.Vector")
         if self.mlp is None:
             self.conv1, self.conv2 = weights.conv3x3(f"{part}.conv1"), weights.conv3x3(f"{part}.conv2")
             self.output = weights.linear(f"{part}.output")
@@ -347,7 +347,9 @@ class Readout(nn.Module):
 class Distance(nn.Module):
     def __init__(self, weights, shape, config):
         super().__init__()
-        self.online, self.target = (Readout(weights, f"distance.{part}", shape) for part in ("online", "target"))
+        self.online, self.target = (
+            Readout(weights, f"terms.distance.{part}", shape) for part in ("online", "target.copy")
+        )
         self.target.requires_grad_(False)
         self.config = config
 
@@ -410,6 +412,7 @@ def sigreg(sequences, directions):
 
 
 ENCODERS = {"patch": Patch, "conv": ConvEncoder, "impala": Impala, "vit": Vit}
+TERMS = {"prediction", "variance", "covariance", "time_similarity", "sigreg", "inverse_dynamics", "probe", "distance"}
 PREDICTORS = {"conv": Conv, "gru": Gru, "mlp": Mlp, "transformer": Transformer}
 
 
@@ -417,12 +420,16 @@ class WorldModel(nn.Module):
     def __init__(self, weights, blueprint):
         super().__init__()
         config = self.config = blueprint["model"]
-        encoder, predictor, distance = config["encoder"], config["predictor"], config["distance"]
+        encoder, predictor = config["encoder"], config["predictor"]
+        # A weight of 0 leaves a term out.
+        self.terms = {name: term for name, term in config["loss"].items() if term["weight"] != 0}
         foreign = {
             f"encoder of kind {encoder['kind']}": encoder["kind"] not in ENCODERS,
             f"predictor of kind {predictor['kind']}": predictor["kind"] not in PREDICTORS,
-            "ensemble": config.get("ensemble", {}).get("members", 0) > 0,
+            f"target of kind {config['target']['kind']}": config["target"]["kind"] != "online",
         }
+        foreign |= {f"term {name}": name not in TERMS for name in self.terms}
+        foreign |= {f"schedule of {name}": isinstance(term["weight"], dict) for name, term in self.terms.items()}
         if any(foreign.values()):
             sys.exit(f"the twin has no {', no '.join(part for part, asked in foreign.items() if asked)}")
         # Places of a picture that are one of the map, along a side.
@@ -432,15 +439,13 @@ class WorldModel(nn.Module):
         self.history = predictor.get("history", 1)
         self.felt = blueprint["spaces"].get("proprioception", [])
         self.proprioception = weights.mlp("proprioception") if self.felt else None
-        # A burn enum's variant is a level of the name.
-        encoder_name, predictor_name = (part["kind"].title() for part in (encoder, predictor))
-        self.encoder = ENCODERS[encoder["kind"]](weights, f"encoder.{encoder_name}", encoder)
-        self.predictor = PREDICTORS[predictor["kind"]](weights, f"predictor.{predictor_name}", predictor, shape)
+        self.encoder = ENCODERS[encoder["kind"]](weights, "encoder", encoder)
+        self.predictor = PREDICTORS[predictor["kind"]](weights, "predictor", predictor, shape)
         self.norm = weights.norm("norm", nn.LayerNorm) if config["prediction"]["shared_norm"] else nn.Identity()
-        self.inverse_dynamics = Inverse(weights, shape) if config["inverse_dynamics"]["weight"] > 0 else None
-        self.distance = Distance(weights, shape, distance) if distance["enabled"] else None
-        self.probe = Readout(weights, "probe", shape)
-        if left := sorted(name for name in weights.tensors if not name.startswith("ensemble.")):
+        self.inverse_dynamics = Inverse(weights, shape) if "inverse_dynamics" in self.terms else None
+        self.distance = Distance(weights, shape, self.terms["distance"]) if "distance" in self.terms else None
+        self.probe = Readout(weights, "terms.probe.readout", shape) if "probe" in self.terms else None
+        if left := sorted(weights.tensors):
             sys.exit(f"the twin has no use for the weights {', '.join(left)}")
 
     def encode(self, batch):
@@ -463,8 +468,7 @@ class WorldModel(nn.Module):
 
     def loss(self, batch):
         """The weighted sum, and every term unweighted."""
-        parts = ("prediction", "regularizer", "inverse_dynamics")
-        prediction, regularizer, inverse = (self.config[part] for part in parts)
+        prediction = self.config["prediction"]
         latents = self.encode(batch)
         sequences = latents.unflatten(0, (batch.windows, -1))[:, : batch.time]
         before, after, actions = (x.flatten(0, 1) for x in (sequences[:, :-1], sequences[:, 1:], batch.actions))
@@ -483,19 +487,20 @@ class WorldModel(nn.Module):
             return F.mse_loss(future, sequences[:, 1 : 1 + steps])
 
         costs = {
-            "prediction": (prediction["weight"], predicted),
-            "variance": (regularizer["variance"], lambda: variance(centred, regularizer["margin"])),
-            "covariance": (regularizer["covariance"], lambda: covariance(centred)),
-            "time_similarity": (regularizer["time_similarity"], lambda: F.mse_loss(after, before)),
-            "sigreg": (regularizer.get("sigreg", 0), lambda: sigreg(sequences, batch.directions)),
-            "inverse_dynamics": (inverse["weight"], lambda: F.mse_loss(self.inverse_dynamics(before, after), actions)),
-            "probe": (1.0, lambda: F.mse_loss(self.probe(detached), batch.labels)),
+            "prediction": predicted,
+            "variance": lambda: variance(centred, self.terms["variance"]["margin"]),
+            "covariance": lambda: covariance(centred),
+            "time_similarity": lambda: F.mse_loss(after, before),
+            "sigreg": lambda: sigreg(sequences, batch.directions),
+            "inverse_dynamics": lambda: F.mse_loss(self.inverse_dynamics(before, after), actions),
+            "probe": lambda: F.mse_loss(self.probe(detached), batch.labels),
         }
-        terms = {name: term() for name, (weight, term) in costs.items() if weight > 0}
-        total = sum(costs[name][0] * term for name, term in terms.items())
+        terms = {name: term() for name, term in costs.items() if name in self.terms}
         if self.distance is not None:
-            terms["distance"], terms["distance_mean"] = self.distance.loss(detached, batch)
-            total = total + terms["distance"]
+            terms["distance"], mean = self.distance.loss(detached, batch)
+        total = sum(self.terms[name]["weight"] * term for name, term in terms.items())
+        if self.distance is not None:
+            terms["distance_mean"] = mean
         return total, terms
 
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Encoder, EncoderConfig, LatentShape, PatchLatent};
 
-/// Configuration of [`ConvEncoder`].
+/// Convolutions that halve the map stage by stage: a wider view than patches, still for a CPU; vector or map latent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConvEncoderConfig {

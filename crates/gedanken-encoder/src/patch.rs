@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Encoder, EncoderConfig, LatentShape};
 
-/// Configuration of [`Patch`].
+/// Patches by a matrix product, then small convolutions: made for a CPU; map or vector latent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PatchConfig {

@@ -16,8 +16,8 @@ const STD: f64 = 0.02;
 /// Under the root of a layer norm, as in Hugging Face's ViT.
 const EPSILON: f64 = 1e-12;
 
-/// Configuration of [`Vit`]. The defaults are LeWorldModel's ViT-Tiny: on pictures of 3 x 224 x 224, 5,501,376 parameters, and
-/// 792,768 of the projector.
+/// A vision transformer with a projector, vector latent: LeWorldModel's ViT-Tiny. On pictures of 3 x 224 x 224, 5,501,376 parameters,
+/// and 792,768 of the projector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VitConfig {

@@ -21,7 +21,7 @@ pub struct ListedObjective {
     /// Parts that the model must have.
     pub needs: &'static [ModelPart],
     /// The objective on a model that has the part.
-    make: for<'a> fn(&Setup<'a>) -> Option<Box<dyn Objective + 'a>>,
+    make: Make,
 }
 
 /// A part that not every model has.
@@ -37,77 +37,58 @@ pub enum ModelPart {
     Probe,
 }
 
+type Make = for<'a> fn(&Setup<'a>) -> Option<Box<dyn Objective + 'a>>;
+
 /// All objectives, in the order in which they are summed.
 pub static OBJECTIVES: [ListedObjective; 9] = [
-    ListedObjective {
-        name: "learned",
-        about: "Learned goal distance, control steps.",
-        to_goal: true,
-        needs: &[ModelPart::Distance],
-        make: |on| Some(Box::new(LearnedDistance(on.model.distance()?))),
-    },
-    ListedObjective {
-        name: "latent",
-        about: "Mean squared difference of latents.",
-        to_goal: true,
-        needs: &[],
-        make: |_| Some(Box::new(LatentDistance { norm: Norm::L2 })),
-    },
-    ListedObjective {
-        name: "latent-l1",
-        about: "Mean absolute difference of latents.",
-        to_goal: true,
-        needs: &[],
-        make: |_| Some(Box::new(LatentDistance { norm: Norm::L1 })),
-    },
-    ListedObjective {
-        name: "latent-cosine",
-        about: "1 minus the cosine of latents.",
-        to_goal: true,
-        needs: &[],
-        make: |_| Some(Box::new(LatentDistance { norm: Norm::Cosine })),
-    },
-    ListedObjective {
-        name: "probe",
-        about: "Mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for \
-                a result from pixels alone.",
-        to_goal: true,
-        needs: &[ModelPart::Probe],
-        make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: false })),
-    },
-    ListedObjective {
-        name: "proprioception",
-        about: "The same of the labels that the agent feels: DINO-WM plans by it beside the picture.",
-        to_goal: true,
-        needs: &[ModelPart::Proprioception, ModelPart::Probe],
-        make: |on| Some(Box::new(ProbeDistance { model: on.model, felt: true })),
-    },
-    ListedObjective {
-        name: "effort",
-        about: "Mean square of the actions, in the environment's units.",
-        to_goal: false,
-        needs: &[],
-        make: |on| {
-            Some(Box::new(ActionCost { effort: 1.0, smoothness: 0.0, dims: on.protocol.env.spec().action.len() }))
-        },
-    },
-    ListedObjective {
-        name: "smoothness",
-        about: "Mean square of the actions' change from one control step to the next.",
-        to_goal: false,
-        needs: &[],
-        make: |on| {
-            Some(Box::new(ActionCost { effort: 0.0, smoothness: 1.0, dims: on.protocol.env.spec().action.len() }))
-        },
-    },
-    ListedObjective {
-        name: "uncertainty",
-        about: "Disagreement of the model's ensemble (variance of latents), the mean over a plan's steps.",
-        to_goal: false,
-        needs: &[ModelPart::Ensemble],
-        make: |on| Some(Box::new(Uncertainty::of(on.model, &on.protocol.blueprint.statistics)?)),
-    },
+    goal("learned", "Learned goal distance, control steps.", &[ModelPart::Distance], |on| {
+        Some(Box::new(LearnedDistance(on.model.distance()?)))
+    }),
+    goal("latent", "Mean squared difference of latents.", &[], |_| Some(Box::new(LatentDistance { norm: Norm::L2 }))),
+    goal("latent-l1", "Mean absolute difference of latents.", &[], |_| {
+        Some(Box::new(LatentDistance { norm: Norm::L1 }))
+    }),
+    goal("latent-cosine", "1 minus the cosine of latents.", &[], |_| {
+        Some(Box::new(LatentDistance { norm: Norm::Cosine }))
+    }),
+    goal(
+        "probe",
+        "Mean squared difference of the labels that the probe reads, in standard deviations. It needs labels: not for a \
+         result from pixels alone.",
+        &[ModelPart::Probe],
+        |on| Some(Box::new(ProbeDistance { model: on.model, felt: false })),
+    ),
+    goal(
+        "proprioception",
+        "The same of the labels that the agent feels: DINO-WM plans by it beside the picture.",
+        &[ModelPart::Proprioception, ModelPart::Probe],
+        |on| Some(Box::new(ProbeDistance { model: on.model, felt: true })),
+    ),
+    cost("effort", "Mean square of the actions, in the environment's units.", &[], |on| action_cost(on, 1.0, 0.0)),
+    cost("smoothness", "Mean square of the actions' change from one control step to the next.", &[], |on| {
+        action_cost(on, 0.0, 1.0)
+    }),
+    cost(
+        "uncertainty",
+        "Disagreement of the model's ensemble (variance of latents), the mean over a plan's steps.",
+        &[ModelPart::Ensemble],
+        |on| Some(Box::new(Uncertainty::of(on.model, &on.protocol.blueprint.statistics)?)),
+    ),
 ];
+
+/// A distance to the goal.
+const fn goal(name: &'static str, about: &'static str, needs: &'static [ModelPart], make: Make) -> ListedObjective {
+    ListedObjective { name, about, to_goal: true, needs, make }
+}
+
+/// A cost of the way there.
+const fn cost(name: &'static str, about: &'static str, needs: &'static [ModelPart], make: Make) -> ListedObjective {
+    ListedObjective { name, about, to_goal: false, needs, make }
+}
+
+fn action_cost<'a>(on: &Setup<'a>, effort: f32, smoothness: f32) -> Option<Box<dyn Objective + 'a>> {
+    Some(Box::new(ActionCost { effort, smoothness, dims: on.protocol.env.spec().action.len() }))
+}
 
 impl ModelPart {
     /// True for a model that has it.

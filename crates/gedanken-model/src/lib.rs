@@ -6,6 +6,7 @@ mod parts;
 mod statistics;
 mod transfer;
 
+pub mod conformance;
 pub mod heads;
 pub mod targets;
 

@@ -127,12 +127,7 @@ impl Plan {
     }
 
     /// The terms of a model, not drawn yet, and their weights.
-    pub(crate) fn init_terms(
-        &self,
-        latent: LatentShape,
-        spaces: &Spaces,
-        device: &Device,
-    ) -> (Terms, Vec<Schedule>) {
+    pub(crate) fn init_terms(&self, latent: LatentShape, spaces: &Spaces, device: &Device) -> (Terms, Vec<Schedule>) {
         self.setting(latent, spaces, None, |setting| {
             let terms = self.terms.iter().filter(|summand| summand.config.applies(setting));
             let made =

@@ -36,7 +36,7 @@ impl WorldModel {
             named_parameters(other).into_iter().partition(|named| wanted(&named.name));
         let mut wanted: HashMap<String, Named> = wanted.into_iter().map(|named| (named.name.clone(), named)).collect();
         let mut transfer = Transfer { left: left.into_iter().map(|named| named.name).collect(), ..Transfer::default() };
-        let model = replace(self, &mut |name, shape| {
+        let mut model = replace(self, &mut |name, shape| {
             let named = wanted.remove(name)?;
             if named.shape == shape {
                 transfer.taken.push(name.to_owned());
@@ -48,6 +48,11 @@ impl WorldModel {
         });
         transfer.left.extend(wanted.into_keys());
         transfer.left.sort();
+        // A target of its own that nothing was taken for starts from the encoder that was taken.
+        if transfer.taken.iter().all(|name| part_of(name) != "target") {
+            let perception = model.perception();
+            model.target.begin(&perception);
+        }
         (model, transfer)
     }
 

@@ -5,11 +5,14 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use gedanken_encoder::{PatchConfig, VitConfig};
 use gedanken_model::heads::{DistanceConfig, EnsembleConfig, InverseDynamicsConfig, ProbeConfig};
+use gedanken_model::targets::{Target, TargetConfig, target, targets};
 use gedanken_model::*;
-use gedanken_nn::{Learn, Named, Progress, Ramp, Schedule, Shape, Spaces, TrainBatch, named_parameters};
+use gedanken_nn::{Learn, Named, Part, Progress, Ramp, Schedule, Shape, Slow, Spaces, TrainBatch, named_parameters};
 use gedanken_parts::Table;
 use gedanken_predictor::{ConvConfig, ResidualMlpConfig};
 use gedanken_regularizer::{Sigreg, Variance};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 const SPACES: Spaces = Spaces { pixels: [2, 8, 8], action: 2, labels: 3, proprioception: Vec::new() };
 
@@ -96,6 +99,50 @@ fn of_some_parts_alone_the_rest_stays_and_is_told() {
     for part in ["predictor", "inverse_dynamics", "distance"] {
         assert_eq!(of(&taken, part), of(&fresh, part), "{part}");
     }
+}
+
+/// A target of its own: a copy of the encoder.
+#[derive(Module, Debug)]
+struct Copied {
+    slow: Slow<Perception>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+struct CopiedConfig {}
+
+impl TargetConfig for CopiedConfig {
+    fn init(&self, perception: &dyn Fn() -> Perception) -> Part<dyn Target> {
+        (Box::new(Copied { slow: Slow::like(perception()) }) as Box<dyn Target>).into()
+    }
+}
+
+impl Target for Copied {
+    fn latents(&self, online: Tensor<4>, seen: Seen, _: &TrainBatch) -> Tensor<4> {
+        self.slow.get().encode(seen).reshape(online.dims())
+    }
+
+    fn begin(&mut self, perception: &Perception) {
+        self.slow.follow(perception, 1.0);
+    }
+}
+
+#[test]
+fn a_target_that_the_other_model_has_not_starts_from_the_encoder_that_it_has() {
+    let parts = Parts { targets: targets().with(target::<CopiedConfig>("copied")), ..Parts::default() };
+    let plain = config(4, |loss| loss);
+    let copied = ModelConfig { target: Table::of("copied", &CopiedConfig {}), ..plain.clone() };
+    let fresh = WorldModel::new(&parts.plan(&copied).expect("known parts"), SPACES, 1, &Device::flex());
+    let values = |model: &WorldModel, part: &str| -> Vec<Vec<f32>> {
+        of(model, part).into_iter().map(|named| named.values).collect()
+    };
+    assert_eq!(values(&fresh, "target"), values(&fresh, "encoder"));
+    let (taken, _) = fresh.clone().take(&model(&plain, 2), None);
+    assert_ne!(values(&taken, "encoder"), values(&fresh, "encoder"));
+    assert_eq!(values(&taken, "target"), values(&taken, "encoder"));
+    // One that has gone its own way is taken as it is.
+    let (again, transfer) = fresh.take(&taken, Some(&["target".to_owned()]));
+    assert_eq!(values(&again, "target"), values(&taken, "target"));
+    assert!(transfer.taken.iter().all(|name| part_of(name) == "target"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::PredictorConfig;
 
-/// Configuration of [`Conv`].
+/// Residual convolutions, the action added as planes. For maps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConvConfig {

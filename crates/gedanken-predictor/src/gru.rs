@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{PredictorConfig, takes_vectors};
 
-/// Configuration of [`Gru`]: nothing to choose. With EB-JEPA's latents of 512 numbers, actions of 2 and the LayerNorm that
-/// the world model shares between encoder and predictor, 793,600 parameters.
+/// A GRU whose hidden state is the latent: EB-JEPA's. For vectors. With latents of 512 numbers, actions of 2 and a shared norm, 793,600
+/// parameters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GruConfig {}

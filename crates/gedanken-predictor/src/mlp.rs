@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{PredictorConfig, takes_vectors};
 
-/// Configuration of [`ResidualMlp`].
+/// A residual MLP with an embedded action. For vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResidualMlpConfig {

@@ -16,7 +16,7 @@ use crate::{PredictorConfig, takes_vectors};
 /// Under the root of the layer norms that the actions modulate.
 const EPSILON: f64 = 1e-6;
 
-/// Configuration of [`Transformer`]. The defaults are LeWorldModel's.
+/// A causal transformer over the last frames, steered by the actions: LeWorldModel's. For vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransformerConfig {

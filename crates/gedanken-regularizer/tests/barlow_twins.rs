@@ -50,7 +50,7 @@ fn the_gradient_is_that_of_finite_differences() {
 #[test]
 fn equal_views_of_independent_features_cost_nothing_and_collapsed_ones_the_most() {
     // Rows of a Hadamard matrix without the first column: orthogonal, with mean 0.
-    let signs = |row: usize, column: usize| if (row & column).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+    let signs = |row: usize, column: usize| if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
     let rows: Vec<f64> = (0..8).flat_map(|row| (1..4).map(move |column| signs(row, column))).collect();
     let x = tensor(&rows, [8, 3], F64);
     // The 1e-5 under the root is all that is left.

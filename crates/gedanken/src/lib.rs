@@ -33,4 +33,5 @@ pub use gedanken_nn as nn;
 pub use gedanken_planner as planner;
 pub use gedanken_predictor as predictor;
 pub use gedanken_regularizer as regularizer;
+pub use gedanken_run as run;
 pub use gedanken_train as train;

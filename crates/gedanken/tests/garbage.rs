@@ -162,12 +162,12 @@ fn keys_of_an_earlier_version_are_told_where_they_are_now() {
         ("[ensemble]\nmembers = 3", "ensemble", "[loss.ensemble] members"),
         ("[probe]\nhidden = 64", "probe", "[loss.probe] channels, hidden"),
         ("[prediction]\nweight = 2.0", "prediction.weight", "it is loss.prediction.weight"),
-        ("[planner]\nkind = \"adam\"\nlearning_rate = 0.1", "planner.learning_rate", "planner.polish_rate"),
+        ("[planner]\nkind = \"cem\"\nlearning_rate = 0.1", "planner.learning_rate", "planner.polish_rate"),
         ("[planner]\nkind = \"adam\"\nmin_std = 0.1", "planner.min_std", "planner.noise"),
         ("[planner]\nkind = \"icem\"\nsmoothness = 0.1", "planner.smoothness", "planner.color"),
     ] {
         place.write("broken.toml", text);
-        let said = place.run(&["train", "broken.toml", "--device", "cpu"]);
+        let said = place.run(&["config", "broken.toml"]);
         verdicts.note(text, said.bad_manners(&format!(" {key}: no such key")).or_else(|| said.bad_manners(now)));
     }
     verdicts.end(10);

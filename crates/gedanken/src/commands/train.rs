@@ -49,6 +49,8 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     }
 
     let checkpoint = resumed.as_ref().map(RunFolder::latest_checkpoint).transpose()?.flatten();
+    // A run is begun when nothing it needs is missing.
+    let other = if checkpoint.is_none() { other_model(&experiment, &chosen.device, parts)? } else { None };
     let folder = match resumed {
         Some(folder) => folder,
         None => start(&experiment)?,
@@ -58,7 +60,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         Some(checkpoint) => resume(&experiment, &folder, &checkpoint.path, &chosen.device, parts)?,
         None => {
             let blueprint = blueprint(&experiment, env.as_ref(), source.as_ref())?;
-            let model = new_model(&experiment, &blueprint, &chosen.device, parts)?;
+            let model = new_model(&experiment, &blueprint, other, &chosen.device, parts)?;
             let task = Task::world_model(model, blueprint.clone(), &chosen.device);
             (Trainer::new(experiment.train.clone(), task, folder.clone()), blueprint)
         }
@@ -116,25 +118,38 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     print(&run)
 }
 
+/// The model of the run that an experiment starts from, and its checkpoint, if there is one.
+fn other_model(
+    experiment: &Experiment,
+    device: &Device,
+    parts: &Parts,
+) -> Result<Option<(PathBuf, WorldModel)>, Failure> {
+    let Some(from) = experiment.from.as_ref().map(From::whole) else { return Ok(None) };
+    let (_, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
+    let (model, _) = load_model(&checkpoint.path, &parts.model, device)?;
+    Ok(Some((checkpoint.path, model)))
+}
+
 /// A new model, with the weights of another run where the experiment says so.
 fn new_model(
     experiment: &Experiment,
     blueprint: &Blueprint,
+    other: Option<(PathBuf, WorldModel)>,
     device: &Device,
     parts: &Parts,
 ) -> Result<WorldModel, Failure> {
     let plan = parts.model.plan(&blueprint.model)?;
     let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
-    let Some(from) = experiment.from.as_ref().map(From::whole) else { return Ok(model) };
-    let (_, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
-    let (other, _) = load_model(&checkpoint.path, &parts.model, device)?;
+    let Some((from, (checkpoint, other))) = experiment.from.as_ref().map(From::whole).zip(other) else {
+        return Ok(model);
+    };
     let (model, transfer) = model.take(&other, from.parts.as_deref());
     let of = |names: &[String]| {
         let parts: BTreeSet<&str> = names.iter().map(|name| part_of(name)).collect();
         parts.into_iter().collect::<Vec<_>>().join(", ")
     };
     let (taken, left) = (transfer.taken.len(), transfer.left.len());
-    say(&format!("from {}: {taken} tensors taken ({})", checkpoint.path.display(), of(&transfer.taken)));
+    say(&format!("from {}: {taken} tensors taken ({})", checkpoint.display(), of(&transfer.taken)));
     if left > 0 {
         say(&format!("  {left} left there ({})", of(&transfer.left)));
     }
@@ -142,7 +157,7 @@ fn new_model(
         say(&format!("  {name} does not fit: {here:?} here, {there:?} there"));
     }
     if transfer.taken.is_empty() {
-        return Err(format!("from: nothing of {} fits this experiment's model", checkpoint.path.display()).into());
+        return Err(format!("from: nothing of {} fits this experiment's model", checkpoint.display()).into());
     }
     Ok(frozen(experiment, model))
 }

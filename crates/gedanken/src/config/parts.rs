@@ -61,7 +61,7 @@ fn terms(catalog: &Catalog<dyn TermConfig>, defs: &mut Map<String, Value>) -> Va
     for entry in catalog.entries() {
         let mut table = table(entry.name(), entry.schema(), defs);
         let weight = entry.make(&json!({})).map_or(1.0, |term| term.weight());
-        let description = format!("Its weight in the loss, a number or a schedule; 0 leaves it out. Default {weight}.");
+        let description = format!("Weight in the loss; 0 leaves the term out. Default {weight}.");
         insert(&mut table, "weight", json!({ "$ref": "#/$defs/Schedule", "description": description }));
         tables.insert(entry.name().to_owned(), Value::Object(table));
     }
