@@ -1,17 +1,4 @@
-//! Operations on tensors that have a kernel of their own on the CPU; elsewhere they are composed of burn's.
-//!
-//! An operation is one file. At its top stands the function on [`Tensor`](burn::tensor::Tensor)s that the blocks of `gedanken-nn` call, below it
-//! the operation and its gradient, each with a kernel and a composition; [`operation`] is all that they share. The kernels themselves, in
-//! `kernels`, know slices only.
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use gedanken_kernels::add_relu;
-//!
-//! let map = |numbers: [f32; 2]| Tensor::<1>::from_data(numbers, &Device::flex()).reshape([1, 1, 2, 1]);
-//! let sum = add_relu(map([1.0, -3.0]), map([0.5, 1.0]));
-//! assert_eq!(sum.into_data().try_to_vec::<f32>().unwrap(), [1.5, 0.0]);
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod adamw;
 mod add_relu;

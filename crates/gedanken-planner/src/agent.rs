@@ -18,7 +18,7 @@ pub struct Agent {
     effort: Effort,
 }
 
-/// What planning has cost.
+/// Cost of planning.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Effort {
     /// Plans made, each for the whole batch.
@@ -116,12 +116,12 @@ impl Agent {
         self.plans.as_ref()
     }
 
-    /// How many actions of these plans have been executed.
+    /// Actions of these plans that have been executed.
     pub fn executed(&self) -> usize {
         self.executed
     }
 
-    /// What planning has cost so far.
+    /// Cost of planning so far.
     pub fn effort(&self) -> Effort {
         self.effort
     }

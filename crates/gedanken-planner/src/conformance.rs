@@ -1,4 +1,4 @@
-//! What every strategy keeps, checked on a plane.
+//! Laws of strategies, checked on a plane.
 
 use burn::prelude::*;
 

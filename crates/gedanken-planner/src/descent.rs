@@ -32,7 +32,7 @@ pub struct Descent {
     /// Standard deviation of the white noise that every step adds, in the actions' units.
     #[schemars(range(min = 0.0))]
     pub noise: f32,
-    /// Whether steps are Adam's.
+    /// Steps are Adam's.
     #[serde(skip)]
     pub adam: bool,
 }

@@ -19,7 +19,7 @@ pub struct Draw<'a> {
     /// Numbers of a sequence.
     pub(crate) length: usize,
     pub(crate) device: &'a Device,
-    /// Whether sequences are made on the host.
+    /// Sequences are made on the host.
     pub(crate) on_host: bool,
 }
 

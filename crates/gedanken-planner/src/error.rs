@@ -28,7 +28,7 @@ pub enum PlanError {
     /// Something of another shape than the batch asks for.
     #[error("{what} has shape {got:?}, expected {expected:?}")]
     Shape {
-        /// What it is.
+        /// Its name.
         what: &'static str,
         /// The shape it should have.
         expected: Vec<usize>,

@@ -34,7 +34,7 @@ pub(crate) struct Evaluator<'a> {
     pub evaluations: Vec<u64>,
 }
 
-/// What candidates are worth.
+/// Energies of candidates.
 pub(crate) struct Judged {
     /// `[tasks, samples]`.
     pub energy: Tensor<2>,
@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
         self.horizon * self.action
     }
 
-    /// What the candidates `[tasks, samples, length]` of these tasks are worth: they stay on the device, and nothing waits for them. The
+    /// Energies of the candidates `[tasks, samples, length]` of these tasks. They stay on the device, and nothing waits for them. The
     /// gradient is that of the energy where a candidate keeps the guardrails, of its violation where it does not (Polyak's
     /// switching subgradient method, 1967); a guardrail without a gradient only judges.
     pub fn judge(&mut self, tasks: &[usize], candidates: &Tensor<3>, gradient: bool) -> Result<Judged, PlanError> {

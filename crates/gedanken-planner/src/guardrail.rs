@@ -1,4 +1,4 @@
-//! What a plan must keep, whatever its energy.
+//! Guardrails: constraints on plans, whatever their energy.
 
 use burn::prelude::*;
 
@@ -9,9 +9,8 @@ use crate::Trajectory;
 /// Guardrails are hard: among candidates, one that keeps them comes before any that does not, and a plan that breaks one is
 /// marked ([`Plans::violation`](crate::Plans::violation)): the agent's owner does the safe thing in its place.
 pub trait Guardrail: Sync {
-    /// How far each imagined step breaks it, `[rows, steps]`, in the guardrail's own unit; 0 or less where it is kept. What is not a
-    /// number counts as infinitely broken. Planners that slide down a gradient follow this one's, where it has one, out of what is
-    /// forbidden.
+    /// Violation of each imagined step, `[rows, steps]`, in the guardrail's own unit; 0 or less where it is kept. NaN counts as an infinite
+    /// violation. Planners that slide down a gradient follow this one's, where it has one, out of the forbidden region.
     fn violation(&self, way: &Trajectory) -> Tensor<2>;
 }
 

@@ -24,8 +24,7 @@ pub struct Mppi {
     /// Energy difference over which a sequence's weight falls by e.
     #[schemars(range(min = 0.0))]
     pub temperature: f32,
-    /// Whether the standard deviation becomes the (biased) one of the weighted sequences, or stays `init_std`, as in most
-    /// implementations.
+    /// The standard deviation becomes the (biased) one of the weighted sequences. False: it stays `init_std`, as in most implementations.
     pub update_std: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a plan minimises.
+//! Objectives: energies that plans minimise.
 
 use burn::prelude::*;
 use schemars::JsonSchema;
@@ -12,17 +12,17 @@ pub trait Objective: Sync {
     /// `[rows, horizon]`. Whether the planner sums over the horizon or looks at the last step is the planner's
     /// ([`Over`](crate::Over)); for the last step it hands over futures of horizon 1.
     ///
-    /// What is not finite counts as infinitely bad.
+    /// An energy that is not finite counts as infinitely bad.
     fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2>;
 
-    /// What a way costs by itself, wherever it should end, `[rows]`: added to a plan's energy once, whichever of its steps count.
-    /// Nothing by default.
+    /// Cost of a way by itself, wherever it should end, `[rows]`: added to a plan's energy once, whichever of its steps count. None by
+    /// default.
     fn way_cost(&self, _way: &Trajectory) -> Option<Tensor<1>> {
         None
     }
 
-    /// Whether [`Objective::way_cost`] looks at the latents of the way. Where nothing does, the way that it is shown may hold the
-    /// last latents alone, and a world is spared keeping the others. False by default.
+    /// True if [`Objective::way_cost`] looks at the latents of the way. Where nothing does, the way that it is shown may hold the last
+    /// latents alone, and a world is spared keeping the others. False by default.
     fn watches_the_way(&self) -> bool {
         false
     }
@@ -34,11 +34,11 @@ pub trait Objective: Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LatentDistance {
-    /// How differences are measured.
+    /// The measure of differences.
     pub norm: Norm,
 }
 
-/// How differences of latents are measured.
+/// A measure of differences of latents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
@@ -67,7 +67,7 @@ impl Objective for LatentDistance {
     }
 }
 
-/// What the actions cost by themselves: their effort, and how they change.
+/// Cost of the actions by themselves: their effort, and their change.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActionCost {
     /// Weight of the mean square of a control step's numbers.

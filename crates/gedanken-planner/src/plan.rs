@@ -11,7 +11,7 @@ pub struct Problem<'a> {
     pub world: &'a dyn World,
     /// Judges them.
     pub objective: &'a dyn Objective,
-    /// What every plan must keep; empty for anything goes.
+    /// Constraints on every plan; empty for none.
     pub guardrails: &'a [Box<dyn Guardrail + 'a>],
     /// Actions that may be taken.
     pub bounds: &'a Bounds,
@@ -35,17 +35,17 @@ pub struct Problem<'a> {
 pub struct Warm<'a> {
     /// The plans before.
     pub plans: &'a Plans,
-    /// How many of their actions have been executed.
+    /// Actions of them that have been executed.
     pub executed: usize,
 }
 
 impl Warm<'_> {
-    /// What is left of a task's plan, as [`Plans::remainder`].
+    /// The rest of a task's plan, as [`Plans::remainder`].
     pub(crate) fn remainder(&self, task: usize, horizon: usize) -> Vec<f32> {
         self.plans.remainder(task, self.executed_of(task), horizon)
     }
 
-    /// What is left of a task's other sequences.
+    /// The rest of a task's other sequences.
     pub(crate) fn alternatives(&self, task: usize, horizon: usize) -> Vec<Vec<f32>> {
         self.plans.alternatives(task, self.executed_of(task), horizon)
     }
@@ -68,7 +68,7 @@ pub struct Plans {
     pub actions: Vec<f32>,
     /// The plans' energies `[tasks]`.
     pub energy: Vec<f32>,
-    /// How far the plans break the guardrails `[tasks]`, summed over these and the plan's steps; 0 where they keep them. A plan
+    /// The plans' violations of the guardrails `[tasks]`, summed over these and the plan's steps; 0 where they keep them. A plan
     /// that breaks one is the least bad that was found.
     pub violation: Vec<f32>,
     /// Other good sequences of every task, best first, each `[horizon, action]`: what iCEM shifts into the next plan, and
@@ -77,7 +77,7 @@ pub struct Plans {
     /// Model evaluations of every task `[tasks]`: imagined steps, counted once per imagined future and once more where its
     /// gradient was asked for.
     pub evaluations: Vec<u64>,
-    /// How the search went, iteration by iteration.
+    /// The search, round by round.
     pub trace: Vec<Iteration>,
 }
 
@@ -133,13 +133,13 @@ impl Plans {
         (0..self.tasks).flat_map(|task| &self.sequence(task)[step * self.action..][..self.action]).copied().collect()
     }
 
-    /// What is left of a task's plan after `executed` actions, cut or filled up with zero actions to `horizon`:
+    /// The rest of a task's plan after `executed` actions, cut or filled up with zero actions to `horizon`:
     /// `[horizon, action]`.
     pub fn remainder(&self, task: usize, executed: usize, horizon: usize) -> Vec<f32> {
         self.rest_of(self.sequence(task), executed, horizon)
     }
 
-    /// What is left of a task's other sequences, as [`Plans::remainder`].
+    /// The rest of a task's other sequences, as [`Plans::remainder`].
     pub fn alternatives(&self, task: usize, executed: usize, horizon: usize) -> Vec<Vec<f32>> {
         self.others[task].iter().map(|sequence| self.rest_of(sequence, executed, horizon)).collect()
     }

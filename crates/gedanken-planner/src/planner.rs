@@ -18,7 +18,7 @@ pub struct PlanConfig {
     /// Actions executed before the next plan.
     #[schemars(range(min = 1))]
     pub replan_every: usize,
-    /// Whether a plan starts from what is left of the one before, or from zero actions.
+    /// A plan starts from the rest of the one before, not from zero actions.
     pub warm_start: bool,
     /// Which imagined steps count.
     pub over: Over,
@@ -96,7 +96,7 @@ impl PlanConfig {
         }
     }
 
-    /// Whether the keys can work.
+    /// Checks the keys.
     ///
     /// # Errors
     /// The first key that cannot, and why.
@@ -221,7 +221,7 @@ impl Planner {
         search::plan(&self.plan, &*self.strategy, problem)
     }
 
-    /// Whether it goes down a gradient, and so needs a world and an objective that have one.
+    /// True if it goes down a gradient, and so needs a world and an objective that have one.
     pub fn needs_gradient(&self) -> bool {
         self.strategy.style().gradient || self.plan.polish > 0
     }

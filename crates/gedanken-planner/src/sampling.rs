@@ -82,7 +82,7 @@ impl Sampling {
         Ok(())
     }
 
-    /// Whether the keys can work with so many elites.
+    /// Checks the keys, for so many elites.
     pub(crate) fn check(&self, elites: usize) -> Result<(), PlanError> {
         let Sampling { samples, keep, .. } = *self;
         at_least(self.iterations, 1, "iterations")?;

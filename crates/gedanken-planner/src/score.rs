@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::scored::FAR;
 
-/// What a sequence is worth.
+/// Energy and violation of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Score {
     /// Energy; infinite where it is not finite.
@@ -14,7 +14,7 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    /// Of what has not been imagined.
+    /// Of a sequence that has not been imagined.
     pub const UNTRIED: Self = Score { energy: f32::INFINITY, violation: 0.0 };
 
     /// A score of numbers as they come from a device.
@@ -30,7 +30,7 @@ impl Score {
         broken.then(self.violation.total_cmp(&other.violation)).then(self.energy.total_cmp(&other.energy))
     }
 
-    /// Whether the other one is a plan and this one is none, or the other one violates the guardrails less.
+    /// True if the other one is a plan and this one is none, or if the other one violates the guardrails less.
     pub fn worse_kind(&self, other: &Self) -> bool {
         self.energy.is_infinite() || self.violation > other.violation
     }

@@ -66,7 +66,7 @@ impl Stop {
         self.spent += evaluations as u64;
     }
 
-    /// Whether another round of so many model evaluations is worth it. There always is a first one.
+    /// True if another round of so many model evaluations is worth it. There always is a first one.
     pub fn goes_on(&self, evaluations: usize, began: Instant) -> bool {
         if self.spent == 0 {
             return true;

@@ -1,4 +1,4 @@
-//! A strategy: which sequences a search proposes, and what it learns from their energies.
+//! Strategies: the sequences that a search proposes, and the lessons of their energies.
 
 use burn::prelude::*;
 use gedanken_parts::Table;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Draw, PlanError, Scored};
 
-/// How a planner searches. One value serves all tasks of a batch; what it knows of them is in their [`Belief`].
+/// A way to search. One value serves all tasks of a batch; knowledge of the tasks is in their [`Belief`].
 ///
 /// Tensors hold a sequence of actions as `length = horizon * action` numbers in the environment's units, and the active tasks of a
 /// batch in their first dimension. The search around a strategy brings proposals within the bounds, imagines and ranks them, ends
@@ -45,7 +45,7 @@ pub trait Strategy: Send + Sync {
     /// Its name and its keys, as a config or a report shows them: `Table::of("name", self)` for one that is its own config.
     fn table(&self) -> Table;
 
-    /// Rounds, elites and what else it asks of the search around it.
+    /// Rounds, elites and other requests to the search around it.
     fn style(&self) -> Style;
 
     /// Sequences that a round proposes for every task, at least one; rounds count from 0.
@@ -65,7 +65,7 @@ pub trait Strategy: Send + Sync {
         Ok(())
     }
 
-    /// Whether the settings can work. All do by default.
+    /// Checks the keys. All work by default.
     ///
     /// # Errors
     /// The first key that cannot, and why.
@@ -80,7 +80,7 @@ pub trait Strategy: Send + Sync {
     }
 }
 
-/// What a strategy asks of the search around it.
+/// Requests of a strategy to the search around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Style {
     /// Rounds of a search: each proposes, imagines and refines once. Default 1.
@@ -96,7 +96,7 @@ pub struct Style {
     pub init_std: f32,
     /// Other sequences of the plan before, shifted, that may take part in the first round beside its rest. Default 0.
     pub carries: usize,
-    /// Whether rounds need the gradient of the energy by the actions ([`Round::gradient`]), which doubles their cost. Default: no.
+    /// Rounds need the gradient of the energy by the actions ([`Round::gradient`]), which doubles their cost. Default: no.
     pub gradient: bool,
 }
 
@@ -141,7 +141,7 @@ impl Belief {
     }
 }
 
-/// What came of a round.
+/// The outcome of a round.
 #[derive(Clone, Debug)]
 pub struct Round {
     /// Its number, from 0.
@@ -157,7 +157,7 @@ pub struct Round {
     pub lost: Option<Tensor<3, Bool>>,
 }
 
-/// How elites weigh in the next distribution.
+/// Weights of elites in the next distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Weights {
     /// All alike; a standard deviation by them is the unbiased one.

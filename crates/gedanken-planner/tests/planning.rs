@@ -1,4 +1,4 @@
-//! What every planner keeps, on a plane where the best plan is known.
+//! Laws of all planners, on a plane where the best plan is known.
 
 mod toy;
 

@@ -44,17 +44,18 @@ pub struct Experiment {
     pub env: EnvConfig,
     /// What the model sees of it in training.
     pub data: DataConfig,
-    /// Observation to latent.
+    /// Observation to latent. Default `kind = "patch"`.
     pub encoder: Table,
     /// What the agent feels of itself, beside what it sees.
     pub proprioception: ProprioceptionConfig,
-    /// Latent and action to the next latent.
+    /// Latent and action to the next latent. Default `kind = "conv"`.
     pub predictor: Table,
     /// The way predictions are made in training.
     pub prediction: PredictionConfig,
-    /// Latents that predictions should meet.
+    /// Latents that predictions should meet. Default `kind = "online"`.
     pub target: Table,
-    /// The terms of the loss.
+    /// The terms of the loss. Default: prediction, variance, covariance, time_similarity, inverse_dynamics, distance and probe; a table adds one,
+    /// `weight = 0` leaves one out.
     pub loss: LossConfig,
     /// How long and how fast to learn.
     pub train: TrainConfig,
