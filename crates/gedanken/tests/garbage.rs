@@ -162,7 +162,7 @@ fn keys_of_an_earlier_version_are_told_where_they_are_now() {
         ("[ensemble]\nmembers = 3", "ensemble", "[loss.ensemble] members"),
         ("[probe]\nhidden = 64", "probe", "[loss.probe] channels, hidden"),
         ("[prediction]\nweight = 2.0", "prediction.weight", "it is loss.prediction.weight"),
-        ("[planner]\nkind = \"adam\"\nlearning_rate = 0.1", "planner.learning_rate", "planner.polish_rate"),
+        ("[planner]\nkind = \"cem\"\nlearning_rate = 0.1", "planner.learning_rate", "planner.polish_rate"),
         ("[planner]\nkind = \"adam\"\nmin_std = 0.1", "planner.min_std", "planner.noise"),
         ("[planner]\nkind = \"icem\"\nsmoothness = 0.1", "planner.smoothness", "planner.color"),
     ] {
