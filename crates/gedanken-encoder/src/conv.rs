@@ -28,7 +28,7 @@ pub struct ConvEncoderConfig {
     /// Numbers of the vector, or per token of the map. Default 192.
     #[schemars(range(min = 1, max = 65536))]
     pub dim: usize,
-    /// Whether the latent is a vector made of the last map or that map itself. Default `vector`.
+    /// The latent: a vector made of the last map, or that map itself. Default `vector`.
     pub latent: PatchLatent,
     /// Width of the hidden layer of the projector behind it, which has a BatchNorm; 0 for no projector. Default 0.
     #[schemars(range(min = 0, max = 65536))]

@@ -27,7 +27,7 @@ pub struct PatchConfig {
     /// Numbers per token of the map, or of the vector. Default 8.
     #[schemars(range(min = 1, max = 65536))]
     pub dim: usize,
-    /// Whether the latent is the map itself or a vector made of it. Default `map`.
+    /// The latent: the map itself, or a vector made of it. Default `map`.
     pub latent: PatchLatent,
 }
 

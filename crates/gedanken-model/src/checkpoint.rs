@@ -18,11 +18,11 @@ use crate::{ModelConfig, Parts, Plan, Statistics, WorldModel};
 pub struct Blueprint {
     /// The program's version that wrote it.
     pub version: String,
-    /// What the model is made of.
+    /// The model's config.
     pub model: ModelConfig,
-    /// What it sees, does and is probed for.
+    /// Sizes of observations, actions and labels.
     pub spaces: Spaces,
-    /// What its training data looked like.
+    /// Statistics of its training data.
     pub statistics: Statistics,
 }
 
@@ -35,7 +35,7 @@ pub enum CheckpointError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// Its reason.
         source: std::io::Error,
     },
     /// The file is there, but not what it should be.
@@ -43,9 +43,9 @@ pub enum CheckpointError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The finding.
         found: String,
-        /// What would be right.
+        /// A right one.
         expected: String,
     },
 }

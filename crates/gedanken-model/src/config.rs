@@ -123,7 +123,7 @@ impl LossConfig {
         Self(BTreeMap::new())
     }
 
-    /// Whether a term is there at any time.
+    /// True where a term has a weight at any time.
     pub fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|term| !term.weight.as_ref().is_some_and(Schedule::is_zero))
     }

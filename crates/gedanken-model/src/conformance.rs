@@ -197,7 +197,7 @@ fn gradients(model: &WorldModel, norms: &BTreeMap<String, f32>, part: &str) -> R
     }
 }
 
-/// What is saved and loaded again is the same model.
+/// A model that is saved and loaded again is the same.
 fn round_trip(parts: &Parts, config: &ModelConfig, model: &WorldModel) -> Result<(), String> {
     let words = |error: &dyn std::fmt::Display| format!("the way through a file: {error}");
     let folder =

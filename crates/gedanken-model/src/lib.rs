@@ -40,7 +40,7 @@ pub struct WorldModel {
     settings: Settings,
 }
 
-/// What the model is, beside its weights.
+/// The model beside its weights.
 #[derive(Clone, Debug)]
 struct Settings {
     spaces: Spaces,
@@ -129,7 +129,7 @@ impl WorldModel {
         }
     }
 
-    /// What the model sees, does and is probed for.
+    /// Sizes of observations, actions and labels.
     pub fn spaces(&self) -> &Spaces {
         &self.settings.spaces
     }

@@ -1,4 +1,4 @@
-//! What the data looks like, measured once: it travels with the model.
+//! Statistics of the training data, measured once: they travel with the model.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub struct Statistics {
     pub pixel_mean: Vec<f32>,
     /// Standard deviation of every channel, of pixels in 0 to 1.
     pub pixel_std: Vec<f32>,
-    /// Whether every channel of every frame is first stretched to 0 to 1 (EB-JEPA does).
+    /// Stretches every channel of every frame to 0 to 1 first (EB-JEPA does).
     pub stretch: bool,
     /// Mean of every label.
     pub label_mean: Vec<f32>,
@@ -41,7 +41,7 @@ impl Statistics {
         Self { action_mean: vec![0.0; numbers], action_std: vec![1.0; numbers], ..self }
     }
 
-    /// Whether the model takes actions in the environment's units.
+    /// True where the model takes actions in the environment's units.
     pub fn takes_raw_actions(&self) -> bool {
         self.action_mean.iter().all(|&mean| mean == 0.0) && self.action_std.iter().all(|&std| std == 1.0)
     }
@@ -82,7 +82,7 @@ impl Statistics {
         unpacked(pixels, device).reshape(shape) * lines.clone().narrow(3, 0, 1) + lines.narrow(3, 1, 1)
     }
 
-    /// How the bytes of a plane are normalised: times the first, plus the second.
+    /// Scale and offset that normalise the bytes of a plane.
     fn line(&self, channel: usize, plane: &[u8]) -> [f32; 2] {
         let (mean, std) = (self.pixel_mean[channel], self.pixel_std[channel] + 1e-6);
         let (low, range) = if self.stretch {

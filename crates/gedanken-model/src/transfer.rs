@@ -8,7 +8,7 @@ use gedanken_nn::{Named, Parts, named_parameters, replace};
 
 use crate::{Plan, Settings, WorldModel};
 
-/// What a model took over from another one, parameter by parameter.
+/// Parameters that a model took from another one, and those that it did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transfer {
     /// Taken.

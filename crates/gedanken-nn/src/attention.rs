@@ -8,7 +8,7 @@ use gedanken_kernels::{attend, nothing_later};
 
 use crate::{Linear, Noise};
 
-/// What an [`Attention`] is made from.
+/// Config of an [`Attention`].
 #[derive(Config, Debug)]
 pub struct AttentionConfig {
     /// Numbers of a token.
@@ -17,7 +17,7 @@ pub struct AttentionConfig {
     pub heads: usize,
     /// Numbers of a query, a key and a value of one head.
     pub head_dim: usize,
-    /// Whether queries, keys and values have a bias. Default: true
+    /// Gives queries, keys and values a bias. Default: true
     #[config(default = true)]
     pub qkv_bias: bool,
     /// A token sees only itself and those before it. Default: false

@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use gedanken_kernels::conv3x3;
 
-/// What a [`Conv3x3`] is made from.
+/// Config of a [`Conv3x3`].
 #[derive(Config, Debug)]
 pub struct Conv3x3Config {
     /// Channels of the maps that go in.

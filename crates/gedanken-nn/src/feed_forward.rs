@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::{Linear, Noise, gelu};
 
-/// What a [`FeedForward`] is made from.
+/// Config of a [`FeedForward`].
 #[derive(Config, Debug)]
 pub struct FeedForwardConfig {
     /// Numbers of a token.

@@ -5,7 +5,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use gedanken_kernels::group_norm;
 
-/// What a [`GroupNorm`] is made from.
+/// Config of a [`GroupNorm`].
 #[derive(Config, Debug)]
 pub struct GroupNormConfig {
     /// Groups of neighbouring channels that are normalised together; divides the channels.

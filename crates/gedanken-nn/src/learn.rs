@@ -19,7 +19,7 @@ pub trait Learn: Module + 'static {
         self
     }
 
-    /// What there is to see on a batch. Default nothing.
+    /// Pictures, films and numbers of a batch. Default none.
     fn show(&self, _: Self::Batch) -> Vec<Shown> {
         Vec::new()
     }

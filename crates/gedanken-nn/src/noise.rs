@@ -25,7 +25,7 @@ impl Noise {
         Self(Some(rng))
     }
 
-    /// Whether a dropout at this rate changes anything.
+    /// True where a dropout at this rate changes anything.
     pub(crate) fn drops(&self, rate: f64) -> bool {
         self.0.is_some() && rate > 0.0
     }

@@ -17,7 +17,7 @@ pub struct Named {
 }
 
 impl Named {
-    /// Whether it is a running statistic of a batch norm: it belongs to the model, but no gradient changes it.
+    /// True for a running statistic of a batch norm: it belongs to the model, but no gradient changes it.
     pub fn is_statistic(&self) -> bool {
         [".running_mean", ".running_var"].iter().any(|end| self.name.ends_with(end))
     }

@@ -62,7 +62,7 @@ impl LatentShape {
         self.tokens() * self.dim
     }
 
-    /// Whether it is one token.
+    /// True for one token.
     pub fn is_vector(&self) -> bool {
         self.tokens() == 1
     }

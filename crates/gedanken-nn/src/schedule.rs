@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How far a training is.
+/// Progress of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Updates done.
@@ -69,7 +69,7 @@ impl Schedule {
         }
     }
 
-    /// Whether it is 0 throughout.
+    /// True where it is 0 throughout.
     pub fn is_zero(&self) -> bool {
         match self {
             Self::Constant(value) => *value == 0.0,

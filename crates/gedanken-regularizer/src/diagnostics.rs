@@ -16,12 +16,12 @@ pub const FEW: usize = 8;
 /// At most so many samples are looked at, evenly spaced: 512.
 pub const MAX_SAMPLES: usize = 512;
 
-/// How much of the latent space is in use, measured on at most [`MAX_SAMPLES`] samples.
+/// Use of the latent space, measured on at most [`MAX_SAMPLES`] samples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Collapse {
     /// Standard deviation of a feature over the samples (unbiased), mean over the features. NaN where a latent is not finite.
     pub mean_std: f64,
-    /// How many features have a standard deviation below [`DEAD_STD`].
+    /// Features with a standard deviation below [`DEAD_STD`].
     pub dead: usize,
     /// `exp(H(p))`, `p` the eigenvalues of the features' covariance as shares of their sum and `H` the entropy in nats: D for
     /// D features of equal variance that are not correlated, 1 where they all lie on a line, 0 where nothing varies. At most
@@ -76,7 +76,7 @@ impl Collapse {
         }
     }
 
-    /// What is wrong, in words, where the latents are collapsed; `None` where they are not or where fewer than two samples
+    /// A diagnosis where the latents are collapsed; `None` where they are not or where fewer than two samples
     /// cannot tell.
     ///
     /// Collapsed is: a mean standard deviation below [`MIN_MEAN_STD`] (one point), or an effective rank below [`MIN_RANK`] (a

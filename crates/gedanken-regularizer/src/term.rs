@@ -55,7 +55,7 @@ pub trait TermConfig: std::fmt::Debug + Send + Sync {
         1.0
     }
 
-    /// Whether a model has it; a probe has nothing to read where there are no labels. Default true.
+    /// False where a model cannot have it: a probe has nothing to read where there are no labels. Default true.
     fn applies(&self, _: &Setting<'_>) -> bool {
         true
     }

@@ -16,7 +16,7 @@ pub struct View<'a> {
     pub samples: Tensor<2>,
     /// Those of the windows' consecutive frames, `[windows, time, tokens, dim]`.
     pub sequences: Tensor<4>,
-    /// How far the training is.
+    /// Progress of the training.
     pub progress: Progress,
     targets: Lazy<'a>,
     predictions: Lazy<'a>,

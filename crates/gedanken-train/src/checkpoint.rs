@@ -95,7 +95,7 @@ impl State {
         Ok(state)
     }
 
-    /// Whether a file is the one that was written.
+    /// Refuses a file that is not the one that was written.
     fn verify(&self, checkpoint: &Path, name: &str) -> Result<(), CheckpointError> {
         let file = checkpoint.join(name);
         let found = checksum(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;

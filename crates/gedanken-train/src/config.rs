@@ -1,4 +1,4 @@
-//! How long and how fast to learn, as a user writes it.
+//! Length, rates and rhythm of a training, as a user writes them.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub struct TrainConfig {
     /// Checkpoints kept, the newest ones. Default 3.
     #[schemars(range(min = 1))]
     pub keep: usize,
-    /// Whether a collapse of the latents, found after the warm-up, ends the run. Default true.
+    /// Ends the run at a collapse of the latents after the warm-up. Default true.
     pub stop_on_collapse: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What ends a training before its end.
+//! Reasons to end a training before its end.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub enum TrainError {
     Collapsed {
         /// The update.
         step: u64,
-        /// What was measured.
+        /// The measurement.
         diagnosis: String,
         /// The checkpoint before it.
         kept: Option<PathBuf>,

@@ -8,7 +8,7 @@ use gedanken_nn::TrainBatch;
 /// Statistics of the first `batches` batches of a source: they travel with the model. `stretch` as in [`Statistics`].
 ///
 /// # Errors
-/// What the source says.
+/// The source's own.
 pub fn measure(source: &dyn Source, batches: u64, stretch: bool) -> Result<Statistics, DataError> {
     let pixels = gedanken_data::Normalizer::measure(source, batches, stretch)?;
     let (mut labels, mut actions) = (Moments::default(), Moments::default());

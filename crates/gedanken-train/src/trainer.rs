@@ -19,7 +19,7 @@ use crate::learner::{Learner, Update};
 use crate::measure::host_batch;
 use crate::optimizer::adamw;
 
-/// How training ended.
+/// The end of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// All updates are done.

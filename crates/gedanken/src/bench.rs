@@ -1,4 +1,4 @@
-//! What the parts of an experiment cost on a device, and a folder from which another program can do the same work.
+//! Costs of an experiment's parts on a device, and a folder from which another program can do the same work.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,7 +44,7 @@ pub struct Bench {
     pub rollout_mean: f64,
 }
 
-/// What one part costs.
+/// The cost of one part.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
     /// The part.
@@ -84,7 +84,7 @@ struct Rollout {
     steps: usize,
 }
 
-/// What is timed, and how.
+/// The parts to time, and for how long.
 pub(crate) struct Timing<'a> {
     /// Seconds for each part, about.
     pub seconds: f64,

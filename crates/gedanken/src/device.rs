@@ -10,13 +10,13 @@ use crate::kernel_cache;
 pub struct Chosen {
     /// The device, without autodiff.
     pub device: Device,
-    /// What it is, for people.
+    /// Its name, for people.
     pub name: String,
-    /// What to expect of it, for people.
+    /// A word of caution, for people.
     pub note: Option<String>,
 }
 
-/// What names there are.
+/// All names.
 pub const NAMES: &str = "auto, cpu, cuda, wgpu, vulkan, metal, dx12 or webgpu, the GPUs with an index if there are several (wgpu:1), \
     or with :software for a software adapter of wgpu's (wgpu:software)";
 

@@ -28,13 +28,13 @@ pub struct Experiment {
     pub runs: PathBuf,
     /// Where tensors live: `auto`, `cpu`, `wgpu`, `vulkan`, … Default `auto`.
     pub device: String,
-    /// What a GPU multiplies in: `f32`, `f16` or `bf16`, where it can; weights and statistics are `f32` whatever it is. Default `f32`:
+    /// Precision of a GPU's products: `f32`, `f16` or `bf16`, where it can; weights and statistics are `f32` whatever it is. Default `f32`:
     /// that half precision trains as well has not been shown.
     pub precision: Precision,
     /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms, each channel of each frame
     /// stretched to 0..1 first.
     pub pixels: PixelStatistics,
-    /// Whether the model takes actions as they are or normalised by their mean and standard deviation in the data. Plans, bounds
+    /// Actions as the model takes them: as they are, or normalised by their mean and standard deviation in the data. Plans, bounds
     /// and data are in the environment's units either way. Default `raw`.
     pub actions: ActionStatistics,
     /// Another run whose weights this one starts from. Default none.
@@ -42,11 +42,11 @@ pub struct Experiment {
     pub from: Option<From>,
     /// The environment.
     pub env: EnvConfig,
-    /// What the model sees of it in training.
+    /// Training data.
     pub data: DataConfig,
     /// Observation to latent. Default `kind = "patch"`.
     pub encoder: Table,
-    /// What the agent feels of itself, beside what it sees.
+    /// Labels that the agent feels of itself, beside what it sees.
     pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent. Default `kind = "conv"`.
     pub predictor: Table,
@@ -57,13 +57,13 @@ pub struct Experiment {
     /// The terms of the loss. Default: prediction, variance, covariance, time_similarity, inverse_dynamics, distance and probe; a table adds one,
     /// `weight = 0` leaves one out.
     pub loss: LossConfig,
-    /// How long and how fast to learn.
+    /// Length, rates and rhythm of the training.
     pub train: TrainConfig,
-    /// How to plan.
+    /// The planner.
     pub planner: PlannerConfig,
     /// The protocol of the evaluation.
     pub eval: EvalConfig,
-    /// What `gedanken collect` writes.
+    /// The dataset that `gedanken collect` writes.
     pub collect: CollectConfig,
 }
 
@@ -87,7 +87,7 @@ pub struct FromParts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub parts: Option<Vec<String>>,
-    /// Whether the parts stay as they are: a new head is trained on a frozen model. They must be named then. Default false.
+    /// Freezes the parts, which must be named then: a new head is trained on a frozen model. Default false.
     #[serde(default)]
     pub freeze: bool,
 }
@@ -113,7 +113,7 @@ pub enum PixelStatistics {
     EbJepa,
 }
 
-/// How the model takes actions.
+/// Actions as the model takes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionStatistics {
@@ -176,7 +176,7 @@ impl Experiment {
         Ok(Self { planner, encoder, proprioception, predictor, prediction, target, loss, ..self })
     }
 
-    /// What an environment shows to this experiment's model, and the blocks of actions that the model takes.
+    /// Sizes of an environment's observations for this experiment's model, and of the blocks of actions that it takes.
     pub fn spaces(&self, env: &dyn gedanken_env::Env) -> Spaces {
         let spec = env.spec();
         let space = spec.observation;
@@ -189,7 +189,7 @@ impl Experiment {
     }
 }
 
-/// What no schema can say: keys that do not go together.
+/// Keys that do not go together, which no schema can say.
 ///
 /// # Errors
 /// The first problem, at the place of its key.

@@ -82,7 +82,7 @@ impl Ensemble {
         variance.unwrap_or_else(|| Tensor::zeros([rows, steps], &Device::flex()))
     }
 
-    /// What every member thinks comes next: latents `[rows, 1, tokens, dim]`, actions `[rows, 1, action]`.
+    /// Next latents by every member: latents `[rows, 1, tokens, dim]`, actions `[rows, 1, action]`.
     fn steps(&self, latents: Tensor<4>, actions: Tensor<3>) -> impl Iterator<Item = Tensor<4>> {
         self.members.iter().map(move |member| member.predict(latents.clone(), actions.clone(), &mut Noise::none()))
     }

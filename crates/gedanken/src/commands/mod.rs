@@ -107,7 +107,7 @@ struct ConfigArgs {
     overrides: Overrides,
 }
 
-/// What any command may say when it fails.
+/// The error of any command.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The program, with the parts it knows. Reads the command line; errors go to standard error.
@@ -203,7 +203,7 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
     Ok(chosen)
 }
 
-/// Whether the model was made for what an environment shows to the experiment that `config` holds, and for its actions.
+/// Refuses a model that was made for other observations or actions than those of the experiment that `config` holds.
 fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, config: &Path) -> Result<(), Failure> {
     let config = config.display();
     let (found, expected) = (experiment.spaces(env), &blueprint.spaces);
@@ -220,7 +220,7 @@ fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, co
 /// Batches that the statistics are measured on.
 const MEASURED_BATCHES: u64 = 4;
 
-/// What an experiment's model is made of, with the statistics of its training data.
+/// The blueprint of an experiment's model, with the statistics of its training data.
 fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Result<Blueprint, Failure> {
     let stretch = experiment.pixels == PixelStatistics::EbJepa;
     let mut statistics = measure(source, MEASURED_BATCHES, stretch)?;
@@ -259,7 +259,7 @@ fn same_architecture(experiment: &Experiment, stored: &ModelConfig, config: &Pat
     }
 }
 
-/// Whether these files could be written, before what takes long.
+/// Refuses files that cannot be written, before anything takes long.
 fn check_outputs<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
     Ok(paths.into_iter().try_for_each(|path| check_writable(path))?)
 }

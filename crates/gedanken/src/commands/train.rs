@@ -194,7 +194,7 @@ fn resume(
     Ok((trainer, blueprint))
 }
 
-/// How the world of a dataset differs from the experiment's, in which its model is evaluated, if it does.
+/// Differences between the world of a dataset and the experiment's, in which its model is evaluated, if there are any.
 fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>, Failure> {
     let (SourceKind::Disk, Some(path)) = (experiment.data.source, &experiment.data.path) else { return Ok(None) };
     let made = Dataset::open(path)?.manifest().env.clone();

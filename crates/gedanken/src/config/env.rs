@@ -182,7 +182,7 @@ pub(super) fn rename_refs(schema: &mut Value, prefix: &str) {
     }
 }
 
-/// Replaces the schema of the table at a dotted path, following references on the way; its description stays.
+/// Replaces the schema of the table at a dotted path, following references on the way; its description and default stay.
 pub(super) fn replace(root: &mut Value, path: &str, with: &Value) {
     let mut pointer = String::new();
     for part in path.split('.') {
@@ -191,10 +191,10 @@ pub(super) fn replace(root: &mut Value, path: &str, with: &Value) {
         pointer.push_str(part);
     }
     if let Some(place) = root.pointer_mut(&pointer) {
-        let description = place.get("description").cloned();
+        let stays = ["description", "default"].map(|keyword| (keyword, place.get(keyword).cloned()));
         *place = with.clone();
-        if let (Some(description), Value::Object(place)) = (description, place) {
-            place.insert("description".into(), description);
+        if let Value::Object(place) = place {
+            place.extend(stays.into_iter().filter_map(|(keyword, value)| Some((keyword.to_owned(), value?))));
         }
     }
 }
@@ -206,7 +206,7 @@ fn follow(root: &Value, pointer: String) -> String {
     reference(schema).or_else(|| reference(schema.get("anyOf")?.get(0)?)).unwrap_or(pointer)
 }
 
-/// What only the environments themselves know to be wrong, after the schema found nothing.
+/// Problems that only the environments themselves know of, after the schema found none.
 pub(super) fn problems(draft: &Draft, registry: &Registry) -> Vec<Problem> {
     let Some(Ok(config)) = draft.node(ENV).map(|node| serde_json::from_value::<EnvConfig>(node.to_json())) else {
         return Vec::new();

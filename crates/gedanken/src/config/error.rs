@@ -1,4 +1,4 @@
-//! What is wrong with a config, and where.
+//! Problems of a config, and their places.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub struct Problem {
     pub place: Place,
     /// The key as a dotted path, `list[2].kind` inside arrays; empty for what is not about a key.
     pub key: String,
-    /// What was found and what would be right.
+    /// The finding, and a right one.
     pub message: String,
 }
 
@@ -69,7 +69,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// Files that extend each other in a circle.

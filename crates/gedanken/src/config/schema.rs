@@ -103,7 +103,7 @@ pub(super) fn format_bounds(schema: &Schema) -> (Option<f64>, Option<f64>) {
     }
 }
 
-/// What a schema wants, in words.
+/// A schema in words.
 pub(super) fn describe(root: &Value, schema: &Value) -> String {
     let schema = resolve(root, schema);
     if let Some(values) = constants(root, &schema) {

@@ -16,7 +16,7 @@ pub(super) struct Node {
     pub content: Content,
 }
 
-/// What a [`Node`] holds.
+/// The content of a [`Node`].
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     Table(BTreeMap<String, Node>),

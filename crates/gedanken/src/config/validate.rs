@@ -20,7 +20,7 @@ pub(super) fn validate(root: &Node, schema: &Value) -> Vec<Problem> {
     check.problems
 }
 
-/// What a node is, for an error: a short value itself, else its type.
+/// A node, for an error: a short value itself, else its type.
 pub(super) fn found(node: &Node) -> String {
     match &node.content {
         Content::Table(_) => "a table".into(),
