@@ -1,6 +1,6 @@
 //! Does a part keep its promises? One check for each kind: shapes, gradients, other devices, and the way through a file.
 //!
-//! A part is put into a small model beside Gedanken's own, on pictures of 2 x 16 x 16 and actions of 2 numbers. A check returns the
+//! A part is put into a small model beside Gedanken's own, on pictures of 2 x 20 x 20 and actions of 2 numbers. A check returns the
 //! first broken promise as a sentence.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::{
     Blueprint, LossConfig, ModelConfig, Parts, PredictionConfig, Statistics, TermTable, WorldModel, load, part_of, save,
 };
 
-const SPACES: Spaces = Spaces { pixels: [2, 16, 16], action: 2, labels: 3, proprioception: Vec::new() };
+const SPACES: Spaces = Spaces { pixels: [2, 20, 20], action: 2, labels: 3, proprioception: Vec::new() };
 const TIME: usize = 7;
 const NOW: Progress = Progress { step: 0, steps: 10 };
 
@@ -26,7 +26,7 @@ const NOW: Progress = Progress { step: 0, steps: 10 };
 pub fn encoder(parts: &Parts, table: &Table, devices: &[Device]) -> Result<(), String> {
     let config = parts.encoders.make(table).map_err(|error| error.to_string())?;
     if let Some(problem) = config.problem(SPACES.pixels) {
-        return Err(format!("pictures of 2 x 16 x 16 do not fit: {problem}"));
+        return Err(format!("pictures of 2 x 20 x 20 do not fit: {problem}"));
     }
     let predictor = if config.latent_shape(SPACES.pixels).is_vector() { "mlp" } else { "conv" };
     let config = ModelConfig { encoder: table.clone(), predictor: kind(predictor), ..base() };
@@ -99,7 +99,7 @@ fn batch(device: &Device) -> TrainBatch {
     }
     let (windows, frames) = (6, 6 * (TIME + 1));
     TrainBatch {
-        pixels: wave([frames, 2, 16, 16], 0.37, device),
+        pixels: wave([frames, 2, 20, 20], 0.37, device),
         actions: wave([windows, TIME - 1, 2], 0.71, device),
         labels: wave([frames, 3], 1.3, device),
         at: (0..windows).flat_map(|_| (0..TIME as u32).chain([20])).collect(),

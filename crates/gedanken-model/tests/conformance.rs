@@ -14,13 +14,16 @@ const NOWHERE: &[Device] = &[];
 
 fn table(kind: &str) -> Table {
     let mut table = Table { kind: kind.to_owned(), ..Table::default() };
-    // What does not fit pictures of 16 x 16 by default.
+    // Small ones, that fit pictures of 20 x 20.
     let keys: &[(&str, u64)] = match kind {
         "vit" => &[("patch", 4), ("dim", 12), ("depth", 1), ("heads", 2), ("mlp", 8), ("projector", 8)],
-        "conv" => &[("patch", 2)],
+        "conv" => &[("patch", 2), ("dim", 8)],
         _ => &[],
     };
     table.keys.extend(keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())));
+    if kind == "conv" {
+        table.keys.insert("channels".to_owned(), vec![4, 8].into());
+    }
     table
 }
 
@@ -66,7 +69,7 @@ impl gedanken_encoder::EncoderConfig for Broken {
     }
 
     fn init(&self, _: [usize; 3], device: &Device) -> Part<dyn Encoder> {
-        let linear = |to| gedanken_nn::Linear::new(512, to, device);
+        let linear = |to| gedanken_nn::Linear::new(800, to, device);
         let net = Net { used: linear(if self.wide { 5 } else { 4 }), unused: linear(1) };
         (Box::new(net) as Box<dyn Encoder>).into()
     }
