@@ -123,8 +123,8 @@ pub fn load(folder: &Path, parts: &Parts, device: &Device) -> Result<(WorldModel
     Ok((model.fork(device), blueprint))
 }
 
-/// The versions whose models this program can build.
-const COMPATIBLE: &str = "0.2.";
+/// Versions whose models this program can build start with this.
+pub const COMPATIBLE: &str = "0.2.";
 
 /// Reads what a model is made of.
 fn plan(folder: &Path, parts: &Parts) -> Result<(Blueprint, Plan), CheckpointError> {

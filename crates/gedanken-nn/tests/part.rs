@@ -64,7 +64,7 @@ fn a_boxed_module_is_mapped_and_trained_like_any_other() {
     let training = kept.clone().train();
     let x = Tensor::<2>::ones([1, 3], &Device::flex().autodiff());
     let gradients = training.double(x).sum().backward();
-    let inside = training.as_any().downcast_ref::<Double>().expect("the type it had");
+    let inside = (*training).as_any().downcast_ref::<Double>().expect("the type it had");
     let gradient = inside.linear.weight.val().grad(&gradients).expect("a gradient");
     assert_eq!(gradient.into_data().try_to_vec::<f32>().expect("floats"), vec![2.0; 6]);
     assert!(!training.valid().double(Tensor::ones([1, 3], &Device::flex())).is_autodiff());

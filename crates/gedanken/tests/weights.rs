@@ -208,4 +208,11 @@ fn a_run_of_another_version_is_refused_with_what_to_do() {
         assert_eq!(place.run(command).bad_manners(told), None);
         assert_eq!(place.run(command).bad_manners(Path::new(&file).to_str().expect("text")), None);
     }
+    // A run says so before its keys are looked at.
+    let config = format!("{run}/config.toml");
+    let head = format!("# gedanken {}", env!("CARGO_PKG_VERSION"));
+    place.write(&config, place.read(&config).replacen(&head, "# gedanken 0.1.3", 1));
+    for command in [&["eval", &run][..], &["train", "--resume", &run], &["probe", &run]] {
+        assert_eq!(place.run(command).bad_manners("a run of gedanken 0.1.3; this is 0.2."), None);
+    }
 }

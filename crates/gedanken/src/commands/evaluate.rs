@@ -9,7 +9,8 @@ use gedanken_run::RunFolder;
 use gedanken_train::load_model;
 
 use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_architecture, say,
+    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_architecture,
+    same_version, say,
 };
 use crate::Parts;
 
@@ -93,6 +94,7 @@ struct Opened {
 
 fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) -> Result<Opened, Failure> {
     let (folder, checkpoint) = RunFolder::open_checkpoint(run)?;
+    same_version(&folder.config())?;
     let (experiment, _) = read(&folder.config(), &overrides.set, parts)?;
     let chosen = pick_device(device, &experiment)?;
     let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;

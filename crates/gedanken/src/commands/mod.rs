@@ -182,6 +182,22 @@ fn read(file: &Path, overrides: &[String], parts: &Parts) -> Result<(Experiment,
     Ok((loaded.value.complete(parts)?, env))
 }
 
+/// Refuses a run of a version whose models this program cannot build; the first line of a run's config names its version.
+fn same_version(config: &Path) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(config).unwrap_or_default();
+    let made_by = text.strip_prefix("# gedanken ").and_then(|rest| rest.split([';', '\n', ' ']).next());
+    match made_by.filter(|version| !version.starts_with(gedanken_model::COMPATIBLE)) {
+        Some(version) => Err(format!(
+            "{}: a run of gedanken {version}; this is {}, which cannot load its model: evaluate it with the program that made it, or \
+             train it again",
+            config.display(),
+            env!("CARGO_PKG_VERSION")
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
 /// The device of the command line, else of the experiment, which multiplies in what the experiment says; says what to expect of it.
 fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, Failure> {
     let name = argument.device.as_deref().unwrap_or(&experiment.device);

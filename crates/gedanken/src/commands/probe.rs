@@ -8,7 +8,10 @@ use gedanken_eval::{Frames, Probing, probes};
 use gedanken_run::RunFolder;
 use gedanken_train::load_model;
 
-use super::{DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_architecture, same_spaces};
+use super::{
+    DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_architecture, same_spaces,
+    same_version,
+};
 use crate::Parts;
 
 #[derive(Args)]
@@ -33,6 +36,7 @@ pub struct ProbeArgs {
 pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(&args.json)?;
     let (folder, checkpoint) = RunFolder::open_checkpoint(&args.run)?;
+    same_version(&folder.config())?;
     let (experiment, env) = read(&folder.config(), &args.overrides.set, parts)?;
     let labels = env.spec().require_labels()?;
     let chosen = pick_device(&args.device, &experiment)?;

@@ -15,7 +15,9 @@ use gedanken_nn::named_parameters;
 use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
 use gedanken_train::{End, Task, Trainer, load_model};
 
-use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture};
+use super::{
+    DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_version,
+};
 use crate::config::to_toml;
 use crate::experiment::{From, FromParts};
 use crate::{Experiment, Parts};
@@ -37,7 +39,10 @@ pub struct TrainArgs {
 pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
     let file = match &resumed {
-        Some(folder) => folder.config(),
+        Some(folder) => {
+            same_version(&folder.config())?;
+            folder.config()
+        }
         None => args.file.clone().unwrap_or_default(),
     };
     let (experiment, env) = read(&file, &args.overrides.set, parts)?;
