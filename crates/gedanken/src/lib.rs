@@ -1,13 +1,4 @@
-//! Gedanken: joint embedding predictive world models that learn from pixels and act by planning.
-//!
-//! The face of the house: an [`Experiment`] is one TOML file, [`main`] is the program. A crate with parts of its own (an
-//! environment, an encoder, a predictor, a term of the loss, a planner) calls the same [`main`] with them added:
-//!
-//! ```no_run
-//! fn main() -> std::process::ExitCode {
-//!     gedanken::main(gedanken::parts()) // .environment(my_environment::entry()).term::<MyTerm>("mine")
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub mod bench;
 pub mod config;

@@ -87,15 +87,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         0 if args.resume.is_none() => Tracker::create(folder.path(), warn)?,
         step => Tracker::resume(folder.path(), step, warn)?,
     };
-    progress.message(&format!(
-        "{} on {}: {} parameters, update {} of {}, into {}",
-        experiment.name,
-        chosen.name,
-        parameters(&trainer),
-        trainer.step(),
-        experiment.train.steps,
-        folder.path().display()
-    ));
+    progress.message(&beginning(&experiment, &chosen.name, &trainer, &folder));
 
     let mut data = experiment.data.prefetch(source, trainer.step());
     let tell = progress.clone();
@@ -117,10 +109,17 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
     } else if protocol.env.spec().task.is_none() {
         say(&format!("{} has no task: nothing is evaluated", experiment.env.name));
-    } else if experiment.eval.tasks > 0 {
+    } else {
         finish(&protocol, &trainer, &folder, &mut tracker)?;
     }
     print(&run)
+}
+
+/// The first line of a training.
+fn beginning(experiment: &Experiment, device: &str, trainer: &Trainer<WorldModel>, folder: &RunFolder) -> String {
+    let (name, steps, folder) = (&experiment.name, experiment.train.steps, folder.path().display());
+    let (parameters, step) = (parameters(trainer), trainer.step());
+    format!("{name} on {device}: {parameters} parameters, update {step} of {steps}, into {folder}")
 }
 
 /// The model of the run that an experiment starts from, and its checkpoint, if there is one.
