@@ -10,7 +10,7 @@ use gedanken_planner::{LatentDistance, Objective};
 use serde::Serialize;
 
 use crate::episodes::Numbers;
-use crate::pushes::{Push, pushes};
+use crate::pushes::{Push, distance, pushes};
 use crate::worlds::{host, labels_of};
 use crate::{EvalError, Labels, LearnedDistance, LearnedWorld, ModelPart, Perceive, spearman};
 
@@ -121,11 +121,6 @@ fn rank_correlation(
         }
     }
     (count > 0).then(|| sum / f64::from(count))
-}
-
-/// Euclidean.
-pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }
 
 impl Checks {

@@ -5,7 +5,6 @@ use gedanken_env::Many;
 use gedanken_planner::World;
 use serde::Serialize;
 
-use crate::checks::distance;
 use crate::episodes::play;
 use crate::setup::frameskip;
 use crate::worlds::labels_of;
@@ -90,4 +89,9 @@ pub(crate) fn pushes(
         push.model.iter_mut().chain(&mut push.truth).for_each(|sum| *sum /= push.count.max(1) as f64);
     }
     Ok(found.to_vec())
+}
+
+/// Euclidean.
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use gedanken_encoder::PatchConfig;
-use gedanken_nn::{LatentShape, Schedule, Spaces};
+use gedanken_nn::Schedule;
 use gedanken_parts::Table;
 use gedanken_predictor::ConvConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::parts::Plan;
 
 /// Everything that decides the shape and the loss of a world model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,43 +124,5 @@ impl LossConfig {
     /// True where a term has a weight at any time.
     pub fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|term| !term.weight.as_ref().is_some_and(Schedule::is_zero))
-    }
-}
-
-impl Plan {
-    /// A key and a sentence, where something does not fit together. `time` is the frames of a window, where they are known.
-    pub fn problem(&self, spaces: &Spaces, time: Option<usize>) -> Option<(String, String)> {
-        if let Some(problem) = self.encoder.problem(spaces.pixels) {
-            return Some(("encoder".to_owned(), problem));
-        }
-        let latent = self.encoder.latent_shape(spaces.pixels);
-        if let Some(problem) = self.predictor.problem(latent) {
-            return Some(("predictor.kind".to_owned(), problem));
-        }
-        if let Some((key, problem)) = time.and_then(|time| self.unfitting_window(time)) {
-            return Some((key.to_owned(), problem));
-        }
-        if self.terms.is_empty() {
-            return Some(("loss".to_owned(), "no term has a weight: there is nothing to learn".to_owned()));
-        }
-        self.terms.iter().find_map(|summand| {
-            let (key, problem) = self.setting(latent, spaces, time, |setting| summand.config.problem(setting))?;
-            Some((format!("loss.{}.{key}", summand.name), problem))
-        })
-    }
-
-    fn unfitting_window(&self, time: usize) -> Option<(&'static str, String)> {
-        let (found, history) = (self.prediction.unroll, self.predictor.history());
-        if self.prediction.teacher && (time < 2 || !(time - 1).is_multiple_of(history)) {
-            let fitting = format!("windows of {} frames, or a multiple of {history} more", history + 1);
-            return Some(("prediction.teacher", format!("a history of {history} frames needs {fitting}, not {time}")));
-        }
-        (!self.prediction.teacher && found >= time)
-            .then(|| ("prediction.unroll", format!("{found} steps need windows of {} frames, not {time}", found + 1)))
-    }
-
-    /// The latents of pictures `[channels, height, width]`.
-    pub fn latent_shape(&self, pixels: [usize; 3]) -> LatentShape {
-        self.encoder.latent_shape(pixels)
     }
 }

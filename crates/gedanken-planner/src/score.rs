@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::scored::FAR;
+/// Stands for an energy that is not finite: not every GPU keeps infinities.
+pub(crate) const FAR: f32 = 1e30;
 
 /// Energy and violation of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]

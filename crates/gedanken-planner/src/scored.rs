@@ -6,11 +6,9 @@
 use burn::prelude::*;
 
 use crate::PlanError;
-use crate::score::Score;
+use crate::score::{FAR, Score};
 use crate::strategy::Weights;
 
-/// Stands for an energy that is not finite: not every GPU keeps infinities.
-pub(crate) const FAR: f32 = 1e30;
 /// Pairs of candidates that a device compares at once, at most.
 pub(crate) const PAIRS: usize = 1 << 24;
 

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::error::expect_shape;
 use crate::evaluate::{Evaluator, Judged};
 use crate::found::{End, Found, flat, read_all, scores};
-use crate::score::Stats;
-use crate::scored::{FAR, PAIRS, Scored, read};
+use crate::score::{FAR, Stats};
+use crate::scored::{PAIRS, Scored, read};
 use crate::stop::Stop;
 use crate::{
     Belief, Bounds, Descent, Draw, Iteration, PlanConfig, PlanError, Plans, Problem, Returned, Round, Strategy, Style,

@@ -8,8 +8,8 @@ use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::error::nearest;
-use super::planner::{self, PLANNER};
-use super::tree::{Content, Node, Reader, join, place_in, tag_of};
+use super::planner;
+use super::tree::{Content, Node, PLANNER, Reader, join, place_in, tag_of};
 use super::{ConfigError, ENV, ENV_OVERRIDES, Loaded, Place, Problem, validate};
 
 /// All layers as one tree, not yet checked.

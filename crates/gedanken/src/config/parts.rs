@@ -6,7 +6,7 @@ use gedanken_regularizer::TermConfig;
 use serde_json::{Map, Value, json};
 
 use super::env::{insert, replace, take_definitions};
-use super::planner::PLANNER;
+use super::tree::PLANNER;
 use crate::Parts;
 
 /// Puts the keys of all parts into an experiment's schema: `[encoder]` and its like become one alternative for each part, told

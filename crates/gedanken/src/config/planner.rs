@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use gedanken_planner::{Catalog, PlannerConfig, Strategy};
 
-use super::tree::Node;
-
-/// The table: a [`PlannerConfig`].
-pub const PLANNER: &str = "planner";
+use super::tree::{Node, PLANNER};
 
 /// The keys of every planner and of this strategy; none where nobody has it.
 pub(super) fn keys(strategies: &Catalog<dyn Strategy>, kind: &str) -> Option<BTreeSet<String>> {

@@ -9,6 +9,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{Place, Problem};
 
+/// The table of the planner, whose kinds have most keys in common.
+pub(super) const PLANNER: &str = "planner";
+
 /// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -93,7 +96,7 @@ impl Node {
 
 fn changes_kind(base: &BTreeMap<String, Node>, over: &BTreeMap<String, Node>, path: &str) -> bool {
     // Planners have most keys in common.
-    if path == super::planner::PLANNER {
+    if path == PLANNER {
         return false;
     }
     let tag = tag_of(path);
