@@ -24,7 +24,7 @@ pub(crate) trait Operation<const N: usize, const M: usize = 1>: Clone + Debug + 
     /// The same with burn's operations: for other devices, other types of numbers, and inputs that the kernel does not [suit](Self::suits).
     fn composed<B: Operations>(self, inputs: [FloatTensor<B>; N]) -> [FloatTensor<B>; M];
 
-    /// Whether the kernel is the right choice for inputs of these shapes. Default: always
+    /// True where the kernel is the right choice for inputs of these shapes. Default: always
     fn suits(&self, _inputs: &[FlexTensor; N]) -> bool {
         true
     }
@@ -46,7 +46,7 @@ pub(crate) fn call<O: Operation<N>, const N: usize, const D: usize>(
 
 /// An operation whose gradients are operations of their own.
 pub(crate) trait Differentiable<const N: usize>: Operation<N> {
-    /// What the way back needs of inputs and result.
+    /// Inputs and results that the way back needs.
     type Kept<B: Backend>: Clone + Debug + Send + 'static;
 
     /// The result, and what is kept of it; `tracked` says which inputs' gradients will be asked for.
@@ -62,7 +62,7 @@ pub(crate) trait Differentiable<const N: usize>: Operation<N> {
     ) -> [Option<FloatTensor<B>>; N];
 }
 
-/// How an operation is differentiated.
+/// Gradient of an operation.
 pub(crate) trait Derivative<O, const N: usize, const M: usize> {
     fn run<B: Operations, C: CheckpointStrategy>(
         operation: O,

@@ -1,4 +1,4 @@
-//! What the tests of maps share.
+//! Helpers of the tests of maps.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
