@@ -1,5 +1,6 @@
 //! Attention on a kernel of its own beside the formula, and GELU.
 
+#[path = "../../gedanken-kernels/tests/common/mod.rs"]
 mod common;
 
 use burn::tensor::activation::softmax;

@@ -1,5 +1,6 @@
 //! The 3x3 convolution and its gradients.
 
+#[path = "../../gedanken-kernels/tests/common/mod.rs"]
 mod common;
 
 use burn::module::Param;

@@ -1,5 +1,6 @@
 //! Group normalisation and its gradients.
 
+#[path = "../../gedanken-kernels/tests/common/mod.rs"]
 mod common;
 
 use burn::module::Param;

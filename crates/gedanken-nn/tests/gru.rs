@@ -1,5 +1,6 @@
 //! A step of a GRU.
 
+#[path = "../../gedanken-kernels/tests/common/mod.rs"]
 mod common;
 
 use burn::module::Param;

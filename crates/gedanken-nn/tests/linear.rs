@@ -1,5 +1,6 @@
 //! Linear layers.
 
+#[path = "../../gedanken-kernels/tests/common/mod.rs"]
 mod common;
 
 use burn::module::Param;
