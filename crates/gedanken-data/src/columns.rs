@@ -24,6 +24,7 @@ pub(crate) struct Column {
 pub(crate) const STATE: usize = 0;
 pub(crate) const ACTION: usize = 1;
 pub(crate) const LABEL: usize = 2;
+/// Pictures, or the latents in their place.
 pub(crate) const PIXELS: usize = 3;
 pub(crate) const EVENTFUL: usize = 4;
 pub(crate) const LAST: usize = 5;
@@ -33,11 +34,15 @@ pub(crate) fn frame_columns(manifest: &Manifest) -> Vec<Column> {
     let ObservationSpace { channels, height, width } = manifest.observation;
     let shape = manifest.shape();
     let column = |name, dtype, row: &[usize]| Column { name, dtype, row: row.to_vec() };
+    let frame = match manifest.latents {
+        Some(_) => column("latents", Dtype::F16, &[channels, height]),
+        None => column("pixels", Dtype::U8, &[channels, height, width]),
+    };
     vec![
         column("state", Dtype::F64, &[manifest.state.len()]),
         column("action", Dtype::F32, &[shape.action]),
         column("label", Dtype::F32, &[shape.labels]),
-        column("pixels", Dtype::U8, &[channels, height, width]),
+        frame,
         column("eventful", Dtype::U8, &[]),
         column("last", Dtype::U8, &[]),
     ]

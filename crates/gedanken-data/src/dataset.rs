@@ -9,7 +9,7 @@ use crate::columns::{
     ACTION, EVENTFUL, LABEL, LAST, Mapped, PIXELS, STATE, episode_columns, f32s, f64s, frame_columns, i64s,
 };
 use crate::manifest::{EPISODES, MANIFEST, Manifest};
-use crate::{DataError, Shape};
+use crate::{DataError, Episode, Shape};
 
 /// An opened dataset. Frames are numbered over all shards; see the [crate's page](crate) for the files.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The picture, u8 `[channels, height, width]`, where it lies in the file.
+    /// The picture, u8 `[channels, height, width]`, or the latent in its place, f16 `[tokens, dim]`, where it lies in the file.
     pub fn pixels(&self) -> &'a [u8] {
         self.shard.row(PIXELS, self.row)
     }
@@ -143,6 +143,28 @@ impl Dataset {
         }
         let number = self.starts.partition_point(|&start| start <= index).checked_sub(1)?;
         Some(Frame { shard: self.shards.get(number)?, row: index - self.starts[number] })
+    }
+
+    /// Frame number `step` of an episode.
+    pub(crate) fn frame_of(&self, episode: &EpisodeEntry, step: usize) -> Result<Frame<'_>, DataError> {
+        let index = episode.offset + step;
+        self.frame(index)
+            .ok_or_else(|| DataError::format(&self.path, "frame", index, format!("less than {}", self.frames())))
+    }
+
+    /// An episode without its pictures.
+    pub(crate) fn episode(&self, entry: &EpisodeEntry) -> Result<Episode, DataError> {
+        let mut episode = Episode { layout: entry.layout, policy: entry.policy, ..Episode::default() };
+        for step in 0..entry.length {
+            let frame = self.frame_of(entry, step)?;
+            episode.states.extend(frame.state());
+            episode.labels.extend(frame.labels());
+            episode.eventful.push(frame.eventful());
+            if !frame.last() {
+                episode.actions.extend(frame.action());
+            }
+        }
+        Ok(episode)
     }
 
     /// Reads every byte and compares the checksums in `dataset.toml`.

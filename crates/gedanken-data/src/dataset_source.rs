@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::episode::WINDOW;
-use crate::{Batch, DataError, Dataset, Episode, EpisodeEntry, Frame, Source, WindowConfig};
+use crate::{Batch, DataError, Dataset, Episode, EpisodeEntry, Source, WindowConfig};
 
 /// A part of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -95,13 +95,6 @@ impl DatasetSource {
     pub fn layouts(&self) -> &[Vec<EpisodeEntry>] {
         &self.layouts
     }
-
-    fn frame(&self, episode: &EpisodeEntry, step: usize) -> Result<Frame<'_>, DataError> {
-        let index = episode.offset + step;
-        self.dataset.frame(index).ok_or_else(|| {
-            DataError::format(self.dataset.path(), "frame", index, format!("less than {}", self.dataset.frames()))
-        })
-    }
 }
 
 /// The ids of one split: ordered by a hash of their own, the first share is for validation.
@@ -132,13 +125,13 @@ impl Source for DatasetSource {
                     place * self.window.episodes + number,
                     &times,
                     |step, pixels, labels| {
-                        let frame = self.frame(episode, step)?;
+                        let frame = self.dataset.frame_of(episode, step)?;
                         pixels.copy_from_slice(frame.pixels());
                         labels.iter_mut().zip(frame.labels()).for_each(|(out, label)| *out = label);
                         Ok(())
                     },
                     |step, action| {
-                        let recorded = self.frame(episode, step)?.action();
+                        let recorded = self.dataset.frame_of(episode, step)?.action();
                         action.iter_mut().zip(recorded).for_each(|(out, number)| *out = number);
                         Ok(())
                     },
@@ -155,16 +148,6 @@ impl Source for DatasetSource {
         let Some(entry) = self.layouts.iter().flatten().nth(number) else {
             return Err(DataError::format(self.dataset.path(), "episodes", "none in this split", "at least one"));
         };
-        let mut episode = Episode { layout: entry.layout, policy: entry.policy, ..Episode::default() };
-        for step in 0..entry.length {
-            let frame = self.frame(entry, step)?;
-            episode.states.extend(frame.state());
-            episode.labels.extend(frame.labels());
-            episode.eventful.push(frame.eventful());
-            if !frame.last() {
-                episode.actions.extend(frame.action());
-            }
-        }
-        Ok(episode)
+        self.dataset.episode(entry)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use gedanken_env::{ActionSpace, Field, Label, ObservationSpace, Spec};
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, PolicyMix, Shape};
+use crate::{DataError, LatentRecord, PolicyMix, Shape};
 
 /// The word in every `dataset.toml` that says what it is.
 pub(crate) const FORMAT: &str = "gedanken-dataset";
@@ -42,6 +42,10 @@ pub struct Manifest {
     pub observation: ObservationSpace,
     /// The actions.
     pub action: ActionSpace,
+    /// Latents in place of the pictures: half-precision numbers `[tokens, dim]`, whose bytes are the observation
+    /// `[tokens, dim, 2]`; an action is a block then. Default none: pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latents: Option<LatentRecord>,
     /// The file of episodes.
     pub episodes: FileRecord,
     /// The numbers of the state, in order.
@@ -134,6 +138,7 @@ impl Manifest {
             env,
             observation: spec.observation,
             action: spec.action.clone(),
+            latents: None,
             episodes: FileRecord::default(),
             state: spec.state.clone(),
             labels: spec.labels.clone(),

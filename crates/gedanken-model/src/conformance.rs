@@ -99,6 +99,7 @@ fn batch(device: &Device) -> TrainBatch {
     }
     let (windows, frames) = (6, 6 * (TIME + 1));
     TrainBatch {
+        latents: None,
         pixels: wave([frames, 2, 20, 20], 0.37, device),
         actions: wave([windows, TIME - 1, 2], 0.71, device),
         labels: wave([frames, 3], 1.3, device),

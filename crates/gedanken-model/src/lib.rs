@@ -258,7 +258,7 @@ impl WorldModel {
     fn view<T>(&self, batch: TrainBatch, progress: Progress, then: impl FnOnce(View<'_>) -> T) -> T {
         // Perceive.
         let seen = Seen { pixels: batch.pixels.clone(), felt: self.felt(batch.labels.clone()) };
-        let latents = self.encode(seen.pixels.clone(), seen.felt.clone());
+        let latents = batch.latents.clone().unwrap_or_else(|| self.encode(seen.pixels.clone(), seen.felt.clone()));
         let windows = sequences(&batch, latents.clone());
 
         // Predict, and say what should have been predicted: each when a term first asks.

@@ -65,6 +65,15 @@ impl Parts {
     /// # Errors
     /// [`PartError`] for a part that nobody knows, or a table it cannot be made from.
     pub fn plan(&self, config: &ModelConfig) -> Result<Plan, PartError> {
+        self.plan_of_phase(config, config)
+    }
+
+    /// The plan of the model of `whole` in a phase of its training: the loss is that of `config`, but terms of the whole stay, even at
+    /// a weight of 0.
+    ///
+    /// # Errors
+    /// As [`Parts::plan`].
+    pub fn plan_of_phase(&self, config: &ModelConfig, whole: &ModelConfig) -> Result<Plan, PartError> {
         for name in config.loss.0.keys() {
             self.terms.entry(name)?;
         }
@@ -73,7 +82,7 @@ impl Parts {
             let Some(table) = config.loss.0.get(entry.name()) else { continue };
             let term = entry.make(&Value::Object(table.keys.clone()))?;
             let weight = table.weight.clone().unwrap_or(Schedule::Constant(term.weight()));
-            if !weight.is_zero() {
+            if !weight.is_zero() || whole.loss.has(entry.name()) {
                 terms.push(Summand { name: entry.name(), weight, config: term });
             }
         }

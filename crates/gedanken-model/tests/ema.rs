@@ -31,6 +31,7 @@ fn batch() -> TrainBatch {
         Tensor::<1>::from_data(numbers.as_slice(), &Device::flex()).reshape(shape)
     }
     TrainBatch {
+        latents: None,
         pixels: wave([16, 1, 6, 6], 0.37),
         actions: wave([4, 3, 2], 0.7),
         labels: wave([16, 1], 1.3),

@@ -77,6 +77,7 @@ fn batch(dtype: DType, label_scale: f64) -> TrainBatch {
         Tensor::from_data(TensorData::new(numbers, shape), (&Device::flex().autodiff(), dtype))
     }
     TrainBatch {
+        latents: None,
         pixels: tensor([20, 2, 6, 6], 0.1, 1.0, dtype),
         actions: tensor([4, 3, 2], 0.2, 1.0, dtype),
         labels: tensor([20, 3], 0.3, label_scale, dtype),

@@ -22,6 +22,7 @@ fn batch(device: &Device) -> TrainBatch {
     let frames = layouts * episodes * (time + extra);
     let tensor = |shape: &[usize], f| Tensor::<1>::from_data(wave(shape, f).as_slice(), device);
     TrainBatch {
+        latents: None,
         pixels: tensor(&[frames, 2, 65, 65], 0.37).reshape([frames, 2, 65, 65]),
         actions: tensor(&[4, 5, 2], 0.7).reshape([4, 5, 2]),
         labels: tensor(&[frames, 4], 1.3).reshape([frames, 4]),

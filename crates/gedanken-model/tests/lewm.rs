@@ -61,6 +61,7 @@ fn wave<const D: usize>(shape: [usize; D], frequency: f32) -> Tensor<D> {
 fn batch(seed: u64) -> TrainBatch {
     let windows = 8;
     TrainBatch {
+        latents: None,
         pixels: wave([windows * TIME, 3, 16, 16], 0.37),
         actions: wave([windows, TIME - 1, 4], 0.7),
         labels: wave([windows * TIME, 2], 1.3),

@@ -23,6 +23,7 @@ fn wave<const D: usize>(shape: [usize; D], frequency: f32) -> Tensor<D> {
 
 fn batch() -> TrainBatch {
     TrainBatch {
+        latents: None,
         pixels: wave([20, 2, 8, 8], 0.37),
         actions: wave([4, 4, 2], 0.7),
         labels: wave([20, 3], 1.3),

@@ -28,8 +28,10 @@ pub trait Learn: Module + 'static {
 /// A training batch on the device: cloning one copies no tensor. Windows of one layout stand together: `windows = layouts * episodes`.
 #[derive(Clone, Debug)]
 pub struct TrainBatch {
-    /// Normalised pixels `[windows * (time + extra), channels, height, width]`.
+    /// Normalised pixels `[windows * (time + extra), channels, height, width]`; of no frame where there are `latents`.
     pub pixels: Tensor<4>,
+    /// Latents `[windows * (time + extra), tokens, dim]` that were encoded before and kept, in the pixels' place. Usually none.
+    pub latents: Option<Tensor<3>>,
     /// Actions between the consecutive frames `[windows, time - 1, action]`.
     pub actions: Tensor<3>,
     /// Normalised labels `[windows * (time + extra), labels]`.

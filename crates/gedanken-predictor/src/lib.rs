@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod conv;
+mod deep;
 mod gru;
 mod mlp;
 mod transformer;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use conv::{Conv, ConvConfig};
+pub use deep::{Deep, DeepConfig};
 pub use gedanken_nn::{Predictor, frame_by_frame};
 pub use gru::{Gru, GruConfig};
 pub use mlp::{ResidualMlp, ResidualMlpConfig};
@@ -46,6 +48,7 @@ pub fn predictors() -> Catalog<dyn PredictorConfig> {
     Catalog::new("predictor")
         .with(predictor::<GruConfig>("gru"))
         .with(predictor::<ResidualMlpConfig>("mlp"))
+        .with(predictor::<DeepConfig>("deep"))
         .with(predictor::<ConvConfig>("conv"))
         .with(predictor::<TransformerConfig>("transformer"))
 }

@@ -12,12 +12,17 @@ pub struct TrainConfig {
     /// Updates. Default 4000.
     #[schemars(range(min = 1))]
     pub steps: u64,
+    /// The optimiser. Default `adamw`.
+    pub optimizer: OptimizerKind,
     /// Learning rate at the end of the warm-up. Default 2e-3.
     #[schemars(range(min = 0.0))]
     pub lr: f64,
     /// Learning rate at the last update. Default 1e-5.
     #[schemars(range(min = 0.0))]
     pub final_lr: f64,
+    /// Learning rate of the matrices under `optimizer = "muon"`, on the schedule of `lr`. Default 0.02.
+    #[schemars(range(min = 0.0))]
+    pub matrix_lr: f64,
     /// Share of the updates in which the rate climbs, linearly from zero; it falls along a cosine after that. Default 0.1.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub warmup: f64,
@@ -47,12 +52,25 @@ pub struct TrainConfig {
     pub stop_on_collapse: bool,
 }
 
+/// The rule that turns gradients into updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// AdamW for all weights.
+    #[default]
+    AdamW,
+    /// Muon for matrices of more than 30 rows and columns, AdamW for all others.
+    Muon,
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             steps: 4000,
+            optimizer: OptimizerKind::AdamW,
             lr: 2e-3,
             final_lr: 1e-5,
+            matrix_lr: 0.02,
             warmup: 0.1,
             weight_decay: 1e-5,
             clip: 2.0,

@@ -7,7 +7,7 @@ use gedanken_nn::{Learn, Progress};
 use crate::clock::{Clock, Part};
 use crate::config::TrainConfig;
 use crate::gradients::{clip_parts, split};
-use crate::optimizer::adamw;
+use crate::optimizer::optimizer;
 
 /// A thing in training.
 pub struct Learner<L> {
@@ -28,7 +28,7 @@ pub struct Update {
 impl<L: Learn> Learner<L> {
     /// One that has learned nothing yet.
     pub fn new(model: L, config: &TrainConfig) -> Self {
-        Self::resume(model, adamw(config.weight_decay), config)
+        Self::resume(model, optimizer(config), config)
     }
 
     /// One whose optimiser has a state.

@@ -12,10 +12,10 @@ mod trainer;
 
 pub use checkpoint::load_model;
 pub use clock::Clock;
-pub use config::TrainConfig;
+pub use config::{OptimizerKind, TrainConfig};
 pub use error::TrainError;
 pub use gradients::{PartNorm, clip_parts, split};
 pub use learner::{Learner, Update};
-pub use measure::{host_batch, measure};
-pub use optimizer::adamw;
+pub use measure::{host_batch, latent_batch, measure, to_half};
+pub use optimizer::optimizer;
 pub use trainer::{End, Evaluate, MakeBatch, Save, Task, Trainer};

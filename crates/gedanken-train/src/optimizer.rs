@@ -1,36 +1,81 @@
-//! The optimiser: AdamW on a kernel of our own, whose state is read back onto the CPU.
+//! The optimisers: AdamW on a kernel of our own, and Muon for matrices beside it.
 
-use burn::optim::{AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer, RecordState};
-use burn::optim::{StateSink, StateSource};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{
+    AdaptiveMomentumState, LearningRate, ModuleOptimizer, Muon, MuonConfig, MuonState, Optimizer, RecordState,
+    StateSink, StateSource,
+};
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::AdamWStep;
 
-/// AdamW (Loshchilov and Hutter, 2019) with PyTorch's numbers: betas 0.9 and 0.999, epsilon 1e-8.
-pub fn adamw(weight_decay: f64) -> ModuleOptimizer {
-    ModuleOptimizer::from(AdamW { decay: weight_decay })
+use crate::config::{OptimizerKind, TrainConfig};
+
+/// The optimiser of a config: AdamW (Loshchilov and Hutter, 2019) with PyTorch's numbers (betas 0.9 and 0.999, epsilon 1e-8), or
+/// Muon for matrices and AdamW for the rest. It is stepped with the rate of [`TrainConfig::learning_rate`].
+pub fn optimizer(config: &TrainConfig) -> ModuleOptimizer {
+    let muon = match config.optimizer {
+        OptimizerKind::AdamW => None,
+        OptimizerKind::Muon => Some(Orthogonal::new(config)),
+    };
+    ModuleOptimizer::from(Rule { decay: config.weight_decay, muon })
 }
 
 #[derive(Clone)]
-struct AdamW {
+struct Rule {
     decay: f64,
+    muon: Option<Orthogonal>,
 }
 
-/// Time and moments. burn puts a stored state on its default device before the next step moves it to where the parameters are.
-/// With a GPU backend compiled in, that is a GPU, and no run could go on where there is none: this one goes to the CPU.
+/// Muon (Jordan and others, 2024): Nesterov momentum of 0.95, made orthogonal by five rounds of Newton and Schulz's iteration, times
+/// `sqrt(max(1, outputs / inputs))`.
 #[derive(Clone)]
-struct State<const D: usize>(AdaptiveMomentumState<D>);
+struct Orthogonal {
+    muon: Muon,
+    /// Its rate over AdamW's.
+    share: f64,
+}
+
+impl Orthogonal {
+    fn new(config: &TrainConfig) -> Self {
+        let momentum = MomentumConfig { momentum: 0.95, dampening: 0.0, nesterov: true };
+        Self { muon: MuonConfig::new().with_momentum(momentum).build(), share: config.matrix_lr / config.lr.max(1e-30) }
+    }
+
+    /// burn takes weights for `[outputs, inputs]` and scales by the one over the other; ours are `[inputs, outputs]`.
+    fn rate(&self, rate: f64, inputs: usize, outputs: usize) -> f64 {
+        let scale = |a: usize, b: usize| (a as f64 / b as f64).max(1.0).sqrt();
+        rate * self.share * scale(outputs, inputs) / scale(inputs, outputs)
+    }
+}
+
+/// Sides of a matrix up to this length are left to AdamW.
+const SMALL: usize = 30;
+
+/// burn puts a stored state on its default device before the next step moves it to where the parameters are. With a GPU backend
+/// compiled in, that is a GPU, and no run could go on where there is none: this one goes to the CPU.
+#[derive(Clone)]
+enum State<const D: usize> {
+    /// AdamW's time and moments.
+    Moments(AdaptiveMomentumState<D>),
+    /// Muon's momentum.
+    Momentum(MuonState<D>),
+}
 
 impl<const D: usize> RecordState for State<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        self.0.state_flatten(prefix, out);
+        match self {
+            Self::Moments(state) => state.state_flatten(prefix, out),
+            Self::Momentum(state) => state.state_flatten(prefix, out),
+        }
     }
 
     fn state_unflatten(prefix: &str, src: &mut StateSource, _default: &Device) -> Option<Self> {
-        AdaptiveMomentumState::state_unflatten(prefix, src, &Device::flex()).map(Self)
+        let momentum = MuonState::state_unflatten(prefix, src, &Device::flex()).map(Self::Momentum);
+        momentum.or_else(|| AdaptiveMomentumState::state_unflatten(prefix, src, &Device::flex()).map(Self::Moments))
     }
 }
 
-impl Optimizer for AdamW {
+impl Optimizer for Rule {
     type State<const D: usize> = State<D>;
 
     fn step<const D: usize>(
@@ -40,17 +85,31 @@ impl Optimizer for AdamW {
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let shape = weights.dims();
+        if let Some(orthogonal) = self.muon.as_ref().filter(|_| D == 2 && shape.iter().all(|&side| side > SMALL)) {
+            let state = match state {
+                Some(State::Momentum(state)) => Some(state),
+                _ => None,
+            };
+            let matrix_rate = orthogonal.rate(rate, shape[0], shape[1]);
+            let weights = weights.mul_scalar(1.0 - rate * orthogonal.share * self.decay);
+            let (weights, state) = orthogonal.muon.step(matrix_rate, weights, gradient, state);
+            return (weights, state.map(State::Momentum));
+        }
         let zeros = || Tensor::zeros(weights.dims(), (&weights.device(), weights.dtype()));
         let (time, moments) = match state {
-            Some(State(state)) => (state.time + 1, [state.moment_1, state.moment_2]),
-            None => (1, [zeros(), zeros()]),
+            Some(State::Moments(state)) => (state.time + 1, [state.moment_1, state.moment_2]),
+            _ => (1, [zeros(), zeros()]),
         };
         let step = AdamWStep { rate, decay: self.decay, betas: [0.9, 0.999], epsilon: 1e-8, time };
         let (weights, [first, second]) = gedanken_nn::adamw(weights, gradient, moments, step);
-        (weights, Some(State(AdaptiveMomentumState::new(time, first, second))))
+        (weights, Some(State::Moments(AdaptiveMomentumState::new(time, first, second))))
     }
 
-    fn to_device<const D: usize>(State(state): Self::State<D>, device: &Device) -> Self::State<D> {
-        State(state.to_device(device))
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        match state {
+            State::Moments(state) => State::Moments(state.to_device(device)),
+            State::Momentum(state) => State::Momentum(<Muon as Optimizer>::to_device(state, device)),
+        }
     }
 }

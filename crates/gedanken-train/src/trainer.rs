@@ -16,8 +16,8 @@ use crate::clock::{Clock, Part};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::learner::{Learner, Update};
-use crate::measure::host_batch;
-use crate::optimizer::adamw;
+use crate::measure::{host_batch, latent_batch};
+use crate::optimizer::optimizer;
 
 /// The end of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +61,26 @@ pub type MakeBatch<L> = dyn Fn(&Batch, u64) -> <L as Learn>::Batch;
 pub type Save<L> = dyn Fn(&Path, &L) -> Result<(), CheckpointError>;
 
 impl Task<WorldModel> {
-    /// A world model, made by a blueprint.
+    /// A world model, made by a blueprint, that learns from pictures.
     pub fn world_model(model: WorldModel, blueprint: Blueprint, device: &Device) -> Self {
         let (statistics, device) = (blueprint.statistics.clone(), device.clone());
+        Self::of(model, blueprint, move |host, step| host_batch(host, &statistics, step, &device))
+    }
+
+    /// The same that learns from kept latents, `frameskip` control steps apart.
+    pub fn on_latents(model: WorldModel, blueprint: Blueprint, frameskip: usize, device: &Device) -> Self {
+        let (statistics, device) = (blueprint.statistics.clone(), device.clone());
+        Self::of(model, blueprint, move |host, step| latent_batch(host, &statistics, frameskip, step, &device))
+    }
+
+    fn of(
+        model: WorldModel,
+        blueprint: Blueprint,
+        batch: impl Fn(&Batch, u64) -> <WorldModel as Learn>::Batch + 'static,
+    ) -> Self {
         Self {
             model,
-            batch: Box::new(move |host, step| host_batch(host, &statistics, step, &device)),
+            batch: Box::new(batch),
             save: Box::new(move |folder, model| gedanken_model::save(folder, model, &blueprint)),
         }
     }
@@ -77,20 +91,24 @@ pub struct Trainer<L: Learn> {
     learner: Learner<L>,
     batch: Box<MakeBatch<L>>,
     save: Box<Save<L>>,
+    /// Updates done, those before this training included.
     step: u64,
+    /// Updates before this training.
+    first: u64,
     config: TrainConfig,
     folder: RunFolder,
     kept: Option<PathBuf>,
 }
 
 impl<L: Learn> Trainer<L> {
-    /// At update 0.
-    pub fn new(config: TrainConfig, task: Task<L>, folder: RunFolder) -> Self {
+    /// A training whose model has `first` updates behind it: 0 for a new one, those of the phases before it for a further phase.
+    pub fn new(config: TrainConfig, task: Task<L>, folder: RunFolder, first: u64) -> Self {
         let Task { model, batch, save } = task;
-        Self { learner: Learner::new(model, &config), batch, save, step: 0, config, folder, kept: None }
+        let kept = (first > 0).then(|| folder.checkpoint(first));
+        Self { learner: Learner::new(model, &config), batch, save, step: first, first, config, folder, kept }
     }
 
-    /// From a checkpoint of a run on, whose model `task` holds.
+    /// From a checkpoint of a run on, whose model `task` holds; the training began after `first` updates.
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] when the optimiser's state cannot be read.
@@ -98,17 +116,23 @@ impl<L: Learn> Trainer<L> {
         config: TrainConfig,
         task: Task<L>,
         folder: RunFolder,
+        first: u64,
         checkpoint: &Path,
     ) -> Result<Self, TrainError> {
         let Task { model, batch, save } = task;
-        let (optimizer, step) = checkpoint::load_rest(checkpoint, adamw(config.weight_decay))?;
+        let (optimizer, step) = checkpoint::load_rest(checkpoint, optimizer(&config))?;
         let learner = Learner::resume(model, optimizer, &config);
-        Ok(Self { learner, batch, save, step, config, folder, kept: Some(checkpoint.to_owned()) })
+        Ok(Self { learner, batch, save, step, first, config, folder, kept: Some(checkpoint.to_owned()) })
     }
 
-    /// Updates done.
+    /// Updates done, those before this training included.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// Updates done in this training.
+    pub fn done(&self) -> u64 {
+        self.step - self.first
     }
 
     /// The model as it is, without autodiff.
@@ -116,7 +140,7 @@ impl<L: Learn> Trainer<L> {
         self.learner.model()
     }
 
-    /// Trains to the end, or until `stop` is set. `data` must start at batch number [`Trainer::step`].
+    /// Trains to the end, or until `stop` is set. `data` must start at batch number [`Trainer::done`].
     ///
     /// # Errors
     /// See [`TrainError`]; the last checkpoint stays.
@@ -129,7 +153,7 @@ impl<L: Learn> Trainer<L> {
         stop: &Arc<AtomicBool>,
     ) -> Result<End, TrainError> {
         let mut clock = Clock::default();
-        while self.step < self.config.steps {
+        while self.done() < self.config.steps {
             if stop.load(Ordering::Relaxed) {
                 self.checkpoint(tracker)?;
                 return Ok(End::Stopped);
@@ -137,7 +161,7 @@ impl<L: Learn> Trainer<L> {
             let host = clock.time(Part::Data, || data.next())?;
             let (logged, rate) = self.update(&host, &mut clock);
             let step = self.step;
-            let last = step == self.config.steps;
+            let last = self.done() == self.config.steps;
             let due = |every: u64| last || step.is_multiple_of(every);
             // Read numbers back from the device only when they are needed.
             if due(self.config.log_every) || due(self.config.checkpoint_every) || due(self.config.eval_every) {
@@ -172,8 +196,8 @@ impl<L: Learn> Trainer<L> {
     /// One update of the weights, and its learning rate.
     fn update(&mut self, host: &Batch, clock: &mut Clock) -> (Update, f64) {
         clock.frames += host.windows() * host.frames();
-        let update = self.learner.update(|| (self.batch)(host, self.step), self.step, clock);
-        let rate = self.config.learning_rate(self.step);
+        let update = self.learner.update(|| (self.batch)(host, self.step), self.done(), clock);
+        let rate = self.config.learning_rate(self.done());
         self.step += 1;
         (update, rate)
     }
@@ -233,7 +257,7 @@ impl<L: Learn> Trainer<L> {
         let sample = flat.clone().narrow(0, 0, flat.dims()[0].min(64));
         let values = sample.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
         tracker.histogram(step, "latent/values", &values);
-        let warm = step as f64 > self.config.warmup * self.config.steps as f64;
+        let warm = self.done() as f64 > self.config.warmup * self.config.steps as f64;
         match collapse.verdict().filter(|_| warm && self.config.stop_on_collapse) {
             Some(diagnosis) => Err(TrainError::Collapsed { step, diagnosis, kept: self.kept.clone() }),
             None => Ok(()),

@@ -6,7 +6,7 @@ mod parts;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor};
-use gedanken_train::{adamw, clip_parts};
+use gedanken_train::{TrainConfig, clip_parts, optimizer};
 use parts::{array, assert_close, fill, number, numbers, part, tensor};
 use serde_json::{Value, json};
 
@@ -18,7 +18,8 @@ struct Vector {
 #[test]
 fn the_optimiser_walks_as_pytorchs_adamw_does() {
     let case = part("adamw");
-    let mut optimizer = adamw(number(&case["weight_decay"]));
+    let weight_decay = number(&case["weight_decay"]);
+    let mut optimizer = optimizer(&TrainConfig { weight_decay, ..TrainConfig::default() });
     let start = Vector { values: Param::from_tensor(Tensor::zeros([6], &Device::flex())) };
     let mut model = fill(start, &[case["start"].clone()], DType::F32);
     for (step, expected) in case["trajectory"].as_array().unwrap().iter().enumerate() {

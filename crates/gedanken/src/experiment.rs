@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Parts;
 use crate::config::{ConfigError, EnvConfig, Loaded};
+use crate::phases::{MAKE_LATENTS, PhaseConfig};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +66,9 @@ pub struct Experiment {
     pub eval: EvalConfig,
     /// The dataset that `gedanken collect` writes.
     pub collect: CollectConfig,
+    /// Phases of the training, one after the other. Default none: a single one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phase: Vec<PhaseConfig>,
 }
 
 /// Another run to start from: `"RUN"`, or `{ run = "RUN", parts = ["encoder"], freeze = true }`.
@@ -148,6 +152,7 @@ impl Default for Experiment {
             planner: PlannerConfig::default(),
             eval: EvalConfig::default(),
             collect: CollectConfig::default(),
+            phase: Vec::new(),
         }
     }
 }
@@ -208,6 +213,7 @@ pub(crate) fn check(
         return Err(loaded.error(&key, problem));
     }
     check_parts(loaded, &parts.model.names())?;
+    check_phases(loaded, env, parts)?;
     let known = &env.spec().labels;
     let mut felt = experiment.proprioception.labels.iter();
     if let Some(name) = felt.find(|name| known.iter().all(|label| label.name != **name)) {
@@ -293,6 +299,51 @@ fn check_parts(loaded: &Loaded<Experiment>, known: &[&str]) -> Result<(), Config
         }
         None => Ok(()),
     }
+}
+
+/// Phases that no schema can refuse.
+fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts: &Parts) -> Result<(), ConfigError> {
+    let (experiment, known) = (&loaded.value, parts.model.names());
+    let phases = experiment.phases().map_err(|error| loaded.error("phase", error.to_string()))?;
+    for (number, phase) in phases.iter().enumerate().filter(|(_, phase)| phase.name.is_some()) {
+        let at = |key: &str| format!("phase[{number}].{key}");
+        if let Some(name) = phase.learn.iter().flatten().find(|name| !known.contains(&name.as_str())) {
+            return Err(loaded.unknown(&at("learn"), "part", name, &known));
+        }
+        let here = &phase.experiment;
+        let plan = parts.model.plan_of_phase(&here.model(), &experiment.model());
+        let plan = plan.map_err(|error| loaded.error(&at("loss"), error.to_string()))?;
+        if let Some((key, problem)) = plan.problem(&here.spaces(env), Some(here.data.window.time)) {
+            return Err(loaded.error(&at(&key), problem));
+        }
+        if here.data.window.frameskip != experiment.data.window.frameskip {
+            let skip = experiment.data.window.frameskip;
+            return Err(loaded.error(&at("data.window.frameskip"), format!("expected {skip}, as everywhere: it is the length of an action")));
+        }
+        if here.data.source == SourceKind::Stream
+            && let Err(error) = here.data.open(env, Split::Train, experiment.seed)
+        {
+            return Err(match error {
+                DataError::Config { key, found, expected } => {
+                    loaded.error(&at(&key), format!("{found}; expected {expected}"))
+                }
+                other => loaded.error(&at("data"), other.to_string()),
+            });
+        }
+        if phase.latents.is_none() {
+            continue;
+        }
+        let makes = |name: &&str| phase.learn.as_ref().is_none_or(|learn| learn.iter().any(|part| part == name));
+        if let Some(name) = MAKE_LATENTS.iter().find(|name| makes(name)) {
+            let message = format!("expected parts without `{name}`, which makes the latents that are kept: learn = [\"predictor\"]");
+            return Err(loaded.error(&at("learn"), message));
+        }
+        if experiment.target.kind != "online" {
+            let message = format!("target.kind is \"{}\", which looks at pictures; expected \"online\"", experiment.target.kind);
+            return Err(loaded.error(&at("latents"), message));
+        }
+    }
+    Ok(())
 }
 
 /// The data's own error at the place of the key that it names.

@@ -9,11 +9,13 @@ mod experiment;
 mod kernel_cache;
 mod memory;
 mod parts;
+mod phases;
 mod threads;
 
 pub use commands::{main, run};
 pub use experiment::{ActionStatistics, Experiment, PixelStatistics};
 pub use parts::{Parts, Written, parts};
+pub use phases::PhaseConfig;
 
 pub use gedanken_data as data;
 pub use gedanken_encoder as encoder;

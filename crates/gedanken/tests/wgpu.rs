@@ -46,6 +46,7 @@ fn batch(device: &Device) -> TrainBatch {
     let (layouts, episodes, extra) = (2, 2, 1);
     let (windows, frames) = (layouts * episodes, layouts * episodes * (TIME + extra));
     TrainBatch {
+        latents: None,
         pixels: tensor([frames, 1, 16, 16], 1, device),
         actions: tensor([windows, TIME - 1, 2], 2, device),
         labels: tensor([frames, 2], 3, device),
@@ -122,7 +123,7 @@ fn trained(config: &ModelConfig) -> WorldModel {
     let device = Device::flex();
     let plan = Parts::default().plan(config).expect("known parts");
     let mut model = WorldModel::new(&plan, SPACES, 5, &device).train();
-    let mut optimizer = adamw(1e-5);
+    let mut optimizer = optimizer(&TrainConfig::default());
     for _ in 0..4 {
         let gradients = GradientsParams::from_grads(model.loss(batch(&device), PROGRESS).total.backward(), &model);
         model = optimizer.step(5e-3, model, gradients).after_update(PROGRESS);

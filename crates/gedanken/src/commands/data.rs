@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use gedanken_data::{Dataset, EnvRecord, Recordings};
 
 use super::{Failure, Overrides, print, read, say};
-use crate::Parts;
+use crate::{Experiment, Parts};
 
 #[derive(Args)]
 pub struct CollectArgs {
@@ -39,11 +39,7 @@ pub fn collect(args: &CollectArgs, parts: &Parts) -> Result<(), Failure> {
     let (experiment, env) = read(&args.file, &args.overrides.set, parts)?;
     let out = args.out.clone().or_else(|| experiment.data.path.clone());
     let out = out.unwrap_or_else(|| PathBuf::from("data").join(&experiment.name));
-    let made = EnvRecord {
-        name: experiment.env.name.clone(),
-        options: serde_json::Value::Object(experiment.env.options.clone()),
-        factors: experiment.env.factors.clone(),
-    };
+    let made = env_record(&experiment);
     let mut tenth = 0;
     let progress = &mut |at: gedanken_data::Collected| {
         let now = 10 * at.episodes / at.total.max(1);
@@ -58,6 +54,15 @@ pub fn collect(args: &CollectArgs, parts: &Parts) -> Result<(), Failure> {
         None => gedanken_data::collect(config, env, made, seed, &out, progress)?,
     };
     print(&out.display().to_string())
+}
+
+/// The experiment's environment, for whoever opens its dataset.
+pub(super) fn env_record(experiment: &Experiment) -> EnvRecord {
+    EnvRecord {
+        name: experiment.env.name.clone(),
+        options: serde_json::Value::Object(experiment.env.options.clone()),
+        factors: experiment.env.factors.clone(),
+    }
 }
 
 pub fn data(command: &DataCommand) -> Result<(), Failure> {

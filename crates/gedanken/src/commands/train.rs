@@ -4,22 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use clap::Args;
-use gedanken_data::{Dataset, SourceKind, Split};
-use gedanken_env::Env;
+use gedanken_data::{
+    Collected, Dataset, DatasetSource, LatentEncoder, LatentsConfig, Prefetch, Source, SourceKind, Split, WindowConfig,
+};
+use gedanken_env::{Env, derive_seed};
 use gedanken_eval::TrainingEvaluation;
 use gedanken_model::{Blueprint, WorldModel, part_of};
 use gedanken_nn::named_parameters;
-use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
-use gedanken_train::{End, Task, Trainer, load_model};
+use gedanken_run::{FolderError, ProgressBar, RunFolder, Tracker, say, step_of, write_atomic};
+use gedanken_train::{End, Task, Trainer, load_model, to_half};
 
+use super::data::env_record;
 use super::{
     DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_version,
 };
 use crate::config::to_toml;
 use crate::experiment::{From, FromParts};
+use crate::phases::{MAKE_LATENTS, Phase};
 use crate::{Experiment, Parts};
 
 #[derive(Args)]
@@ -48,6 +53,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let (experiment, env) = read(&file, &args.overrides.set, parts)?;
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(&args.device, &experiment)?;
+    let phases = experiment.phases()?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
     if let Some(difference) = other_world(&experiment, env.as_ref())? {
         say(&format!("warning: {difference}"));
@@ -61,49 +67,75 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         None => start(&experiment)?,
     };
     let _claim = claimed.map_or_else(|| folder.claim(), Ok)?;
-    let (mut trainer, blueprint) = match &checkpoint {
-        Some(checkpoint) => resume(&experiment, &folder, &checkpoint.path, &chosen.device, parts)?,
+    let (model, blueprint) = match &checkpoint {
+        Some(checkpoint) => {
+            let (model, stored) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
+            same_architecture(&experiment, &stored.model, &folder.config())?;
+            (model, Blueprint { model: experiment.model(), ..stored })
+        }
         None => {
             let blueprint = blueprint(&experiment, env.as_ref(), source.as_ref())?;
-            let model = new_model(&experiment, &blueprint, other, &chosen.device, parts)?;
-            let task = Task::world_model(model, blueprint.clone(), &chosen.device);
-            (Trainer::new(experiment.train.clone(), task, folder.clone()), blueprint)
+            (new_model(&experiment, &blueprint, other, &chosen.device, parts)?, blueprint)
         }
     };
+    drop(source);
 
     let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
+    let session = Session { env: env.as_ref(), whole: &experiment, blueprint: &blueprint, folder: &folder, parts };
+    let (begun, steps) = (checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step), total(&phases));
+    if begun > steps {
+        let config = folder.config();
+        return Err(format!("{}: train.steps: {steps}; the run has {begun} updates behind it", config.display()).into());
+    }
+    let mut left = phases.iter().skip_while(|phase| phase.end() <= begun && phase.end() < steps);
+    let Some(mut phase) = left.next() else { return Err("there is no phase".into()) };
+    let checkpoint = checkpoint.map(|checkpoint| checkpoint.path);
+    let first_line = beginning(&experiment, &chosen.name, &model, [begun, steps], &folder);
+    let mut trainer = session.enter(phase, model, checkpoint.as_deref(), &chosen.device)?;
     if args.resume.is_some() {
         if checkpoint.is_none() {
             say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
         }
         if !args.overrides.set.is_empty() {
-            change(&folder, &experiment, trainer.step(), parts)?;
+            change(&folder, &experiment, begun, parts)?;
         }
     }
-    let progress = ProgressBar::new(experiment.train.steps, trainer.step());
+    let progress = ProgressBar::new(steps, begun);
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
-    let mut tracker = match trainer.step() {
+    let mut tracker = match begun {
         0 if args.resume.is_none() => Tracker::create(folder.path(), warn)?,
         step => Tracker::resume(folder.path(), step, warn)?,
     };
-    progress.message(&beginning(&experiment, &chosen.name, &trainer, &folder));
+    progress.message(&first_line);
 
-    let mut data = experiment.data.prefetch(source, trainer.step());
     let tell = progress.clone();
     let mut evaluation = TrainingEvaluation { protocol: &protocol, say: Box::new(move |line| tell.message(line)) };
     let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     listen(&stop, &trained);
-    let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
+    let run = folder.path().display().to_string();
+    loop {
+        let mut data = session.data(phase, &trainer, &chosen.device, &progress)?;
+        let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
+        drop(data);
+        if !matches!(end, Ok(End::Finished)) {
+            progress.finish();
+        }
+        let end = end?;
+        tracker.flush()?;
+        if end == End::Stopped {
+            say(&format!("stopped at update {}; go on with: gedanken train --resume {run}", trainer.step()));
+            return print(&run);
+        }
+        session.leave(phase)?;
+        let Some(next) = left.next() else { break };
+        phase = next;
+        // As if the run were resumed there: nothing of a phase but its checkpoint reaches into the next.
+        let (model, _) = load_model(&folder.checkpoint(trainer.step()), &parts.model, &chosen.device)?;
+        trainer = session.enter(phase, model, None, &chosen.device)?;
+    }
     drop(evaluation);
     progress.finish();
-    let end = end?;
-    tracker.flush()?;
-    let run = folder.path().display().to_string();
-    if end == End::Stopped {
-        say(&format!("stopped at update {}; go on with: gedanken train --resume {run}", trainer.step()));
-        return print(&run);
-    }
     trained.store(true, Ordering::Relaxed);
     if stop.load(Ordering::Relaxed) {
         say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
@@ -115,10 +147,152 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     print(&run)
 }
 
+/// A run in training, and what all its phases share.
+struct Session<'a> {
+    env: &'a dyn Env,
+    whole: &'a Experiment,
+    blueprint: &'a Blueprint,
+    folder: &'a RunFolder,
+    parts: &'a Parts,
+}
+
+impl Session<'_> {
+    /// The trainer of a phase, for a model with the weights of `checkpoint`, if there is one; the optimiser goes on where the checkpoint
+    /// lies inside the phase.
+    fn enter(
+        &self,
+        phase: &Phase,
+        model: WorldModel,
+        checkpoint: Option<&Path>,
+        device: &Device,
+    ) -> Result<Trainer<WorldModel>, Failure> {
+        let Self { whole, blueprint, folder, parts, .. } = *self;
+        let plan = parts.model.plan_of_phase(&phase.experiment.model(), &whole.model())?;
+        let model = model.with_loss(&plan, device).map_err(|name| {
+            let (config, run) = (folder.config(), folder.path());
+            format!("{}: loss.{name}: a head with weights of its own, which a run has from its start or never; a new run may start from this one: from = \"{}\"", config.display(), run.display())
+        })?;
+        let mut model = frozen(whole, model);
+        if let Some(learn) = &phase.learn {
+            let rest = parts.model.names().into_iter().filter(|name| learn.iter().all(|part| part != name));
+            model = model.freeze(&rest.map(str::to_owned).collect::<Vec<_>>());
+        }
+        let task = match phase.latents {
+            Some(_) => {
+                Task::on_latents(model, blueprint.clone(), phase.experiment.data.window.frameskip, device)
+            }
+            None => Task::world_model(model, blueprint.clone(), device),
+        };
+        let (train, folder) = (phase.experiment.train.clone(), folder.clone());
+        match checkpoint.filter(|path| step_of(path).is_some_and(|step| step > phase.first)) {
+            Some(checkpoint) => Ok(Trainer::resume(train, task, folder, phase.first, checkpoint)?),
+            None => Ok(Trainer::new(train, task, folder, phase.first)),
+        }
+    }
+
+    /// The batches of a phase, from where its trainer stands.
+    fn data(
+        &self,
+        phase: &Phase,
+        trainer: &Trainer<WorldModel>,
+        device: &Device,
+        progress: &ProgressBar,
+    ) -> Result<Prefetch, Failure> {
+        let Phase { experiment, number, .. } = phase;
+        if let Some(name) = &phase.name {
+            let learn = phase.learn.as_ref().map_or("everything".to_owned(), |parts| parts.join(", "));
+            progress.message(&format!("phase {name}: {learn} until update {}", phase.end()));
+        }
+        // Every phase has batches of its own.
+        let seed = if *number == 0 { experiment.seed } else { derive_seed(experiment.seed, &[PHASE, *number as u64]) };
+        let source: Arc<dyn Source> = match &phase.latents {
+            None => experiment.data.open(self.env, Split::Train, seed)?,
+            Some(latents) => {
+                let kept = self.keep(phase, latents, &trainer.model(), seed, device, progress)?;
+                let window = WindowConfig { frameskip: 1, ..experiment.data.window };
+                Arc::new(DatasetSource::new(kept, window, Split::Train, experiment.data.validation, seed)?)
+            }
+        };
+        Ok(experiment.data.prefetch(source, trainer.done()))
+    }
+
+    /// The latents of a phase's episodes.
+    fn keep(
+        &self,
+        phase: &Phase,
+        latents: &LatentsConfig,
+        model: &WorldModel,
+        seed: u64,
+        device: &Device,
+        progress: &ProgressBar,
+    ) -> Result<Arc<Dataset>, Failure> {
+        let (statistics, shape) = (&self.blueprint.statistics, model.latent_shape());
+        let encode = |pixels: &[u8], labels: &[f32]| {
+            let pixels = statistics.pixels(pixels, model.spaces().pixels, device);
+            to_half(model.encode(pixels, model.felt(statistics.labels(labels, device))))
+        };
+        let shape = [shape.tokens(), shape.dim];
+        let encoder = LatentEncoder { shape, identity: identity(model), encode: &encode };
+        let (out, start, mut told) = (self.latents(phase), Instant::now(), Instant::now());
+        let mut tell = |at: Collected| {
+            if told.elapsed() > TELL_EVERY {
+                told = Instant::now();
+                progress.message(&format!("  {} of {} episodes encoded", at.episodes, at.total));
+            }
+        };
+        let made = env_record(&phase.experiment);
+        let kept = latents.keep(&phase.experiment.data, self.env, made, seed, &encoder, &out, &mut tell)?;
+        let (counts, seconds) = (kept.manifest().counts, start.elapsed().as_secs_f64());
+        let (frames, episodes) = (counts.frames, counts.episodes);
+        progress.message(&format!("  latents of {frames} frames in {episodes} episodes kept ({seconds:.0} s)"));
+        Ok(kept)
+    }
+
+    /// Where the latents of a phase are kept while it lasts.
+    fn latents(&self, phase: &Phase) -> PathBuf {
+        self.folder.path().join(format!("latents-{}", phase.number))
+    }
+
+    /// Removes what a phase kept.
+    fn leave(&self, phase: &Phase) -> Result<(), Failure> {
+        let kept = self.latents(phase);
+        if phase.latents.is_some() && kept.exists() {
+            std::fs::remove_dir_all(&kept).map_err(FolderError::io("remove", &kept))?;
+        }
+        Ok(())
+    }
+}
+
+/// Time between two messages about the encoding of episodes.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+
+// A purpose of derived seeds.
+const PHASE: u64 = 21;
+
+/// Updates of all phases.
+fn total(phases: &[Phase]) -> u64 {
+    phases.last().map_or(0, Phase::end)
+}
+
+/// A checksum of the weights that make latents.
+fn identity(model: &WorldModel) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let of_latents = |name: &str| MAKE_LATENTS.contains(&part_of(name));
+    for named in named_parameters(model).into_iter().filter(|named| of_latents(&named.name)) {
+        named.values.iter().for_each(|value| hasher.update(&value.to_le_bytes()));
+    }
+    hasher.finalize()
+}
+
 /// The first line of a training.
-fn beginning(experiment: &Experiment, device: &str, trainer: &Trainer<WorldModel>, folder: &RunFolder) -> String {
-    let (name, steps, folder) = (&experiment.name, experiment.train.steps, folder.path().display());
-    let (parameters, step) = (parameters(trainer), trainer.step());
+fn beginning(
+    experiment: &Experiment,
+    device: &str,
+    model: &WorldModel,
+    [step, steps]: [u64; 2],
+    folder: &RunFolder,
+) -> String {
+    let (name, folder, parameters) = (&experiment.name, folder.path().display(), parameters(model));
     format!("{name} on {device}: {parameters} parameters, update {step} of {steps}, into {folder}")
 }
 
@@ -174,30 +348,6 @@ fn frozen(experiment: &Experiment, model: WorldModel) -> WorldModel {
     }
 }
 
-/// A run that goes on from a checkpoint, with the loss that the experiment has now.
-fn resume(
-    experiment: &Experiment,
-    folder: &RunFolder,
-    checkpoint: &Path,
-    device: &Device,
-    parts: &Parts,
-) -> Result<(Trainer<WorldModel>, Blueprint), Failure> {
-    let config = folder.config().display().to_string();
-    let (model, stored) = load_model(checkpoint, &parts.model, device)?;
-    same_architecture(experiment, &stored.model, &folder.config())?;
-    let model = model.with_loss(&parts.model.plan(&experiment.model())?, device).map_err(|name| {
-        format!("{config}: loss.{name}: a head with weights of its own, which a run has from its start or never; a new run may start from this one: from = \"{}\"", folder.path().display())
-    })?;
-    let blueprint = Blueprint { model: experiment.model(), ..stored };
-    let task = Task::world_model(frozen(experiment, model), blueprint.clone(), device);
-    let trainer = Trainer::resume(experiment.train.clone(), task, folder.clone(), checkpoint)?;
-    if trainer.step() > experiment.train.steps {
-        let steps = experiment.train.steps;
-        return Err(format!("{config}: train.steps: {steps}; the run has {} updates behind it", trainer.step()).into());
-    }
-    Ok((trainer, blueprint))
-}
-
 /// Differences between the world of a dataset and the experiment's, in which its model is evaluated, if there are any.
 fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>, Failure> {
     let (SourceKind::Disk, Some(path)) = (experiment.data.source, &experiment.data.path) else { return Ok(None) };
@@ -219,8 +369,8 @@ fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>,
 }
 
 /// Numbers that are learned.
-fn parameters(trainer: &Trainer<WorldModel>) -> usize {
-    let named = named_parameters(&trainer.model());
+fn parameters(model: &WorldModel) -> usize {
+    let named = named_parameters(model);
     named.iter().filter(|p| !p.is_statistic()).map(|p| p.values.len()).sum()
 }
 

@@ -24,6 +24,11 @@ pub fn splice_parts(mut schema: Value, parts: &Parts) -> Value {
     for (path, table) in tagged {
         replace(&mut schema, path, &table);
     }
+    // A phase changes some of the loss's keys.
+    let loss = schema.pointer("/properties/loss").cloned();
+    if let Some((place, loss)) = schema.pointer_mut("/$defs/PhaseConfig/properties/loss").zip(loss) {
+        *place = loss;
+    }
     if let Value::Object(root) = &mut schema
         && let Some(all) = root.entry("$defs").or_insert(json!({})).as_object_mut()
     {
