@@ -110,6 +110,10 @@ impl Writer {
         let row = [frames as i64, offset, episode.layout as i64, episode.policy as i64];
         self.episodes.iter_mut().zip(row).for_each(|(column, value)| column.extend(value.to_le_bytes()));
         let [state, action, label, picture, eventful, last] = self.shard.as_mut_slice() else { unreachable!() };
+        if picture.is_empty() {
+            // Memory that is not written costs nothing, memory that grows is copied; without it, pushing says so.
+            let _ = picture.try_reserve_exact(self.shard_bytes + pixels.len());
+        }
         state.extend(episode.states.iter().flat_map(|value| value.to_le_bytes()));
         action.extend(episode.actions.iter().flat_map(|value| value.to_le_bytes()));
         action.extend(std::iter::repeat_n(0, shape.action * 4));
