@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc;
 
 use gedanken_env::Env;
 use rayon::prelude::*;
@@ -84,38 +85,62 @@ pub fn collect(
     let manifest = Manifest::new(spec, made, &mix, Some(steps), seed);
     let writer = Writer::create(out, manifest, config.shard_mib << 20)?;
 
-    let record = |number: usize| -> Result<(Episode, Vec<u8>), DataError> {
+    let record = |number: usize, recorded: &mut Recorded| {
         let (layout, index) = (number / config.episodes, number % config.episodes);
         let mut recorder = Recorder::new(env, &mix, steps)?;
-        let mut episode = Episode::default();
-        recorder.record(seed, layout as u64, index as u64, &mut episode);
-        let mut pictures = vec![0; episode.frames() * pixels];
-        for step in 0..episode.frames() {
-            recorder.render(&episode, step, row_mut(&mut pictures, step, pixels))?;
-        }
-        Ok((episode, pictures))
+        let Recorded { episode, pictures, .. } = recorded;
+        recorder.record(seed, layout as u64, index as u64, episode);
+        pictures.resize(episode.frames() * pixels, 0);
+        (0..episode.frames()).try_for_each(|step| recorder.render(episode, step, row_mut(pictures, step, pixels)))
     };
     record_all(writer, config.layouts * config.episodes, record, progress)
 }
 
-/// Writes `total` episodes with their pictures, several made at once, in the order of their numbers.
+/// An episode with its pictures, u8 `[frames, channels, height, width]`. Its memory is used again for another.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    pub episode: Episode,
+    pub pictures: Vec<u8>,
+    failed: Option<DataError>,
+}
+
+/// Writes `total` episodes in the order of their numbers, while those that follow are recorded, several at once.
 pub(crate) fn record_all(
     mut writer: Writer,
     total: usize,
-    record: impl Fn(usize) -> Result<(Episode, Vec<u8>), DataError> + Sync,
+    record: impl Fn(usize, &mut Recorded) -> Result<(), DataError> + Sync,
     progress: &mut dyn FnMut(Collected),
 ) -> Result<Manifest, DataError> {
-    let together = 4 * rayon::current_num_threads();
-    let mut frames = 0;
-    for start in (0..total).step_by(together) {
-        let numbers = start..total.min(start + together);
-        let recorded: Vec<_> = numbers.clone().into_par_iter().map(&record).collect();
-        for (number, recorded) in numbers.zip(recorded) {
-            let (episode, pictures) = recorded?;
-            writer.push(&episode, &pictures)?;
-            frames += episode.frames();
-            progress(Collected { episodes: number + 1, total, frames, bytes: writer.bytes() });
+    let (together, record) = (4 * rayon::current_num_threads(), &record);
+    let (done, ready) = mpsc::sync_channel::<Vec<Recorded>>(1);
+    let (used, free) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for start in (0..total).step_by(together) {
+                // One set is recorded while another is written; whoever writes has met an error if none comes back.
+                let set = if start < 2 * together { Ok(Vec::new()) } else { free.recv() };
+                let Ok(mut set) = set else { return };
+                set.resize_with(together.min(total - start), Recorded::default);
+                set.par_iter_mut()
+                    .enumerate()
+                    .for_each(|(i, recorded)| recorded.failed = record(start + i, recorded).err());
+                if done.send(set).is_err() {
+                    return;
+                }
+            }
+        });
+        let (mut episodes, mut frames) = (0, 0);
+        for mut set in ready {
+            for Recorded { episode, pictures, failed } in &mut set {
+                failed.take().map_or(Ok(()), Err)?;
+                writer.push(episode, pictures)?;
+                (episodes, frames) = (episodes + 1, frames + episode.frames());
+                progress(Collected { episodes, total, frames, bytes: writer.bytes() });
+            }
+            // Nobody waits for the last ones.
+            let _ = used.send(set);
         }
-    }
+        Ok::<(), DataError>(())
+    })?;
     writer.finish()
 }

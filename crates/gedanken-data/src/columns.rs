@@ -64,10 +64,15 @@ impl Column {
     }
 }
 
-/// Writes columns of `rows` rows to a new file and waits until the disk has them.
+/// Writes columns of `rows` rows to a new file; whoever gets it has to wait until the disk has it.
 ///
 /// The library's own writer goes through a temporary file that only its owner may read; this one does not.
-pub(crate) fn write(path: &Path, columns: &[Column], data: &[Vec<u8>], rows: usize) -> Result<FileRecord, DataError> {
+pub(crate) fn write(
+    path: &Path,
+    columns: &[Column],
+    data: &[Vec<u8>],
+    rows: usize,
+) -> Result<(FileRecord, File), DataError> {
     let mut end = 0;
     let infos = columns.iter().zip(data).map(|(column, bytes)| {
         let start = end;
@@ -92,8 +97,7 @@ pub(crate) fn write(path: &Path, columns: &[Column], data: &[Vec<u8>], rows: usi
     }
     writer.flush().map_err(DataError::io(path, "write"))?;
     drop(writer);
-    file.sync_all().map_err(DataError::io(path, "write"))?;
-    Ok(FileRecord { bytes, crc32: hasher.finalize() })
+    Ok((FileRecord { bytes, crc32: hasher.finalize() }, file))
 }
 
 /// A memory-mapped file of columns whose every row lies inside the file.

@@ -7,7 +7,7 @@ use gedanken_env::{Env, Spec, derive_seed};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::batch::row_mut;
-use crate::collect::{Collected, record_all};
+use crate::collect::{Collected, Recorded, record_all};
 use crate::episode::IMPORTED;
 use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Shape, Writer};
 
@@ -87,17 +87,17 @@ impl Recordings {
         })
     }
 
-    /// Episode number `number` with its pictures, u8 `[frames, channels, height, width]`, as `env` shows its states. What the
-    /// recorded states leave open is as after a reset of its layout, a function of `seed`.
+    /// Takes episode number `number`, with its pictures as `env` shows its states. What the recorded states leave open is as after
+    /// a reset of its layout, a function of `seed`.
     ///
     /// # Errors
     /// A state that the environment refuses.
-    fn episode(&self, number: usize, env: &dyn Env, seed: u64) -> Result<(Episode, Vec<u8>), DataError> {
+    fn episode(&self, number: usize, env: &dyn Env, seed: u64, into: &mut Recorded) -> Result<(), DataError> {
         let ((from, frames), layout, [size, action]) = (self.episodes[number], self.layouts[number], self.sizes);
         let (mut env, spec) = (env.boxed_clone(), env.spec());
         let Shape { pixels, labels, .. } = Shape::of(spec);
         env.reset(derive_seed(seed, &[IMPORTED, layout]));
-        let mut episode = Episode {
+        into.episode = Episode {
             layout,
             policy: 0,
             states: vec![0.0; frames * spec.state.len()],
@@ -105,8 +105,9 @@ impl Recordings {
             labels: vec![0.0; frames * labels],
             eventful: vec![false; frames],
         };
+        let Recorded { episode, pictures, .. } = into;
         episode.actions.chunks_exact_mut(action).for_each(|action| spec.action.clip(action));
-        let mut pictures = vec![0; frames * pixels.len()];
+        pictures.resize(frames * pixels.len(), 0);
         for frame in 0..frames {
             let row = from + frame;
             let given = &self.states[row * size..(row + 1) * size];
@@ -123,9 +124,9 @@ impl Recordings {
             })?;
             env.labels(row_mut(&mut episode.labels, frame, labels));
             episode.eventful[frame] = env.eventful();
-            env.observe(row_mut(&mut pictures, frame, pixels.len()));
+            env.observe(row_mut(pictures, frame, pixels.len()));
         }
-        Ok((episode, pictures))
+        Ok(())
     }
 
     /// Writes all episodes as a dataset to the new folder `out`: their states as `env` takes them, its pictures and labels of them, and
@@ -146,7 +147,7 @@ impl Recordings {
         let mut manifest = Manifest::new(env.spec(), made, &mix, None, seed);
         manifest.policies = vec![PolicyRecord { name: "recorded".to_owned(), share: 1.0 }];
         let writer = Writer::create(out, manifest, shard_mib << 20)?;
-        record_all(writer, self.episodes.len(), |number| self.episode(number, env, seed), progress)
+        record_all(writer, self.episodes.len(), |number, into| self.episode(number, env, seed, into), progress)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::moved::{Moved, MovedLabel, moved};
 use crate::{Counts, DataError, Dataset};
 
 /// Least, mean and greatest of something.
@@ -41,6 +42,8 @@ pub struct PolicySummary {
     pub share: f64,
     /// Share of the frames of these episodes at which something other than free motion could happen.
     pub eventful: f64,
+    /// How much the agent moves other things in them; none where no label speaks of any.
+    pub moved: Option<Moved>,
 }
 
 /// A dataset at a glance. `Display` is a table for people, `Serialize` the same for programs.
@@ -62,6 +65,8 @@ pub struct Summary {
     pub episodes_of_layout: Extent,
     /// Share of frames at which something other than free motion could happen.
     pub eventful: f64,
+    /// Control steps of the windows in which movement is counted.
+    pub frameskip: usize,
     /// Mean Euclidean norm of the actions, in the unit of the actions.
     pub action_norm_mean: f64,
     /// Standard deviation of that norm.
@@ -120,11 +125,12 @@ impl Gather {
 }
 
 impl Dataset {
-    /// Goes through every frame's numbers (not its picture) and counts.
+    /// Goes through every frame's numbers (not its picture) and counts; what moves also in windows of `frameskip` control steps
+    /// (at least one).
     ///
     /// # Errors
     /// [`DataError::Format`] for a label or an action that is not finite.
-    pub fn summary(&self) -> Result<Summary, DataError> {
+    pub fn summary(&self, frameskip: usize) -> Result<Summary, DataError> {
         let manifest = self.manifest();
         let mut labels = vec![Gather::new(); self.shape().labels];
         let (mut norms, mut eventful) = (Gather::new(), 0usize);
@@ -157,6 +163,8 @@ impl Dataset {
             seen as f64 / all.max(1) as f64
         };
         let all = self.episodes().len().max(1) as f64;
+        let frameskip = frameskip.max(1);
+        let moved = moved(self, &labels.iter().map(Gather::std).collect::<Vec<_>>(), frameskip);
         Ok(Summary {
             env: manifest.env.name.clone(),
             seed: manifest.seed,
@@ -166,17 +174,20 @@ impl Dataset {
             length: Gather::of(self.episodes().iter().map(|episode| episode.length)),
             episodes_of_layout: Gather::of(self.layouts().values().map(Vec::len)),
             eventful: eventful as f64 / self.frames().max(1) as f64,
+            frameskip,
             action_norm_mean: norms.mean(),
             action_norm_std: norms.std(),
             policies: manifest
                 .policies
                 .iter()
+                .zip(moved)
                 .enumerate()
-                .map(|(number, policy)| PolicySummary {
+                .map(|(number, (policy, moved))| PolicySummary {
                     name: policy.name.clone(),
                     episodes: acted(number),
                     share: acted(number) as f64 / all,
                     eventful: eventful_of(number),
+                    moved: (!moved.labels.is_empty()).then_some(moved),
                 })
                 .collect(),
             labels: names
@@ -210,10 +221,22 @@ impl fmt::Display for Summary {
         line(f, "eventful frames", format!("{:.1} %", self.eventful * 100.0))?;
         let norm = format!("{:.4} ± {:.4} (mean and standard deviation)", self.action_norm_mean, self.action_norm_std);
         line(f, "action norm", norm)?;
-        for PolicySummary { name, episodes, share, eventful } in &self.policies {
+        for PolicySummary { name, episodes, share, eventful, moved } in &self.policies {
             let [share, eventful] = [share, eventful].map(|x| 100.0 * x);
             let text = format!("{episodes} episodes, {share:.1} %; {eventful:.1} % of their frames eventful");
             line(f, &format!("policy {name}"), text)?;
+            if let Some(Moved { hits, steps, windows, labels }) = moved.as_ref().filter(|moved| moved.steps > 0.0) {
+                let far = |MovedLabel { name, unit, change }: &MovedLabel| format!("{name} {} {unit}", Short(*change));
+                let far = labels.iter().map(far).collect::<Vec<_>>().join("; ");
+                let [steps, windows] = [steps, windows].map(|x| 100.0 * x);
+                line(f, "  hits", format!("{hits:.1} an episode: something begins to move"))?;
+                line(
+                    f,
+                    "  moves in",
+                    format!("{steps:.1} % of control steps, {windows:.1} % of windows of {}", self.frameskip),
+                )?;
+                line(f, "  there by", far)?;
+            }
         }
         for LabelSummary { name, unit, values, std } in &self.labels {
             line(f, &format!("label {name}"), format!("{} {unit}, standard deviation {}", range(values), Short(*std)))?;

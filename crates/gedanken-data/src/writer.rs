@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use crate::columns::{self, Column, episode_columns, frame_columns};
 use crate::manifest::{EPISODES, MANIFEST, Manifest, ShardRecord, shard_name};
@@ -11,7 +12,7 @@ use crate::{DataError, Episode};
 
 /// Takes episodes one by one and writes a shard whenever enough have come; memory holds one shard.
 ///
-/// Everything is written to a folder beside the final name, flushed to the disk, and renamed by [`Writer::finish`].
+/// Everything is written to a folder beside the final name, flushed to the disk (while more is recorded), and renamed by [`Writer::finish`].
 /// Dropped before that, the writer removes what it wrote; killed before that, it leaves a folder whose name starts with
 /// a dot and ends in `.partial-…`, which nothing reads and anybody may delete.
 pub struct Writer {
@@ -26,7 +27,29 @@ pub struct Writer {
     /// length, offset, layout, policy
     episodes: [Vec<u8>; 4],
     layouts: BTreeSet<u64>,
+    /// The last shard, on its way to the disk.
+    flushed: Option<Flush>,
     finished: bool,
+}
+
+/// Waits for the disk in a thread of its own.
+struct Flush {
+    path: PathBuf,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Flush {
+    fn start(path: PathBuf, file: File) -> Result<Self, DataError> {
+        let thread = std::thread::Builder::new().spawn(move || file.sync_all());
+        let thread = thread.map_err(DataError::io(&path, "write"))?;
+        Ok(Self { path, thread })
+    }
+
+    fn wait(self) -> Result<(), DataError> {
+        let done =
+            self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that waited for the disk died")));
+        done.map_err(DataError::io(&self.path, "write"))
+    }
 }
 
 impl Writer {
@@ -50,6 +73,7 @@ impl Writer {
             shard_episodes: 0,
             episodes: Default::default(),
             layouts: BTreeSet::new(),
+            flushed: None,
             finished: false,
         })
     }
@@ -86,6 +110,10 @@ impl Writer {
         let row = [frames as i64, offset, episode.layout as i64, episode.policy as i64];
         self.episodes.iter_mut().zip(row).for_each(|(column, value)| column.extend(value.to_le_bytes()));
         let [state, action, label, picture, eventful, last] = self.shard.as_mut_slice() else { unreachable!() };
+        if picture.is_empty() {
+            // Memory that is not written costs nothing, memory that grows is copied; without it, pushing says so.
+            let _ = picture.try_reserve_exact(self.shard_bytes + pixels.len());
+        }
         state.extend(episode.states.iter().flat_map(|value| value.to_le_bytes()));
         action.extend(episode.actions.iter().flat_map(|value| value.to_le_bytes()));
         action.extend(std::iter::repeat_n(0, shape.action * 4));
@@ -116,7 +144,11 @@ impl Writer {
             return Ok(());
         }
         let file = shard_name(self.manifest.shards.len());
-        let record = columns::write(&self.partial.join(&file), &self.columns, &self.shard, self.shard_frames)?;
+        let path = self.partial.join(&file);
+        let (record, written) = columns::write(&path, &self.columns, &self.shard, self.shard_frames)?;
+        // While the disk takes this shard the next one is filled; no more than two are on their way.
+        self.flush()?;
+        self.flushed = Some(Flush::start(path, written)?);
         self.manifest.shards.push(ShardRecord {
             file,
             frames: self.shard_frames,
@@ -129,6 +161,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Waits until the disk has the shards.
+    fn flush(&mut self) -> Result<(), DataError> {
+        self.flushed.take().map_or(Ok(()), Flush::wait)
+    }
+
     /// Writes what is left and gives the dataset its name.
     ///
     /// # Errors
@@ -139,7 +176,10 @@ impl Writer {
         self.manifest.counts.layouts = self.layouts.len();
         let episodes = self.manifest.counts.episodes;
         let path = self.partial.join(EPISODES);
-        self.manifest.episodes = columns::write(&path, &episode_columns(), &self.episodes, episodes)?;
+        let (record, file) = columns::write(&path, &episode_columns(), &self.episodes, episodes)?;
+        file.sync_all().map_err(DataError::io(&path, "write"))?;
+        self.manifest.episodes = record;
+        self.flush()?;
         let path = self.partial.join(MANIFEST);
         let text = toml::to_string(&self.manifest)
             .map_err(|error| DataError::format(&path, "manifest", error, "something TOML can say"))?;
@@ -158,6 +198,8 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.finished {
+            // Whatever went wrong, it has been said or is of no use any more.
+            let _ = self.flush();
             // A folder that cannot be removed is no worse than one left by a killed program.
             let _ = fs::remove_dir_all(&self.partial);
         }

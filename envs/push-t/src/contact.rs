@@ -52,6 +52,22 @@ impl Placed {
         Bounds { low: sub(self.center, half), high: add(self.center, half) }
     }
 
+    /// A disc that sets out from `from` in a direction, for good, may touch it (where it passes a corner closely, this says so too).
+    pub fn lies_ahead(&self, from: Vector, way: Vector, radius: f64) -> bool {
+        let [from, way] = [sub(from, self.center), way].map(|vector| unrotate(vector, self.rotation));
+        let (mut enters, mut leaves) = (0.0_f64, f64::INFINITY);
+        for axis in 0..2 {
+            let reach = self.half[axis] + radius;
+            if way[axis] != 0.0 {
+                let [one, other] = [-reach, reach].map(|side| (side - from[axis]) / way[axis]);
+                (enters, leaves) = (enters.max(one.min(other)), leaves.min(one.max(other)));
+            } else if from[axis].abs() > reach {
+                return false;
+            }
+        }
+        enters <= leaves
+    }
+
     fn corner(&self, index: usize) -> Vector {
         let [x, y] = self.half;
         let corner = [[-x, -y], [x, -y], [x, y], [-x, y]][index];

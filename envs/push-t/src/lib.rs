@@ -11,6 +11,7 @@ mod spec;
 mod state;
 mod success;
 mod surface;
+mod trial;
 mod vector;
 
 pub mod physics;
@@ -71,7 +72,7 @@ pub fn entry() -> Entry<dyn Env> {
 /// `mass`, `control_gain`.
 ///
 /// ## Policies
-/// `weak`, `noisy` and `expert` make data; `uniform` is the floor. A policy knows the factors that were set when it was
+/// `weak`, `noisy`, `expert` and `pusher` make data; `uniform` is the floor. A policy knows the factors that were set when it was
 /// made.
 ///
 /// ## Traps

@@ -19,17 +19,17 @@ pub const DT: f64 = 0.01;
 /// Substeps of a control step.
 pub const SUBSTEPS: usize = 10;
 /// Sweeps over the contacts in a substep.
-const SWEEPS: usize = 10;
+pub(crate) const SWEEPS: usize = 10;
 /// Depth of a contact that is left alone, px (0.1 in single precision).
-const SLOP: f64 = 0.100_000_001_490_116_12;
+pub(crate) const SLOP: f64 = 0.100_000_001_490_116_12;
 /// Share of a penetration that is undone in a substep: `1 - b^0.01`, where b = 0.9^60 in single precision is left after one
 /// second.
-const UNDONE: f64 = 0.061_259_621_561_307_376;
+pub(crate) const UNDONE: f64 = 0.061_259_621_561_307_376;
 /// Where no impulse of a sweep is larger, another sweep would not change the last digit of where the block goes (px/s for a
 /// mass of 1).
-const STILL: f64 = 1e-13;
+pub(crate) const STILL: f64 = 1e-13;
 /// Substeps for which a contact is remembered after it opened.
-const PERSISTENCE: u8 = 3;
+pub(crate) const PERSISTENCE: u8 = 3;
 
 /// The walls.
 pub const WALLS: [Wall; 4] = [
@@ -58,7 +58,7 @@ pub struct Laws {
 
 impl Laws {
     /// Change of the block's velocity by an impulse of 1, and of its angle's at an arm of 1.
-    fn inverse(&self) -> (f64, f64) {
+    pub(crate) fn inverse(&self) -> (f64, f64) {
         (1.0 / self.mass, 1.0 / (self.mass * self.geometry.moment))
     }
 }
@@ -357,7 +357,7 @@ impl Motion {
 
 /// Adds an impulse at an arm from the centre of gravity to a velocity.
 #[inline]
-fn push(velocity: &mut (Vector, f64), impulse: Vector, arm: Vector, mass: f64, moment: f64) {
+pub(crate) fn push(velocity: &mut (Vector, f64), impulse: Vector, arm: Vector, mass: f64, moment: f64) {
     velocity.0 = add(velocity.0, scale(impulse, mass));
     velocity.1 += moment * cross(arm, impulse);
 }

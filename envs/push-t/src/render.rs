@@ -95,14 +95,15 @@ impl Backdrop {
             }
         }
         WALLS.iter().for_each(|wall| surface.rod(whole(wall.from), whole(wall.to), look.wall));
+        let taps = taps(size);
         let mut backdrop = Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             look,
             radius: radius.round_ties_even() as i64,
             geometry: geometry.clone(),
             size,
-            taps: taps(size),
-            surface: surface.fresh(),
+            surface: surface.fresh(taps.iter().flat_map(|tap| [tap.first, tap.second])),
+            taps,
             picture: Vec::new(),
         };
         let mut picture = vec![0; 3 * size * size];

@@ -144,6 +144,10 @@ pub fn spec(options: &Options) -> Spec {
                 "expert",
                 "pushes the block to the goal, then goes there itself: plans on the true physics",
             ),
+            PolicyInfo::new(
+                "pusher",
+                "begins beside the block and pushes it from random sides, in strokes of random length and speed: data of contact",
+            ),
             PolicyInfo::new("uniform", "each number of the action uniform in its bounds"),
         ],
         ..Spec::new(

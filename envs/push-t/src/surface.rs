@@ -70,12 +70,14 @@ pub struct Surface {
     pixels: Vec<Color>,
     /// Of every row, the columns that have been drawn on.
     drawn: Vec<Range<usize>>,
+    /// The rows that anybody looks at; no others need be drawn.
+    seen: Vec<bool>,
 }
 
 impl Surface {
     /// All of one colour: everything counts as drawn on.
     pub fn new(color: Color) -> Self {
-        Self { pixels: vec![color; SIDE * SIDE], drawn: vec![0..SIDE; SIDE] }
+        Self { pixels: vec![color; SIDE * SIDE], drawn: vec![0..SIDE; SIDE], seen: vec![true; SIDE] }
     }
 
     /// One row of pixels.
@@ -98,9 +100,11 @@ impl Surface {
         }
     }
 
-    /// The same picture, on which nothing has been drawn.
-    pub fn fresh(&self) -> Self {
-        Self { drawn: vec![NOTHING; SIDE], ..self.clone() }
+    /// The same picture, on which nothing has been drawn; of what will be, only some rows are looked at.
+    pub fn fresh(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut seen = vec![false; SIDE];
+        rows.into_iter().for_each(|row| seen[row] = true);
+        Self { pixels: self.pixels.clone(), drawn: vec![NOTHING; SIDE], seen }
     }
 
     /// A horizontal line, ends included.
@@ -108,7 +112,7 @@ impl Surface {
     fn across(&mut self, from: i64, to: i64, y: i64, color: Color) {
         let last = SIDE as i64 - 1;
         let (low, high) = (from.min(to).max(0), from.max(to).min(last));
-        if (0..=last).contains(&y) && low <= high {
+        if (0..=last).contains(&y) && self.seen[y as usize] && low <= high {
             self.pixels[y as usize * SIDE..][low as usize..=high as usize].fill(color);
             self.draw_on(y as usize, low as usize, high as usize);
         }

@@ -146,3 +146,38 @@ fn the_expert_pushes_the_block_to_where_it_should_be() {
     }
     assert!(solved >= 6, "{solved} of 8 tasks solved");
 }
+
+#[test]
+fn the_pusher_begins_beside_the_block_and_moves_it_in_most_blocks_of_five_control_steps() {
+    let (mut moved, mut windows, mut squares, mut numbers) = (0, 0, 0.0, 0);
+    for seed in 0..12 {
+        let mut env = PushT::new(Options { size: 16, ..Options::default() }).unwrap();
+        env.reset(seed);
+        let before = env.pose();
+        let mut policy = env.policy("pusher").unwrap();
+        let mut rng = rng(seed, &[]);
+        policy.begin(&mut env, &mut rng);
+        let mut last = env.pose();
+        assert!(
+            (0..2).all(|i| (last.block[i] - before.block[i]).abs() < 1e-9),
+            "the block stays where the layout has it"
+        );
+        assert!((0..2).all(|i| (0.0..512.0).contains(&last.agent[i])), "the agent is on the table: {last:?}");
+        let mut action = [0.0; 2];
+        for step in 0..120 {
+            policy.act(&env, &mut rng, &mut action);
+            env.step(&action);
+            squares += f64::from(action[0]).powi(2) + f64::from(action[1]).powi(2);
+            numbers += 2;
+            if step % 5 == 4 {
+                let now = env.pose();
+                windows += 1;
+                moved += usize::from((0..2).map(|i| (now.block[i] - last.block[i]).powi(2)).sum::<f64>() > 1.0);
+                last = now;
+            }
+        }
+    }
+    assert!(2 * moved > windows, "{moved} of {windows} blocks of actions move the block");
+    let scale = (squares / f64::from(numbers)).sqrt();
+    assert!((0.15..0.25).contains(&scale), "the actions' root mean square is {scale}");
+}

@@ -15,7 +15,7 @@ const MANIFEST: &str = "dataset.toml";
 /// Opens, checks and reads everything.
 fn read(path: &Path) -> Result<(), DataError> {
     let dataset = Dataset::open(path)?;
-    let summary = dataset.summary().map(drop);
+    let summary = dataset.summary(5).map(drop);
     dataset.verify()?;
     for frame in (0..dataset.frames()).filter_map(|index| dataset.frame(index)) {
         assert!(!frame.pixels().is_empty() && frame.action().count() > 0 && frame.state().count() > 0);

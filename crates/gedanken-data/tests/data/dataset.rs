@@ -88,7 +88,7 @@ fn a_dataset_without_episodes_can_be_read_but_gives_no_windows() {
     let (path, mix) = (folder.path().join("line"), PolicyMix::new(&both(), Line::new().spec()).unwrap());
     Writer::create(&path, Manifest::new(Line::new().spec(), made(), &mix, None, 0), 1).unwrap().finish().unwrap();
     let dataset = Dataset::open(&path).unwrap();
-    assert!(dataset.frame(0).is_none() && dataset.summary().unwrap().length.max == 0.0);
+    assert!(dataset.frame(0).is_none() && dataset.summary(5).unwrap().length.max == 0.0);
     let source = DatasetSource::new(Arc::new(dataset), small(), Split::Train, 0.1, 0);
     assert!(matches!(source, Err(DataError::TooFew { .. })));
 }
@@ -267,7 +267,7 @@ fn eventful_windows_are_drawn_more_often_from_a_dataset_too() {
 fn a_summary_counts_what_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = write(&folder.path().join("line"));
-    let summary = dataset.summary().unwrap();
+    let summary = dataset.summary(5).unwrap();
     assert_eq!((summary.counts.frames, summary.counts.episodes, summary.counts.layouts), (630, 30, 10));
     assert_eq!((summary.length.min, summary.length.mean, summary.length.max), (21.0, 21.0, 21.0));
     assert_eq!(summary.episodes_of_layout.mean, 3.0);

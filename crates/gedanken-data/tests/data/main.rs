@@ -5,6 +5,7 @@ mod config;
 mod corruption;
 mod dataset;
 mod line;
+mod moved;
 mod normalizer;
 mod prefetch;
 mod recordings;

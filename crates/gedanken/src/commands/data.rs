@@ -1,5 +1,6 @@
 //! `gedanken collect` and `gedanken data`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -29,6 +30,9 @@ pub enum DataCommand {
     Inspect {
         /// The dataset's folder
         folder: PathBuf,
+        /// Control steps of the windows in which movement is counted, as data.window.frameskip
+        #[arg(long, value_name = "STEPS", default_value = "5")]
+        frameskip: NonZeroUsize,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -66,10 +70,10 @@ pub(super) fn env_record(experiment: &Experiment) -> EnvRecord {
 }
 
 pub fn data(command: &DataCommand) -> Result<(), Failure> {
-    let DataCommand::Inspect { folder, json } = command;
+    let DataCommand::Inspect { folder, frameskip, json } = command;
     let dataset = Dataset::open(folder)?;
     dataset.verify()?;
-    let summary = dataset.summary()?;
+    let summary = dataset.summary(frameskip.get())?;
     match json {
         true => print(&serde_json::to_string_pretty(&summary)?),
         false => print(summary.to_string().trim_end()),
