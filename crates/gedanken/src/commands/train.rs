@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use clap::Args;
 use gedanken_data::{Dataset, SourceKind, Split};
 use gedanken_env::Env;
-use gedanken_eval::TrainingEvaluation;
+use gedanken_eval::{Splits, TrainingEvaluation};
 use gedanken_model::{Blueprint, WorldModel, part_of};
 use gedanken_nn::named_parameters;
 use gedanken_run::{ProgressBar, RunFolder, Tracker, say, write_atomic};
@@ -89,9 +89,13 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     progress.message(&beginning(&experiment, &chosen.name, &trainer, &folder));
 
+    // A dataset may have nothing to validate with.
+    let validation = experiment.data.open(env.as_ref(), Split::Validation, experiment.seed).ok();
+    let splits = validation.map(|validation| Splits { training: source.clone(), validation });
     let mut data = experiment.data.prefetch(source, trainer.step());
     let tell = progress.clone();
-    let mut evaluation = TrainingEvaluation { protocol: &protocol, say: Box::new(move |line| tell.message(line)) };
+    let hears = Box::new(move |line: &str| tell.message(line));
+    let mut evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears };
     let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     listen(&stop, &trained);
     let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
