@@ -8,7 +8,7 @@ use gedanken_env::{ActionSpace, Env, ObservationSpace, derive_seed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::collect::record_all;
+use crate::collect::{Recorded, record_all};
 use crate::{
     Collected, DataConfig, DataError, Dataset, EnvRecord, Episode, Manifest, PolicyMix, Recorder, Shape, SourceKind,
     Writer, batch::row, batch::row_mut,
@@ -88,17 +88,20 @@ impl LatentsConfig {
             let expected = format!("1 to data.window.frameskip = {frameskip}");
             return Err(DataError::config("latents.starts", starts, expected));
         }
-        let manifest = self.manifest(&origin, env, made, seed, encoder, LatentRecord {
-            frameskip,
-            starts,
-            encoder: encoder.identity,
-        })?;
+        let manifest = self.manifest(
+            &origin,
+            env,
+            made,
+            seed,
+            encoder,
+            LatentRecord { frameskip, starts, encoder: encoder.identity },
+        )?;
         if let Some(kept) = existing(out, &manifest, origin.episodes() * starts) {
             return Ok(kept);
         }
         let shape = Shape::of(env.spec());
         let writer = Writer::create(out, manifest, SHARD)?;
-        let record = |number: usize| {
+        let record = |number: usize, into: &mut Recorded| {
             let episode = origin.episode(number / starts)?;
             let shift = derive_seed(seed, &[KEPT, (number / starts) as u64]) as usize % frameskip;
             let first = (shift + (number % starts) * frameskip / starts) % frameskip;
@@ -106,8 +109,9 @@ impl LatentsConfig {
             let mut pictures = vec![0; steps.len() * shape.pixels.len()];
             origin.draw(number / starts, &episode, &steps, &mut pictures, shape.pixels.len())?;
             let kept = blocks(&episode, &steps, frameskip, &shape);
-            let latents = (encoder.encode)(&pictures, &kept.labels);
-            Ok((kept, latents))
+            into.pictures = (encoder.encode)(&pictures, &kept.labels);
+            into.episode = kept;
+            Ok(())
         };
         record_all(writer, origin.episodes() * starts, record, progress)?;
         Ok(Arc::new(Dataset::open(out)?))
@@ -158,8 +162,11 @@ impl LatentsConfig {
         // Two bytes a number.
         manifest.observation = ObservationSpace { channels: tokens, height: dim, width: 2 };
         let ActionSpace { low, high, .. } = &spec.action;
-        manifest.action =
-            ActionSpace { low: low.repeat(record.frameskip), high: high.repeat(record.frameskip), ..spec.action.clone() };
+        manifest.action = ActionSpace {
+            low: low.repeat(record.frameskip),
+            high: high.repeat(record.frameskip),
+            ..spec.action.clone()
+        };
         manifest.latents = Some(record);
         Ok(manifest)
     }

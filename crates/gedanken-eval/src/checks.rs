@@ -1,18 +1,19 @@
-//! Checks of a model without planning: the error of its probe, the leak of its walls, and the rank correlation of its distances
-//! with the true cost-to-go.
+//! Checks of a model without planning: the error of its probe, the leak of its walls, its imagination after an event, and the rank
+//! correlation of its distances with the true cost-to-go.
 
 use std::fmt;
 
 use burn::tensor::{Device, Tensor};
-use gedanken_env::{Env, Many, derive_seed};
+use gedanken_env::{Env, Label, Many, derive_seed};
 use gedanken_model::{Statistics, WorldModel};
 use gedanken_planner::{LatentDistance, Objective};
 use serde::Serialize;
 
 use crate::episodes::Numbers;
-use crate::pushes::{Push, distance, pushes};
+use crate::labels::rmse;
+use crate::pushes::{Push, pushes};
 use crate::worlds::{host, labels_of};
-use crate::{EvalError, Labels, LearnedDistance, LearnedWorld, ModelPart, Perceive, spearman};
+use crate::{EvalError, Events, Labels, LearnedDistance, LearnedWorld, ModelPart, Perceive, spearman};
 
 /// Their results.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -25,6 +26,8 @@ pub struct Checks {
     pub learned_rank_correlation: Option<f64>,
     /// Constant pushes: displacement in the imagination beside the simulator's.
     pub pushes: Vec<Push>,
+    /// Imagination after an event, where the model has a probe and something happens.
+    pub events: Option<Events>,
 }
 
 /// Error of the model's probe for one label, on latents of observations.
@@ -79,22 +82,18 @@ pub fn checks(
             .distance()
             .and_then(|head| rank_correlation(env, &LearnedDistance(head), &latents, &labels, size)),
         pushes: if probed { pushes(&world, &many, &latents, &read)? } else { Vec::new() },
+        events: if probed { Events::of(&world, env, seed)? } else { None },
     })
 }
 
 fn label_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<LabelError> {
-    let size = env.spec().label_len();
-    let mut first = 0;
-    let mut errors = Vec::new();
-    for label in &env.spec().labels {
-        let range = first..first + label.size;
-        let rows = read.chunks(size).zip(truth.chunks(size));
-        let squares = rows.map(|(r, t)| distance(&r[range.clone()], &t[range.clone()]).powi(2)).sum::<f64>();
-        let rmse = (squares / (truth.len() / size) as f64).sqrt();
-        errors.push(LabelError { label: label.name.clone(), rmse, unit: label.unit.clone() });
+    let (size, mut first) = (env.spec().label_len(), 0);
+    let error = |label: &Label| {
+        let columns = first..first + label.size;
         first += label.size;
-    }
-    errors
+        LabelError { label: label.name.clone(), rmse: rmse(read, truth, size, columns), unit: label.unit.clone() }
+    };
+    env.spec().labels.iter().map(error).collect()
 }
 
 fn rank_correlation(
@@ -139,6 +138,9 @@ impl Checks {
             numbers.insert(format!("push/{}/model", push.kind), push.model[2]);
             numbers.insert(format!("push/{}/truth", push.kind), push.truth[2]);
         }
+        if let Some(events) = &self.events {
+            numbers.append(&mut events.numbers());
+        }
         numbers
     }
 }
@@ -168,6 +170,9 @@ impl fmt::Display for Checks {
                 push.count
             )?;
         }
-        Ok(())
+        match &self.events {
+            Some(events) => write!(f, "{events}"),
+            None => Ok(()),
+        }
     }
 }

@@ -44,6 +44,12 @@ pub struct EvalConfig {
     pub films: usize,
     /// Floors and ceilings in the final evaluation. Default true.
     pub baselines: bool,
+    /// The whole ladder of blame in the final evaluation, to say which part of the model holds it back: also a row with true dynamics, for
+    /// which imagined frames are drawn and encoded, and a privileged one. Default false.
+    pub ladder: bool,
+    /// The ladder's privileged row: updates of its predictor of true labels. 0 leaves the row out. Default 4000.
+    #[schemars(range(max = 1_000_000))]
+    pub privileged_updates: u64,
     /// Constraints on every plan. The report has a row without them too. Default: none.
     pub guardrails: Vec<GuardrailConfig>,
     /// Options and factors of the environment that are different in evaluation.
@@ -88,6 +94,8 @@ impl Default for EvalConfig {
             tasks_in_training: 32,
             films: 4,
             baselines: true,
+            ladder: false,
+            privileged_updates: 4000,
             guardrails: Vec::new(),
             env: serde_json::Map::new(),
         }

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::{
-    Actor, CostRule, EvalConfig, EvalError, LabelCost, Labels, ModelPart, Nobody, Planning, Protocol, Report, Row,
-    Scripted, Setup, Tasks, Thinker, TrueWorld,
+    Actor, Blame, EvalConfig, EvalError, Nobody, Planning, Protocol, Report, Row, Scripted, Setup, Tasks, Thinker,
 };
 
-/// Runs the first `tasks` tasks with the learned model, and with floors and ceilings if asked; `say` hears of each.
+/// Runs the first `tasks` tasks with the learned model, and, if the `whole` protocol is asked for, with its floors, its ceilings and its
+/// ladder; `say` hears of each.
 ///
 /// # Errors
 /// A model that does not go with the environment or the protocol, or no plan.
@@ -15,7 +15,7 @@ pub fn evaluate(
     setup: &Setup<'_>,
     step: u64,
     tasks: usize,
-    baselines: bool,
+    whole: bool,
     say: &mut dyn FnMut(&str),
 ) -> Result<Report, EvalError> {
     fits(setup)?;
@@ -35,18 +35,23 @@ pub fn evaluate(
         let free = Thinker { guardrails: &[], ..model };
         rows.add("unguarded", "the same without guardrails", &mut Planning::new(free))?;
     }
-    if baselines {
+    let EvalConfig { baselines, ladder, rule, .. } = protocol.config;
+    if whole && baselines {
         rows.scripted()?;
-        rows.informed(setup, model)?;
     }
+    if whole && (baselines || ladder) {
+        rows.rungs(setup, model)?;
+    }
+    let radius = protocol.radius()?;
     Ok(Report {
         version: protocol.blueprint.version.clone(),
         env: protocol.env.spec().name.clone(),
         step,
         protocol: EvalConfig { tasks, ..protocol.config.clone() },
-        radius: protocol.radius()?,
+        radius,
         planner: protocol.planner.config(),
         frameskip: setup.frameskip(),
+        blame: Blame::of(&rows.rows, rule, radius),
         rows: rows.rows,
         checks: None,
         worthiness: None,
@@ -68,15 +73,15 @@ fn fits(setup: &Setup<'_>) -> Result<(), EvalError> {
 }
 
 /// The rows of a report, one actor after the other.
-struct Rows<'a> {
-    protocol: &'a Protocol,
+pub(crate) struct Rows<'a> {
+    pub protocol: &'a Protocol,
     tasks: &'a Tasks<'a>,
     rows: Vec<Row>,
-    say: &'a mut dyn FnMut(&str),
+    pub say: &'a mut dyn FnMut(&str),
 }
 
 impl Rows<'_> {
-    fn add(&mut self, name: &str, about: &str, actor: &mut dyn Actor) -> Result<(), EvalError> {
+    pub fn add(&mut self, name: &str, about: &str, actor: &mut dyn Actor) -> Result<(), EvalError> {
         (self.say)(name);
         let start = Instant::now();
         let episodes = self.tasks.run(actor)?;
@@ -106,40 +111,5 @@ impl Rows<'_> {
             return Ok(());
         }
         self.add(name, about, &mut Scripted::new([name]))
-    }
-
-    /// The planner with the true simulator in the model's place, and the model with the true cost in the objective's: which of
-    /// model, objective and planner is the limit. What has no gradient is planned with by CEM.
-    fn informed(&mut self, setup: &Setup<'_>, model: Thinker<'_>) -> Result<(), EvalError> {
-        let Protocol { env, planner, .. } = self.protocol;
-        let env = env.as_ref();
-        let sampling = planner.without_gradient();
-        let who = if planner.needs_gradient() { "CEM in the planner's place" } else { "the same planner" };
-        let guardrails = setup.true_guardrails()?;
-        for (name, cost, rule) in [
-            ("simulator-plain", "plain distance", CostRule::Plain),
-            ("simulator-true", "true cost-to-go", CostRule::ToGo),
-        ] {
-            if !rule.known(env) {
-                continue;
-            }
-            let thinker = Thinker {
-                world: &TrueWorld::default(),
-                objective: &LabelCost { env, labels: Labels::Simulated, rule },
-                guardrails: &guardrails,
-                planner: &sampling,
-                arrived: None,
-                ..model
-            };
-            self.add(name, &format!("{who} on the true simulator, {cost}"), &mut Planning::new(thinker))?;
-        }
-        if !CostRule::ToGo.known(env) || !ModelPart::Probe.of(setup.model) {
-            return Ok(());
-        }
-        let cost = LabelCost { env, labels: setup.labels(), rule: CostRule::ToGo };
-        let arrived = model.arrived.map(|_| 1.0);
-        let thinker = Thinker { objective: &cost, planner: &sampling, arrived, ..model };
-        let about = format!("{who} on the learned model, the true cost of probed positions");
-        self.add("model-true-cost", &about, &mut Planning::new(thinker))
     }
 }

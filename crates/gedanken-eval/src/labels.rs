@@ -1,5 +1,7 @@
 //! Labels as planning on the true simulator and guardrails read them from latents, and costs that an environment computes of them.
 
+use std::ops::Range;
+
 use burn::tensor::{Tensor, TensorData};
 use gedanken_env::Env;
 use gedanken_model::{Statistics, WorldModel};
@@ -33,6 +35,13 @@ impl Labels<'_> {
     pub(crate) fn read(&self, latents: Tensor<3>) -> Vec<f32> {
         host(self.of(latents))
     }
+}
+
+/// Root mean squared Euclidean distance of some columns of two tables with `size` numbers in a row.
+pub(crate) fn rmse(found: &[f32], truth: &[f32], size: usize, columns: Range<usize>) -> f64 {
+    let pairs = found.iter().zip(truth).enumerate().filter(|(i, _)| columns.contains(&(i % size)));
+    let squares = pairs.map(|(_, (&a, &b))| f64::from(a - b).powi(2)).sum::<f64>();
+    (squares / (truth.len() / size).max(1) as f64).sqrt()
 }
 
 /// The rule by which an environment compares two rows of labels.

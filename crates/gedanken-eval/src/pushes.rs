@@ -92,6 +92,6 @@ pub(crate) fn pushes(
 }
 
 /// Euclidean.
-pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
+fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }

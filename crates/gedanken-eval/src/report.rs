@@ -6,7 +6,7 @@ use gedanken_planner::{Iteration, PlannerConfig};
 use serde::Serialize;
 
 use crate::episodes::{Episodes, Numbers};
-use crate::{Checks, EvalConfig, GuardrailConfig, Rule, TasksFrom, Worthiness, wilson};
+use crate::{Blame, Checks, EvalConfig, GuardrailConfig, Rule, TasksFrom, Worthiness, wilson};
 
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
@@ -137,6 +137,8 @@ pub struct Report {
     pub checks: Option<Checks>,
     /// Measures of whether it is worth planning with.
     pub worthiness: Option<Worthiness>,
+    /// Which part of it holds it back; none where no row knows more than the model.
+    pub blame: Option<Blame>,
 }
 
 impl Row {
@@ -198,6 +200,17 @@ impl Row {
             trace: planned.map(|planned| planned.trace.iter().map(SearchRound::of).collect()).unwrap_or_default(),
             episodes: rows,
         }
+    }
+}
+
+impl Row {
+    /// Which episodes were successes.
+    pub(crate) fn done(&self, rule: Rule, radius: f64) -> Vec<bool> {
+        let done = |episode: &EpisodeRow| match rule {
+            Rule::Final => episode.end < radius,
+            Rule::Ever => episode.steps.is_some(),
+        };
+        self.episodes.iter().map(done).collect()
     }
 }
 
@@ -295,8 +308,11 @@ impl fmt::Display for Report {
         if let Some(checks) = &self.checks {
             write!(f, "{checks}")?;
         }
-        match &self.worthiness {
-            Some(worthiness) => write!(f, "{worthiness}"),
+        if let Some(worthiness) = &self.worthiness {
+            write!(f, "{worthiness}")?;
+        }
+        match &self.blame {
+            Some(blame) => write!(f, "{blame}"),
             None => Ok(()),
         }
     }

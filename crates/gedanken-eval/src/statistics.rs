@@ -13,6 +13,20 @@ pub fn wilson(successes: usize, trials: usize) -> [f64; 2] {
     [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
+/// The probability that chance alone splits `a + b` cases, each equally likely to fall on either side, at least as unevenly as into `a` and
+/// `b`: the sign test, two-sided and exact.
+pub fn sign_test(a: usize, b: usize) -> f64 {
+    let (n, least) = (a + b, a.min(b));
+    // Binomial coefficients over 2^n, in logarithms: there may be many.
+    let mut log = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = log.exp();
+    for k in 1..=least {
+        log += ((n - k + 1) as f64 / k as f64).ln();
+        tail += log.exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
 /// Spearman's rank correlation; ties share their mean rank. NaN when one side is constant.
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     let (a, b) = (ranks(a), ranks(b));
@@ -51,6 +65,16 @@ mod tests {
         for (k, n, low, high) in [(0, 20, 0.0, 0.161_1), (10, 20, 0.299_3, 0.700_7), (97, 100, 0.915_5, 0.989_7)] {
             let [l, h] = wilson(k, n);
             assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{k} of {n}: {l} {h}");
+        }
+    }
+
+    #[test]
+    fn the_sign_test_counts_the_splits_that_are_as_uneven() {
+        // In integers: 2 * sum(comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
+        for (a, b, expected) in [(2, 8, 0.109_375), (0, 6, 0.031_25), (5, 5, 1.0), (0, 0, 1.0), (430, 570, 1.0710e-5)] {
+            let found = sign_test(a, b);
+            assert!((found / expected - 1.0).abs() < 1e-3, "{a} and {b}: {found}");
+            assert_eq!(found, sign_test(b, a));
         }
     }
 

@@ -7,7 +7,7 @@ use gedanken_run::{FolderError, Tracker, save_gif, write_atomic};
 use gedanken_train::Evaluate;
 
 use crate::report::EpisodeRow;
-use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Standings, checks, compare, evaluate, films};
+use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
 impl Protocol {
     /// The whole evaluation: all tasks, floors and ceilings, checks; `report.json`, `episodes.csv` and films in `folder`.
@@ -22,7 +22,7 @@ impl Protocol {
         say: &mut dyn FnMut(&str),
     ) -> Result<Report, EvalError> {
         let setup = Setup { protocol: self, model };
-        let mut report = evaluate(&setup, step, self.config.tasks, self.config.baselines, say)?;
+        let mut report = evaluate(&setup, step, self.config.tasks, true, say)?;
         report.checks = Some(self.checks(model)?);
         report.worthiness = setup.worthiness()?;
         create(folder)?;
@@ -87,6 +87,8 @@ fn episodes_csv(report: &Report) -> String {
 pub struct TrainingEvaluation<'a> {
     /// The protocol.
     pub protocol: &'a Protocol,
+    /// The model's data, where there is some to validate with.
+    pub splits: Option<Splits>,
     /// Hears one line per evaluation.
     pub say: Box<dyn FnMut(&str) + 'a>,
 }
@@ -104,6 +106,10 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         let mut numbers = checks.numbers();
         if let Some(worthiness) = setup.worthiness()? {
             numbers.append(&mut worthiness.numbers());
+        }
+        if let Some(splits) = &self.splits {
+            let (statistics, device) = (&self.protocol.blueprint.statistics, &self.protocol.device);
+            numbers.append(&mut splits.imagination(model, statistics, device)?);
         }
         let tasks = match self.protocol.env.spec().task {
             Some(_) => self.protocol.config.tasks_in_training.min(self.protocol.config.tasks),

@@ -1,5 +1,7 @@
 //! Episodes of the environment's own policies, to compare imagination with.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use gedanken_env::{Env, Many, derive_seed};
 
@@ -56,6 +58,13 @@ impl Walks {
             }
         })?;
         Ok(walks)
+    }
+
+    /// Some blocks of an episode's actions, f32 `[blocks, frameskip * action]`.
+    pub fn blocks(&self, episode: usize, blocks: Range<usize>) -> &[f32] {
+        let numbers = self.actions.len() / (self.count * self.horizon).max(1);
+        let [from, to] = [blocks.start, blocks.end].map(|block| (episode * self.horizon + block) * numbers);
+        &self.actions[from..to]
     }
 
     /// The actions `[count, horizon, frameskip * action]`.

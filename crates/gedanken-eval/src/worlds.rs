@@ -29,7 +29,7 @@ pub struct LearnedWorld<'a> {
 
 impl LearnedWorld<'_> {
     /// Pictures u8 `[rows, channels, height, width]` and labels `[rows, labels]`, of which it feels its proprioception alone.
-    fn encode(&self, pixels: &[u8], labels: &[f32]) -> Tensor<3> {
+    pub(crate) fn encode(&self, pixels: &[u8], labels: &[f32]) -> Tensor<3> {
         let pixels = self.statistics.pixels(pixels, self.model.spaces().pixels, self.device);
         self.model.encode(pixels, self.model.felt(self.statistics.labels(labels, self.device)))
     }
@@ -37,9 +37,7 @@ impl LearnedWorld<'_> {
 
 impl Perceive for LearnedWorld<'_> {
     fn present(&self, envs: &Many) -> Tensor<3> {
-        let mut pixels = vec![0; envs.envs().iter().map(|env| env.spec().observation.len()).sum()];
-        envs.observe(&mut pixels);
-        self.encode(&pixels, &labels_of(envs))
+        self.encode(&pixels_of(envs), &labels_of(envs))
     }
 
     fn goals(&self, envs: &Many) -> Tensor<3> {
@@ -59,11 +57,26 @@ impl World for LearnedWorld<'_> {
     }
 }
 
+/// Copies of the environments as they were when they were last looked at: where true futures begin.
+#[derive(Default)]
+pub(crate) struct Copies(Mutex<Arc<Many>>);
+
+impl Copies {
+    pub fn keep(&self, envs: &Many) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(envs.clone());
+    }
+
+    /// Several threads imagine at once: none keeps the lock.
+    pub fn get(&self) -> Arc<Many> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// The true simulator, a perfect model on the CPU. A latent is `[env, labels …]`, one token; the state is that of the environment
 /// when it was last looked at, and a future of one that was not is NaN. An action is a block of as many control steps as its length
 /// holds.
 #[derive(Default)]
-pub struct TrueWorld(Mutex<Arc<Many>>);
+pub struct TrueWorld(Copies);
 
 impl TrueWorld {
     fn latents(rows: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
@@ -80,7 +93,7 @@ impl TrueWorld {
 
 impl Perceive for TrueWorld {
     fn present(&self, envs: &Many) -> Tensor<3> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(envs.clone());
+        self.0.keep(envs);
         Self::numbered(envs, &labels_of(envs))
     }
 
@@ -91,8 +104,7 @@ impl Perceive for TrueWorld {
 
 impl World for TrueWorld {
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        // Several threads imagine at once: none keeps the lock.
-        let envs = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let envs = self.0.get();
         let [rows, _, numbers] = latents.dims();
         let [_, horizon, action] = actions.dims();
         let which: Vec<usize> = host(latents).chunks(numbers).map(|row| row[0] as usize).collect();
@@ -116,6 +128,13 @@ impl World for TrueWorld {
 /// The numbers of a tensor.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+}
+
+/// Pictures u8 `[envs, channels, height, width]`.
+pub(crate) fn pixels_of(envs: &Many) -> Vec<u8> {
+    let mut pixels = vec![0; envs.envs().iter().map(|env| env.spec().observation.len()).sum()];
+    envs.observe(&mut pixels);
+    pixels
 }
 
 /// Labels f32 `[envs, labels]`.

@@ -318,7 +318,10 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
         }
         if here.data.window.frameskip != experiment.data.window.frameskip {
             let skip = experiment.data.window.frameskip;
-            return Err(loaded.error(&at("data.window.frameskip"), format!("expected {skip}, as everywhere: it is the length of an action")));
+            return Err(loaded.error(
+                &at("data.window.frameskip"),
+                format!("expected {skip}, as everywhere: it is the length of an action"),
+            ));
         }
         if here.data.source == SourceKind::Stream
             && let Err(error) = here.data.open(env, Split::Train, experiment.seed)
@@ -335,11 +338,14 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
         }
         let makes = |name: &&str| phase.learn.as_ref().is_none_or(|learn| learn.iter().any(|part| part == name));
         if let Some(name) = MAKE_LATENTS.iter().find(|name| makes(name)) {
-            let message = format!("expected parts without `{name}`, which makes the latents that are kept: learn = [\"predictor\"]");
+            let message = format!(
+                "expected parts without `{name}`, which makes the latents that are kept: learn = [\"predictor\"]"
+            );
             return Err(loaded.error(&at("learn"), message));
         }
         if experiment.target.kind != "online" {
-            let message = format!("target.kind is \"{}\", which looks at pictures; expected \"online\"", experiment.target.kind);
+            let message =
+                format!("target.kind is \"{}\", which looks at pictures; expected \"online\"", experiment.target.kind);
             return Err(loaded.error(&at("latents"), message));
         }
     }

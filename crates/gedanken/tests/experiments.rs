@@ -61,6 +61,7 @@ fn push_t_is_collected_learned_planned_and_probed() {
     let others = row("noop")["others"].as_array().expect("other rules");
     assert_eq!(others.iter().map(|other| &other["name"]).collect::<Vec<_>>(), ["block", "coverage"]);
     row("simulator-plain");
+    row("model-plain-cost");
 
     let said = place.run(&["probe", &run, "--frames", "60", "--test-frames", "30", "--device", "cpu"]).good().out;
     assert!(said.contains("block") && said.contains("linear MSE"), "{said}");

@@ -47,8 +47,16 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
     {
         assert_eq!(with(key), 6, "{key}");
     }
-    for key in ["latent/effective_rank", "probe/agent", "probe/wall", "rank_correlation/learned", "eval/model/success"]
-    {
+    for key in [
+        "latent/effective_rank",
+        "probe/agent",
+        "probe/wall",
+        "imagine/agent/imagined_4",
+        "imagine/training_4",
+        "imagine/validation_4",
+        "rank_correlation/learned",
+        "eval/model/success",
+    ] {
         assert_eq!(with(key), 2, "{key}");
     }
 
@@ -74,6 +82,22 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
         serde_json::from_str::<Value>(&place.read(&format!("{name}/eval/step-000012/report.json"))).unwrap(),
         report
     );
+
+    // The whole ladder, with or without floors.
+    assert!(
+        report["blame"]["sentence"].as_str().is_some_and(|sentence| sentence.ends_with('.')),
+        "{}",
+        report["blame"]
+    );
+    let ladder = "eval.baselines=false eval.ladder=true eval.privileged_updates=20";
+    let ladder: Vec<&str> = ladder.split(' ').flat_map(|setting| ["--set", setting]).collect();
+    let said = place.run(&[&["eval", name, "--json", "ladder.json"], &ladder[..]].concat()).good();
+    let ladder: Value = serde_json::from_str(&place.read("ladder.json")).unwrap();
+    let rows: Vec<&str> = ladder["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let expected = ["model", "simulator-plain", "simulator-true", "true-dynamics", "privileged", "model-true-cost"];
+    assert_eq!(rows, expected);
+    assert!(said.out.contains(ladder["blame"]["sentence"].as_str().expect("a sentence")), "{}", said.out);
+
     let earlier = format!("{name}/checkpoints/step-000009");
     place.run(&["eval", &earlier, "--json", "earlier.json", "--set", "eval.tasks=1"]).good();
     assert_eq!(serde_json::from_str::<Value>(&place.read("earlier.json")).unwrap()["step"], 9);

@@ -72,7 +72,8 @@ fn the_field_has_every_command() {
     let report: Value =
         serde_json::from_str(&place.read(&format!("{name}/eval/step-000012/report.json"))).expect("JSON");
     let rows: Vec<&Value> = report["rows"].as_array().expect("rows").iter().map(|row| &row["name"]).collect();
-    assert_eq!(rows, ["model", "simulator-plain"], "what needs no policy by a known name and no true cost-to-go");
+    let expected = ["model", "simulator-plain", "model-plain-cost"];
+    assert_eq!(rows, expected, "what needs no policy by a known name and no true cost-to-go");
     assert_eq!(report["radius"], 1.0);
 
     good(run(&place, &["plan", &name, "--film", "field.gif"]));

@@ -302,20 +302,22 @@ fn protocol(
     let env = experiment.env.with(&overrides).make(&parts.environments)?;
     same_spaces(experiment, env.as_ref(), blueprint, config)?;
     // Recorded tasks are those of the training's own environment, whatever is shifted in evaluation, and of the protocol's seed.
+    let recorder = experiment.env.make(&parts.environments)?;
     let source = match experiment.eval.tasks_from {
         TasksFrom::Reset => None,
         TasksFrom::Recorded => {
-            let recorder = experiment.env.make(&parts.environments)?;
             let source = experiment.data.open_episodes(recorder.as_ref(), Split::Validation, experiment.eval.seed)?;
             // What is wrong with them is better known before a training than after it.
             Tasks::recorded(env.as_ref(), &experiment.eval, 1, source.as_ref())?;
             Some(source)
         }
     };
+    let practice = || experiment.data.open(recorder.as_ref(), Split::Train, experiment.seed);
     Ok(Protocol {
         env,
         config: experiment.eval.clone(),
         source,
+        practice: (experiment.eval.ladder && experiment.eval.privileged_updates > 0).then(practice).transpose()?,
         planner: experiment.planner.init(&parts.strategies)?,
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),

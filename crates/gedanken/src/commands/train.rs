@@ -12,7 +12,7 @@ use gedanken_data::{
     Collected, Dataset, DatasetSource, LatentEncoder, LatentsConfig, Prefetch, Source, SourceKind, Split, WindowConfig,
 };
 use gedanken_env::{Env, derive_seed};
-use gedanken_eval::TrainingEvaluation;
+use gedanken_eval::{Splits, TrainingEvaluation};
 use gedanken_model::{Blueprint, WorldModel, part_of};
 use gedanken_nn::named_parameters;
 use gedanken_run::{FolderError, ProgressBar, RunFolder, Tracker, say, step_of, write_atomic};
@@ -78,7 +78,6 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
             (new_model(&experiment, &blueprint, other, &chosen.device, parts)?, blueprint)
         }
     };
-    drop(source);
 
     let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
     let session = Session { env: env.as_ref(), whole: &experiment, blueprint: &blueprint, folder: &folder, parts };
@@ -109,8 +108,12 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     progress.message(&first_line);
 
+    // A dataset may have nothing to validate with.
+    let validation = experiment.data.open(env.as_ref(), Split::Validation, experiment.seed).ok();
+    let splits = validation.map(|validation| Splits { training: source, validation });
     let tell = progress.clone();
-    let mut evaluation = TrainingEvaluation { protocol: &protocol, say: Box::new(move |line| tell.message(line)) };
+    let hears = Box::new(move |line: &str| tell.message(line));
+    let mut evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears };
     let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     listen(&stop, &trained);
     let run = folder.path().display().to_string();
@@ -178,9 +181,7 @@ impl Session<'_> {
             model = model.freeze(&rest.map(str::to_owned).collect::<Vec<_>>());
         }
         let task = match phase.latents {
-            Some(_) => {
-                Task::on_latents(model, blueprint.clone(), phase.experiment.data.window.frameskip, device)
-            }
+            Some(_) => Task::on_latents(model, blueprint.clone(), phase.experiment.data.window.frameskip, device),
             None => Task::world_model(model, blueprint.clone(), device),
         };
         let (train, folder) = (phase.experiment.train.clone(), folder.clone());
