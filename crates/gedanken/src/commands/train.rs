@@ -89,7 +89,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     progress.message(&beginning(&experiment, &chosen.name, &trainer, &folder));
 
-    // A dataset may have nothing to validate with.
+    // A dataset may have too little to validate with.
     let validation = experiment.data.open(env.as_ref(), Split::Validation, experiment.seed).ok();
     let splits = validation.map(|validation| Splits { training: source.clone(), validation });
     let mut data = experiment.data.prefetch(source, trainer.step());
