@@ -108,7 +108,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     progress.message(&first_line);
 
-    // A dataset may have nothing to validate with.
+    // A dataset may have too little to validate with.
     let validation = experiment.data.open(env.as_ref(), Split::Validation, experiment.seed).ok();
     let splits = validation.map(|validation| Splits { training: source, validation });
     let tell = progress.clone();
