@@ -4,6 +4,7 @@
 mod config;
 mod corruption;
 mod dataset;
+mod latents;
 mod line;
 mod moved;
 mod normalizer;
