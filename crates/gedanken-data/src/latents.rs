@@ -58,24 +58,36 @@ pub struct LatentEncoder<'a> {
     /// CRC-32 of its weights.
     pub identity: u32,
     /// The encoding.
-    pub encode: &'a (dyn Fn(&[u8], &[f32]) -> Vec<u8> + Sync),
+    pub encode: &'a Encode,
+}
+
+/// Pictures and labels to latents in half precision.
+type Encode = dyn Fn(&[u8], &[f32]) -> Vec<u8> + Sync;
+
+/// Episodes to be encoded.
+pub struct Episodes<'a> {
+    /// Where they come from: their policies and lengths, or their dataset.
+    pub data: &'a DataConfig,
+    /// The environment.
+    pub env: &'a dyn Env,
+    /// The making of `env`.
+    pub made: EnvRecord,
+    /// Seed of simulated episodes, and of the first frames that are kept.
+    pub seed: u64,
 }
 
 // A purpose of derived seeds.
 const KEPT: u64 = 13;
 
 impl LatentsConfig {
-    /// Encodes the episodes that `data` describes and writes their latents to the new folder `out`; where there is such a folder
-    /// already, made of the same episodes by the same encoder, it is opened. `made` says how `env` was built.
+    /// Encodes episodes and writes their latents to the new folder `out`; where there is such a folder
+    /// already, made of the same episodes by the same encoder, it is opened.
     ///
     /// # Errors
     /// As [`DataConfig::open`]; what the environment or the file system refuses.
     pub fn keep(
         &self,
-        data: &DataConfig,
-        env: &dyn Env,
-        made: EnvRecord,
-        seed: u64,
+        Episodes { data, env, made, seed }: Episodes<'_>,
         encoder: &LatentEncoder<'_>,
         out: &Path,
         progress: &mut dyn FnMut(Collected),
@@ -122,7 +134,7 @@ impl LatentsConfig {
             (SourceKind::Disk, Some(path)) => {
                 let dataset = Dataset::open(path)?;
                 dataset.check_env(env.spec())?;
-                Ok(Origin::Recorded(dataset))
+                Ok(Origin::Recorded(Box::new(dataset)))
             }
             _ => {
                 let mix = PolicyMix::new(&data.policies, env.spec())?;
@@ -197,7 +209,7 @@ fn existing(out: &Path, manifest: &Manifest, episodes: usize) -> Option<Arc<Data
 /// Where the episodes come from.
 enum Origin<'a> {
     Simulated { env: &'a dyn Env, mix: PolicyMix, steps: usize, seed: u64, layouts: usize, each: usize },
-    Recorded(Dataset),
+    Recorded(Box<Dataset>),
 }
 
 impl Origin<'_> {

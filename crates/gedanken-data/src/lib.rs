@@ -27,7 +27,7 @@ pub use dataset::{Dataset, EpisodeEntry, Frame};
 pub use dataset_source::{DatasetSource, Split};
 pub use episode::{Episode, Recorder};
 pub use error::DataError;
-pub use latents::{LatentEncoder, LatentRecord, LatentsConfig};
+pub use latents::{Episodes, LatentEncoder, LatentRecord, LatentsConfig};
 pub use manifest::{Counts, EnvRecord, FileRecord, Manifest, PolicyRecord, ShardRecord};
 pub use moved::{Moved, MovedLabel};
 pub use normalizer::Normalizer;

@@ -56,9 +56,9 @@ const SMALL: usize = 30;
 #[derive(Clone)]
 enum State<const D: usize> {
     /// AdamW's time and moments.
-    Moments(AdaptiveMomentumState<D>),
+    Moments(Box<AdaptiveMomentumState<D>>),
     /// Muon's momentum.
-    Momentum(MuonState<D>),
+    Momentum(Box<MuonState<D>>),
 }
 
 impl<const D: usize> RecordState for State<D> {
@@ -70,8 +70,11 @@ impl<const D: usize> RecordState for State<D> {
     }
 
     fn state_unflatten(prefix: &str, src: &mut StateSource, _default: &Device) -> Option<Self> {
-        let momentum = MuonState::state_unflatten(prefix, src, &Device::flex()).map(Self::Momentum);
-        momentum.or_else(|| AdaptiveMomentumState::state_unflatten(prefix, src, &Device::flex()).map(Self::Moments))
+        let cpu = Device::flex();
+        let momentum = MuonState::state_unflatten(prefix, src, &cpu).map(|state| Self::Momentum(Box::new(state)));
+        momentum.or_else(|| {
+            AdaptiveMomentumState::state_unflatten(prefix, src, &cpu).map(|state| Self::Moments(Box::new(state)))
+        })
     }
 }
 
@@ -88,13 +91,13 @@ impl Optimizer for Rule {
         let shape = weights.dims();
         if let Some(orthogonal) = self.muon.as_ref().filter(|_| D == 2 && shape.iter().all(|&side| side > SMALL)) {
             let state = match state {
-                Some(State::Momentum(state)) => Some(state),
+                Some(State::Momentum(state)) => Some(*state),
                 _ => None,
             };
             let matrix_rate = orthogonal.rate(rate, shape[0], shape[1]);
             let weights = weights.mul_scalar(1.0 - rate * orthogonal.share * self.decay);
             let (weights, state) = orthogonal.muon.step(matrix_rate, weights, gradient, state);
-            return (weights, state.map(State::Momentum));
+            return (weights, state.map(|state| State::Momentum(Box::new(state))));
         }
         let zeros = || Tensor::zeros(weights.dims(), (&weights.device(), weights.dtype()));
         let (time, moments) = match state {
@@ -103,13 +106,13 @@ impl Optimizer for Rule {
         };
         let step = AdamWStep { rate, decay: self.decay, betas: [0.9, 0.999], epsilon: 1e-8, time };
         let (weights, [first, second]) = gedanken_nn::adamw(weights, gradient, moments, step);
-        (weights, Some(State::Moments(AdaptiveMomentumState::new(time, first, second))))
+        (weights, Some(State::Moments(Box::new(AdaptiveMomentumState::new(time, first, second)))))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
         match state {
-            State::Moments(state) => State::Moments(state.to_device(device)),
-            State::Momentum(state) => State::Momentum(<Muon as Optimizer>::to_device(state, device)),
+            State::Moments(state) => State::Moments(Box::new(state.to_device(device))),
+            State::Momentum(state) => State::Momentum(Box::new(<Muon as Optimizer>::to_device(*state, device))),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gedanken_data::{DataConfig, LatentEncoder, LatentsConfig, SourceKind, WindowConfig};
+use gedanken_data::{DataConfig, Episodes, LatentEncoder, LatentsConfig, SourceKind, WindowConfig};
 
 use crate::line::{CELLS, Line, made, write};
 
@@ -24,7 +24,8 @@ fn kept_latents_are_those_of_every_frame_in_steps_of_the_frameskip_and_are_encod
             first_two(pictures)
         };
         let encoder = LatentEncoder { shape: [1, 1], identity, encode: &encode };
-        LatentsConfig::default().keep(&data, &Line::new(), made(), 3, &encoder, &out, &mut |_| {}).unwrap()
+        let episodes = Episodes { data: &data, env: &Line::new(), made: made(), seed: 3 };
+        LatentsConfig::default().keep(episodes, &encoder, &out, &mut |_| {}).unwrap()
     };
     let kept = keep(5);
     assert_eq!((kept.episodes().len(), calls.load(Ordering::Relaxed)), (4 * 30, 4 * 30));

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use clap::Args;
 use gedanken_data::{
-    Collected, Dataset, DatasetSource, LatentEncoder, LatentsConfig, Prefetch, Source, SourceKind, Split, WindowConfig,
+    Collected, Dataset, DatasetSource, Episodes, LatentEncoder, LatentsConfig, Prefetch, Source, SourceKind, Split,
+    WindowConfig,
 };
 use gedanken_env::{Env, derive_seed};
 use gedanken_eval::{Splits, TrainingEvaluation};
@@ -241,8 +242,9 @@ impl Session<'_> {
                 progress.message(&format!("  {} of {} episodes encoded", at.episodes, at.total));
             }
         };
-        let made = env_record(&phase.experiment);
-        let kept = latents.keep(&phase.experiment.data, self.env, made, seed, &encoder, &out, &mut tell)?;
+        let (data, made) = (&phase.experiment.data, env_record(&phase.experiment));
+        let episodes = Episodes { data, env: self.env, made, seed };
+        let kept = latents.keep(episodes, &encoder, &out, &mut tell)?;
         let (counts, seconds) = (kept.manifest().counts, start.elapsed().as_secs_f64());
         let (frames, episodes) = (counts.frames, counts.episodes);
         progress.message(&format!("  latents of {frames} frames in {episodes} episodes kept ({seconds:.0} s)"));
