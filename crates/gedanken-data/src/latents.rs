@@ -58,11 +58,11 @@ pub struct LatentEncoder<'a> {
     /// CRC-32 of its weights.
     pub identity: u32,
     /// The encoding.
-    pub encode: &'a Encode,
+    pub encode: &'a Encode<'a>,
 }
 
 /// Pictures and labels to latents in half precision.
-type Encode = dyn Fn(&[u8], &[f32]) -> Vec<u8> + Sync;
+type Encode<'a> = dyn Fn(&[u8], &[f32]) -> Vec<u8> + Sync + 'a;
 
 /// Episodes to be encoded.
 pub struct Episodes<'a> {
