@@ -21,7 +21,7 @@ use gedanken::planner::{
 };
 use gedanken::predictor::{ConvConfig, GruConfig, TransformerConfig};
 use gedanken::regularizer::Sigreg;
-use gedanken::train::adamw;
+use gedanken::train::{TrainConfig, optimizer};
 use gedanken_parts::Table;
 use rand::RngExt;
 
@@ -123,10 +123,10 @@ fn trained(config: &ModelConfig) -> WorldModel {
     let device = Device::flex();
     let plan = Parts::default().plan(config).expect("known parts");
     let mut model = WorldModel::new(&plan, SPACES, 5, &device).train();
-    let mut optimizer = optimizer(&TrainConfig::default());
+    let mut steps = optimizer(&TrainConfig::default());
     for _ in 0..4 {
         let gradients = GradientsParams::from_grads(model.loss(batch(&device), PROGRESS).total.backward(), &model);
-        model = optimizer.step(5e-3, model, gradients).after_update(PROGRESS);
+        model = steps.step(5e-3, model, gradients).after_update(PROGRESS);
     }
     model.valid()
 }
