@@ -21,7 +21,7 @@ fn change(shape: [usize; 2], kind: OptimizerKind) -> Tensor<2> {
     let gradient = Tensor::<2>::from_data(TensorData::new(numbers.collect(), shape), &device);
     let mut gradients = GradientsParams::new();
     gradients.register(model.weight.id, gradient);
-    optimizer(&config).step(1e-3, model, gradients).weight.val()
+    optimizer(&config).step(1e-3, model.train(), gradients).valid().weight.val()
 }
 
 #[test]
