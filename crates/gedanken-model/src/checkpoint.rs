@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use gedanken_nn::{Spaces, named_parameters, number, replace, shapes};
+use gedanken_nn::{Spaces, named_parameters, replace, seeded, shapes};
 
 use crate::{ModelConfig, Parts, Plan, Statistics, WorldModel};
 
@@ -106,14 +106,16 @@ pub fn load(folder: &Path, parts: &Parts, device: &Device) -> Result<(WorldModel
         }
     }
     let mut not_finite = None;
-    let model = replace(number(model), &mut |name, _| {
+    let mut read = |name: &str, _: &[usize]| {
         let bytes = stored.remove(name)?.data().chunks_exact(4);
         let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         if values.iter().any(|v| !v.is_finite()) {
             not_finite.get_or_insert_with(|| name.to_owned());
         }
         Some(values)
-    });
+    };
+    // A weight that is replaced may be drawn first, which must not happen while another thread draws a model's.
+    let model = seeded(0, |_| replace(model, &mut read));
     if let Some(name) = not_finite {
         return Err(content(format!("{name} holds numbers that are not finite"), "finite weights".to_owned()));
     }
