@@ -50,7 +50,7 @@ pub struct LatentRecord {
     pub encoder: u32,
 }
 
-/// What makes latents: `encode` takes pictures u8 `[frames, channels, height, width]` and labels f32 `[frames, labels]` to latents
+/// The maker of latents: `encode` takes pictures u8 `[frames, channels, height, width]` and labels f32 `[frames, labels]` to latents
 /// in half precision, little-endian f16 `[frames, tokens, dim]`.
 pub struct LatentEncoder<'a> {
     /// Tokens and numbers of each.
@@ -165,11 +165,18 @@ impl LatentsConfig {
         let [tokens, dim] = encoder.shape;
         let (mix, seed) = match origin {
             Origin::Simulated { mix, seed, .. } => (mix.clone(), *seed),
-            Origin::Recorded(dataset) => (PolicyMix::new(&BTreeMap::new(), spec)?, dataset.manifest().seed ^ seed),
+            Origin::Recorded(dataset) => {
+                // Latents of another dataset in the same place are other ones.
+                let content: Vec<u64> = dataset.manifest().shards.iter().map(|shard| shard.crc32.into()).collect();
+                (PolicyMix::new(&BTreeMap::new(), spec)?, derive_seed(seed, &content))
+            }
         };
         let mut manifest = Manifest::new(spec, made, &mix, None, seed);
         if let Origin::Recorded(dataset) = origin {
             manifest.policies.clone_from(&dataset.manifest().policies);
+        }
+        if let Origin::Simulated { steps, .. } = origin {
+            manifest.episode_steps = Some(*steps);
         }
         // Two bytes a number.
         manifest.observation = ObservationSpace { channels: tokens, height: dim, width: 2 };
@@ -192,7 +199,14 @@ fn existing(out: &Path, manifest: &Manifest, episodes: usize) -> Option<Arc<Data
     let same = |kept: &Dataset| {
         let there = kept.manifest();
         let facts = |manifest: &Manifest| {
-            (manifest.latents, manifest.seed, manifest.observation, manifest.action.clone(), manifest.env.clone())
+            (
+                manifest.latents,
+                manifest.seed,
+                manifest.episode_steps,
+                manifest.observation,
+                manifest.action.clone(),
+                manifest.env.clone(),
+            )
         };
         facts(there) == facts(manifest) && there.policies == manifest.policies && there.counts.episodes == episodes
     };

@@ -1,4 +1,4 @@
-//! How much of a dataset shows the agent moving other things: what a model can learn of contact.
+//! Movement in a dataset: the share in which the agent moves other things.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ const AGENT: &str = "agent";
 /// something by less and less comes to rest.
 const STILL: f64 = 1e-3;
 
-/// How often, and how far, the agent's things move in the episodes of one policy. Things are all labels but `agent`.
+/// Movement of all labels but `agent` in the episodes of one policy: shares and distances.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Moved {
     /// Times that something begins to move, in an episode.
@@ -23,7 +23,7 @@ pub struct Moved {
     pub labels: Vec<MovedLabel>,
 }
 
-/// How far a label moves.
+/// Mean change of a label.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MovedLabel {
     /// The label's name.
@@ -53,7 +53,7 @@ impl Thing {
     }
 }
 
-/// What moves in the episodes of each policy, given every label number's standard deviation, `[labels]`.
+/// Movement in the episodes of each policy; `[labels]` holds the standard deviation of every label number.
 pub(crate) fn moved(dataset: &Dataset, deviations: &[f64], frameskip: usize) -> Vec<Moved> {
     let (manifest, mut from) = (dataset.manifest(), 0);
     let (mut names, mut things) = (Vec::new(), Vec::new());

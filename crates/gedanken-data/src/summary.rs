@@ -42,7 +42,7 @@ pub struct PolicySummary {
     pub share: f64,
     /// Share of the frames of these episodes at which something other than free motion could happen.
     pub eventful: f64,
-    /// How much the agent moves other things in them; none where no label speaks of any.
+    /// Movement of other things than the agent; none where no label speaks of any.
     pub moved: Option<Moved>,
 }
 
