@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::{Recorded, record_all};
 use crate::{
-    Collected, DataConfig, DataError, Dataset, EnvRecord, Episode, Manifest, PolicyMix, Recorder, Shape, SourceKind,
-    Writer, batch::row, batch::row_mut,
+    Collected, DataConfig, DataError, Dataset, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Recorder, Shape,
+    SourceKind, Writer, batch::row, batch::row_mut,
 };
 
 /// Latents that are encoded once and kept, `[phase.latents]`: the frames of every episode that are `data.window.frameskip` control
@@ -30,11 +30,20 @@ pub struct LatentsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
     pub starts: Option<usize>,
+    /// Further episodes, in which the model as it is when the phase begins plans: in tasks of the phase's training episodes, by the
+    /// protocol of `[eval]` and the phase's planner. Default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(max = 4294967296u64))]
+    pub planned: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Default for LatentsConfig {
     fn default() -> Self {
-        Self { layouts: 2000, episodes: 1, starts: None }
+        Self { layouts: 2000, episodes: 1, starts: None, planned: 0 }
     }
 }
 
@@ -79,53 +88,64 @@ pub struct Episodes<'a> {
 // A purpose of derived seeds.
 const KEPT: u64 = 13;
 
+/// Layouts of planned episodes are numbered from here on.
+const PLANNED: u64 = 1 << 40;
+
 impl LatentsConfig {
     /// Encodes episodes and writes their latents to the new folder `out`; where there is such a folder
-    /// already, made of the same episodes by the same encoder, it is opened.
+    /// already, made of the same episodes by the same encoder, it is opened. `plan` makes the planned ones, if there are any, and is asked
+    /// only where they are needed.
     ///
     /// # Errors
-    /// As [`DataConfig::open`]; what the environment or the file system refuses.
-    pub fn keep(
+    /// As [`DataConfig::open`]; what the environment or the file system refuses; an error of `plan`.
+    pub fn keep<E: From<DataError>>(
         &self,
         Episodes { data, env, made, seed }: Episodes<'_>,
         encoder: &LatentEncoder<'_>,
         out: &Path,
+        plan: impl FnOnce(usize) -> Result<Vec<Episode>, E>,
         progress: &mut dyn FnMut(Collected),
-    ) -> Result<Arc<Dataset>, DataError> {
+    ) -> Result<Arc<Dataset>, E> {
         let origin = self.origin(data, env, seed)?;
         let frameskip = data.window.frameskip;
         let all = if matches!(origin, Origin::Recorded(_)) { frameskip } else { 1 };
         let starts = self.starts.unwrap_or(all);
         if !(1..=frameskip).contains(&starts) {
             let expected = format!("1 to data.window.frameskip = {frameskip}");
-            return Err(DataError::config("latents.starts", starts, expected));
+            return Err(DataError::config("latents.starts", starts, expected).into());
         }
-        let manifest = self.manifest(
-            &origin,
-            env,
-            made,
-            seed,
-            encoder,
-            LatentRecord { frameskip, starts, encoder: encoder.identity },
-        )?;
-        if let Some(kept) = existing(out, &manifest, origin.episodes() * starts) {
+        let record = LatentRecord { frameskip, starts, encoder: encoder.identity };
+        let manifest = self.manifest(&origin, env, made, seed, encoder, record)?;
+        let total = (origin.episodes() + self.planned) * starts;
+        if let Some(kept) = existing(out, &manifest, total) {
             return Ok(kept);
         }
+        let mut planned = if self.planned > 0 { plan(self.planned)? } else { Vec::new() };
+        planned.iter_mut().for_each(|episode| {
+            episode.layout += PLANNED;
+            episode.policy = manifest.policies.len() - 1;
+        });
+        let all = Played { env, origin, planned };
         let shape = Shape::of(env.spec());
         let writer = Writer::create(out, manifest, SHARD)?;
         let record = |number: usize, into: &mut Recorded| {
-            let episode = origin.episode(number / starts)?;
-            let shift = derive_seed(seed, &[KEPT, (number / starts) as u64]) as usize % frameskip;
-            let first = (shift + (number % starts) * frameskip / starts) % frameskip;
+            let (number, start) = (number / starts, number % starts);
+            let episode = all.episode(number)?;
+            // A plan's blocks begin with the episode.
+            let shift = match all.is_planned(number) {
+                true => 0,
+                false => derive_seed(seed, &[KEPT, number as u64]) as usize % frameskip,
+            };
+            let first = (shift + start * frameskip / starts) % frameskip;
             let steps: Vec<usize> = (first..episode.frames()).step_by(frameskip).collect();
             let mut pictures = vec![0; steps.len() * shape.pixels.len()];
-            origin.draw(number / starts, &episode, &steps, &mut pictures, shape.pixels.len())?;
+            all.draw(number, &episode, &steps, &mut pictures, shape.pixels.len())?;
             let kept = blocks(&episode, &steps, frameskip, &shape);
             into.pictures = (encoder.encode)(&pictures, &kept.labels);
             into.episode = kept;
             Ok(())
         };
-        record_all(writer, origin.episodes() * starts, record, progress)?;
+        record_all(writer, total, record, progress)?;
         Ok(Arc::new(Dataset::open(out)?))
     }
 
@@ -175,7 +195,11 @@ impl LatentsConfig {
         if let Origin::Recorded(dataset) = origin {
             manifest.policies.clone_from(&dataset.manifest().policies);
         }
-        if let Origin::Simulated { steps, .. } = origin {
+        if self.planned > 0 {
+            let share = self.planned as f64 / (origin.episodes() + self.planned) as f64;
+            manifest.policies.iter_mut().for_each(|policy| policy.share *= 1.0 - share);
+            manifest.policies.push(PolicyRecord { name: "planned".to_owned(), share });
+        } else if let Origin::Simulated { steps, .. } = origin {
             manifest.episode_steps = Some(*steps);
         }
         // Two bytes a number.
@@ -245,6 +269,26 @@ impl Origin<'_> {
             Self::Recorded(dataset) => dataset.episode(&dataset.episodes()[number]),
         }
     }
+}
+
+/// All episodes, the planned ones last.
+struct Played<'a> {
+    env: &'a dyn Env,
+    origin: Origin<'a>,
+    planned: Vec<Episode>,
+}
+
+impl Played<'_> {
+    fn is_planned(&self, number: usize) -> bool {
+        number >= self.origin.episodes()
+    }
+
+    fn episode(&self, number: usize) -> Result<Episode, DataError> {
+        match number.checked_sub(self.origin.episodes()) {
+            Some(planned) => Ok(self.planned[planned].clone()),
+            None => self.origin.episode(number),
+        }
+    }
 
     /// The pictures of some steps of an episode, each of `size` bytes.
     fn draw(
@@ -255,20 +299,20 @@ impl Origin<'_> {
         out: &mut [u8],
         size: usize,
     ) -> Result<(), DataError> {
-        match self {
-            Self::Simulated { env, mix, steps: length, .. } => {
-                let mut recorder = Recorder::new(*env, mix, *length)?;
-                let mut frames = steps.iter().enumerate();
-                frames.try_for_each(|(i, &step)| recorder.render(episode, step, row_mut(out, i, size)))
+        if let (false, Origin::Recorded(dataset)) = (self.is_planned(number), &self.origin) {
+            let entry = dataset.episodes()[number];
+            for (i, &step) in steps.iter().enumerate() {
+                row_mut(out, i, size).copy_from_slice(dataset.frame_of(&entry, step)?.pixels());
             }
-            Self::Recorded(dataset) => {
-                let entry = dataset.episodes()[number];
-                for (i, &step) in steps.iter().enumerate() {
-                    row_mut(out, i, size).copy_from_slice(dataset.frame_of(&entry, step)?.pixels());
-                }
-                Ok(())
-            }
+            return Ok(());
         }
+        let mut env = self.env.boxed_clone();
+        let state = env.spec().state.len();
+        for (i, &step) in steps.iter().enumerate() {
+            env.set_state(row(&episode.states, step, state))?;
+            env.observe(row_mut(out, i, size));
+        }
+        Ok(())
     }
 }
 

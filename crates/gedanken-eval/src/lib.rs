@@ -19,6 +19,7 @@ mod planning;
 mod privileged;
 mod probes;
 mod pushes;
+mod recorder;
 mod region;
 mod report;
 mod rungs;

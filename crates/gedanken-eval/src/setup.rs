@@ -48,16 +48,19 @@ impl Protocol {
     /// # Errors
     /// As [`Tasks::recorded`]; or recorded tasks without a source, or an environment without a task.
     pub fn tasks(&self, count: usize) -> Result<Tasks<'_>, EvalError> {
+        self.tasks_of(&self.config, count)
+    }
+
+    /// The first `count` tasks of another config.
+    pub(crate) fn tasks_of<'a>(&'a self, config: &'a EvalConfig, count: usize) -> Result<Tasks<'a>, EvalError> {
         self.env.spec().require_task()?;
-        match (self.config.tasks_from, &self.source) {
+        match (config.tasks_from, &self.source) {
             (TasksFrom::Reset, _) => {
-                let tasks = Tasks::of(self.env.as_ref(), &self.config, count);
+                let tasks = Tasks::of(self.env.as_ref(), config, count);
                 tasks.check()?;
                 Ok(tasks)
             }
-            (TasksFrom::Recorded, Some(source)) => {
-                Tasks::recorded(self.env.as_ref(), &self.config, count, source.as_ref())
-            }
+            (TasksFrom::Recorded, Some(source)) => Tasks::recorded(self.env.as_ref(), config, count, source.as_ref()),
             (TasksFrom::Recorded, None) => {
                 Err(EvalError::Mismatch("eval.tasks_from is \"recorded\", but there are no episodes".to_owned()))
             }

@@ -149,14 +149,15 @@ impl RunFolder {
         Ok(self.checkpoints()?.pop())
     }
 
-    /// Removes all checkpoints but the last `keep_last`; the very last one always stays.
+    /// Removes all checkpoints but the last `keep_last` and that of update `spared`; the very last one always stays.
     ///
     /// # Errors
     /// [`FolderError::Io`].
-    pub fn prune(&self, keep_last: usize) -> Result<(), FolderError> {
+    pub fn prune(&self, keep_last: usize, spared: u64) -> Result<(), FolderError> {
         let found = self.checkpoints()?;
         let old = found.len().saturating_sub(keep_last.max(1));
-        found[..old].iter().try_for_each(|checkpoint| remove_dir_atomic(&checkpoint.path))
+        let mut old = found[..old].iter().filter(|checkpoint| checkpoint.step != spared);
+        old.try_for_each(|checkpoint| remove_dir_atomic(&checkpoint.path))
     }
 
     fn checkpoints_path(&self) -> PathBuf {
@@ -305,9 +306,9 @@ mod tests {
         [900, 1_000_000, 5, 99_999].iter().for_each(|&step| save(&run, step));
         fs::create_dir(run.checkpoints_path().join("step-last")).unwrap();
         assert_eq!(saved(&run), [5, 900, 99_999, 1_000_000]);
-        run.prune(2).unwrap();
-        assert_eq!(saved(&run), [99_999, 1_000_000]);
-        run.prune(0).unwrap();
+        run.prune(2, 5).unwrap();
+        assert_eq!(saved(&run), [5, 99_999, 1_000_000]);
+        run.prune(0, 0).unwrap();
         assert_eq!(saved(&run), [1_000_000]);
         assert!(run.checkpoint(123).ends_with("checkpoints/step-000123") && run.eval(7).ends_with("eval/step-000007"));
     }

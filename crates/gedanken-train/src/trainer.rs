@@ -269,7 +269,8 @@ impl<L: Learn> Trainer<L> {
         let model = self.learner.model();
         let path =
             checkpoint::save(&self.folder, |inside| (self.save)(inside, &model), &self.learner.optimizer, self.step)?;
-        self.folder.prune(self.config.keep)?;
+        // The next phase may look back to where this one began.
+        self.folder.prune(self.config.keep, self.first)?;
         self.kept = Some(path);
         Ok(())
     }

@@ -233,11 +233,7 @@ pub(crate) fn check(
         let key = key.replacen("data.", "collect.", 1);
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
-    match experiment.planner.init(&parts.strategies) {
-        Ok(_) => {}
-        Err(PlanError::Config { field, reason }) => return Err(loaded.error(&format!("planner.{field}"), reason)),
-        Err(error) => return Err(loaded.error("planner", error.to_string())),
-    }
+    check_planner(experiment, "planner", loaded, parts)?;
     let eval = &experiment.eval;
     let wrong = eval.guardrails.iter().enumerate().find_map(|(i, guardrail)| Some((i, guardrail.problem(env.spec())?)));
     if let Some((number, problem)) = wrong {
@@ -333,6 +329,7 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
                 other => loaded.error(&at("data"), other.to_string()),
             });
         }
+        check_planner(here, &at("planner"), loaded, parts)?;
         if phase.latents.is_none() {
             continue;
         }
@@ -350,6 +347,20 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
         }
     }
     Ok(())
+}
+
+/// The planner of an experiment, whose table is `at`.
+fn check_planner(
+    experiment: &Experiment,
+    at: &str,
+    loaded: &Loaded<Experiment>,
+    parts: &Parts,
+) -> Result<(), ConfigError> {
+    match experiment.planner.init(&parts.strategies) {
+        Ok(_) => Ok(()),
+        Err(PlanError::Config { field, reason }) => Err(loaded.error(&format!("{at}.{field}"), reason)),
+        Err(error) => Err(loaded.error(at, error.to_string())),
+    }
 }
 
 /// The data's own error at the place of the key that it names.

@@ -2,6 +2,7 @@
 
 use gedanken_data::{DataConfig, LatentsConfig};
 use gedanken_model::{LossConfig, PredictionConfig};
+use gedanken_planner::PlannerConfig;
 use gedanken_train::TrainConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::Experiment;
 
-/// A phase of a training, `[[phase]]`: the parts that learn in it, and keys of `[data]`, `[prediction]`, `[loss]` and `[train]` that are
-/// other ones than the experiment's. Its optimiser and schedules start anew.
+/// A phase of a training, `[[phase]]`: the parts that learn in it, and keys of `[data]`, `[prediction]`, `[loss]`, `[train]` and `[planner]` that
+/// are other ones than the experiment's. Its optimiser and schedules start anew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhaseConfig {
@@ -40,6 +41,10 @@ pub struct PhaseConfig {
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schemars(with = "TrainConfig")]
     pub train: Map<String, Value>,
+    /// Keys of `[planner]`, for the planner of the phase's planned episodes.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schemars(with = "PlannerConfig")]
+    pub planner: Map<String, Value>,
 }
 
 /// A phase, ready to be trained.
@@ -96,6 +101,7 @@ impl Experiment {
                 ("prediction", &phase.prediction),
                 ("loss", &phase.loss),
                 ("train", &phase.train),
+                ("planner", &phase.planner),
             ] {
                 lay(&mut experiment[table], keys);
             }

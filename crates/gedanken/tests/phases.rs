@@ -26,7 +26,8 @@ train = { steps = 6 }
 [[phase]]
 name = "apart"
 learn = ["predictor", "distance"]
-latents = { layouts = 8, episodes = 2 }
+latents = { layouts = 8, episodes = 2, planned = 3 }
+planner = { samples = 8 }
 data = { window = { layouts = 3, eventful = 0.5 } }
 loss = { inverse_dynamics = { weight = 0.0 }, probe = { weight = 0.0 } }
 train = { steps = 6, optimizer = "muon" }
@@ -66,6 +67,7 @@ fn a_run_goes_on_bit_by_bit_in_any_phase_and_between_two() {
     let place = Place::new();
     let run = train(&place);
     let (unbroken, expected) = (tensors(&place, &run, 12), metrics(&place.path(&run)));
+    // What is planned again in the middle of a phase is planned by the model that the phase began with.
     for left in [9, 6, 3] {
         for step in [3, 6, 9, 12].into_iter().filter(|&step| step > left) {
             let folder = place.path(&run).join(format!("checkpoints/step-{step:06}"));
@@ -89,6 +91,8 @@ fn a_phase_that_cannot_be_is_refused_at_its_key() {
         ("phase.0.prediction.unroll=40", "phase[0].prediction.unroll"),
         ("phase.0.data.window.frameskip=2", "phase[0].data.window.frameskip"),
         ("target.kind=\"ema\"", "phase[1].latents"),
+        ("phase.1.planner.sampls=3", "did you mean `samples`?"),
+        ("phase.1.planner.horizon=0", "phase[1].planner.horizon"),
     ] {
         let said = place.run(&["train", "phases.toml", "--set", set]);
         assert_eq!(said.bad_manners(told), None, "{set}");

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use clap::Args;
 use gedanken_data::{
-    Collected, Dataset, DatasetSource, Episodes, LatentEncoder, LatentsConfig, Prefetch, Source, SourceKind, Split,
-    WindowConfig,
+    Collected, Dataset, DatasetSource, Episode, Episodes, LatentEncoder, LatentsConfig, Prefetch, Source, SourceKind,
+    Split, WindowConfig,
 };
 use gedanken_env::{Env, derive_seed};
-use gedanken_eval::{Splits, TrainingEvaluation};
+use gedanken_eval::{Protocol, Setup, Splits, TasksFrom, TrainingEvaluation};
 use gedanken_model::{Blueprint, WorldModel, part_of};
 use gedanken_nn::named_parameters;
 use gedanken_run::{FolderError, ProgressBar, RunFolder, Tracker, say, step_of, write_atomic};
@@ -210,7 +210,7 @@ impl Session<'_> {
         let source: Arc<dyn Source> = match &phase.latents {
             None => experiment.data.open(self.env, Split::Train, seed)?,
             Some(latents) => {
-                let kept = self.keep(phase, latents, &trainer.model(), seed, device, progress)?;
+                let kept = self.keep(phase, latents, trainer, seed, device, progress)?;
                 let window = WindowConfig { frameskip: 1, ..experiment.data.window };
                 Arc::new(DatasetSource::new(kept, window, Split::Train, experiment.data.validation, seed)?)
             }
@@ -223,11 +223,12 @@ impl Session<'_> {
         &self,
         phase: &Phase,
         latents: &LatentsConfig,
-        model: &WorldModel,
+        trainer: &Trainer<WorldModel>,
         seed: u64,
         device: &Device,
         progress: &ProgressBar,
     ) -> Result<Arc<Dataset>, Failure> {
+        let model = &trainer.model();
         let (statistics, shape) = (&self.blueprint.statistics, model.latent_shape());
         let encode = |pixels: &[u8], labels: &[f32]| {
             let pixels = statistics.pixels(pixels, model.spaces().pixels, device);
@@ -244,11 +245,55 @@ impl Session<'_> {
         };
         let (data, made) = (&phase.experiment.data, env_record(&phase.experiment));
         let episodes = Episodes { data, env: self.env, made, seed };
-        let kept = latents.keep(episodes, &encoder, &out, &mut tell)?;
+        let plan = |count| -> Result<_, Failure> {
+            // A phase that goes on had another model when it began.
+            let began = self.folder.checkpoint(phase.first);
+            match trainer.done() == 0 || !began.exists() {
+                true => self.plan(phase, model, count, seed, device, progress),
+                false => {
+                    let (model, _) = load_model(&began, &self.parts.model, device)?;
+                    self.plan(phase, &model, count, seed, device, progress)
+                }
+            }
+        };
+        let kept = latents.keep(episodes, &encoder, &out, plan, &mut tell)?;
         let (counts, seconds) = (kept.manifest().counts, start.elapsed().as_secs_f64());
         let (frames, episodes) = (counts.frames, counts.episodes);
         progress.message(&format!("  latents of {frames} frames in {episodes} episodes kept ({seconds:.0} s)"));
         Ok(kept)
+    }
+
+    /// Episodes of training tasks in which the model plans.
+    fn plan(
+        &self,
+        phase: &Phase,
+        model: &WorldModel,
+        count: usize,
+        seed: u64,
+        device: &Device,
+        progress: &ProgressBar,
+    ) -> Result<Vec<Episode>, Failure> {
+        let (experiment, start, mut told) = (&phase.experiment, Instant::now(), Instant::now());
+        let recorded = experiment.eval.tasks_from == TasksFrom::Recorded;
+        let episodes = || experiment.data.open_episodes(self.env, Split::Train, seed);
+        let protocol = Protocol {
+            env: self.env.boxed_clone(),
+            config: experiment.eval.clone(),
+            source: recorded.then(episodes).transpose()?,
+            practice: None,
+            planner: experiment.planner.init(&self.parts.strategies)?,
+            blueprint: self.blueprint.clone(),
+            device: device.clone(),
+        };
+        let setup = Setup { protocol: &protocol, model };
+        let planned = setup.record(count, seed, &mut |done| {
+            if told.elapsed() > TELL_EVERY {
+                told = Instant::now();
+                progress.message(&format!("  {done} of {count} episodes planned"));
+            }
+        })?;
+        progress.message(&format!("  {count} episodes planned ({:.0} s)", start.elapsed().as_secs_f64()));
+        Ok(planned)
     }
 
     /// Where the latents of a phase are kept while it lasts.

@@ -24,10 +24,13 @@ pub fn splice_parts(mut schema: Value, parts: &Parts) -> Value {
     for (path, table) in tagged {
         replace(&mut schema, path, &table);
     }
-    // A phase changes some of the loss's keys.
-    let loss = schema.pointer("/properties/loss").cloned();
-    if let Some((place, loss)) = schema.pointer_mut("/$defs/PhaseConfig/properties/loss").zip(loss) {
-        *place = loss;
+    // A phase changes some of the loss's keys and of the planner's.
+    let whole = &schema["properties"];
+    let patches = [("loss", whole["loss"].clone()), (PLANNER, any_of_their_keys(&whole[PLANNER]))];
+    for (table, keys) in patches {
+        if let Some(place) = schema.pointer_mut(&format!("/$defs/PhaseConfig/properties/{table}")) {
+            *place = keys;
+        }
     }
     if let Value::Object(root) = &mut schema
         && let Some(all) = root.entry("$defs").or_insert(json!({})).as_object_mut()
@@ -58,6 +61,21 @@ fn planners(strategies: &Catalog<dyn Strategy>, schema: &Value, defs: &mut Map<S
     }
     choices["default"] = json!(PlannerConfig::default());
     choices
+}
+
+/// One table with the keys of all alternatives, none of which has to be there.
+fn any_of_their_keys(choices: &Value) -> Value {
+    let mut properties = Map::new();
+    for (key, schema) in
+        choices["oneOf"].as_array().into_iter().flatten().filter_map(|c| c["properties"].as_object()).flatten()
+    {
+        if key == "kind" {
+            properties.insert(key.clone(), json!({ "type": "string" }));
+        } else {
+            properties.entry(key).or_insert(schema.clone());
+        }
+    }
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
 /// One table for each term: its weight, and its own keys.
