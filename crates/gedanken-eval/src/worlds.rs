@@ -55,6 +55,11 @@ impl World for LearnedWorld<'_> {
     fn destination(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<3> {
         self.model.destination(latents, self.statistics.actions(actions))
     }
+
+    fn propose(&self, latents: Tensor<3>, goals: Tensor<3>, horizon: usize) -> Option<Tensor<3>> {
+        let actions = self.model.propose(latents, goals, horizon)?;
+        Some(self.statistics.actions_in_units(actions))
+    }
 }
 
 /// Copies of the environments as they were when they were last looked at: where true futures begin.

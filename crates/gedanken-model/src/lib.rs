@@ -22,7 +22,7 @@ use targets::Target;
 
 pub use checkpoint::{Blueprint, COMPATIBLE, CheckpointError, FILES, load, save};
 pub use config::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, TermTable};
-pub use heads::{Ensemble, GoalDistance, Probe};
+pub use heads::{Actor, Ensemble, GoalDistance, Probe};
 pub use parts::{Parts, Plan};
 pub use statistics::Statistics;
 pub use transfer::{Transfer, part_of};
@@ -183,30 +183,52 @@ impl WorldModel {
     /// The last latents of [`WorldModel::unroll`] alone, `[batch, tokens, dim]`, without keeping the others.
     pub fn destination(&self, first: Tensor<3>, actions: Tensor<3>) -> Tensor<3> {
         let mut last = first.clone().unsqueeze_dim(1);
-        self.imagine(first, actions, &mut Noise::none(), |next| last = next);
+        self.imagine(first, actions.dims()[1], &mut Noise::none(), of(&actions), |next| last = next);
         last.squeeze_dim(1)
+    }
+
+    /// The actions by which the actor would get from latents `[batch, tokens, dim]` to goals of the same shape, `[batch, steps, action]`:
+    /// each from where the one before is imagined to lead. None of a model without an actor.
+    pub fn propose(&self, latents: Tensor<3>, goals: Tensor<3>, steps: usize) -> Option<Tensor<3>> {
+        let actor = self.actor()?;
+        let mut actions = Vec::with_capacity(steps);
+        let act = |step, now: Tensor<3>| {
+            let action = actor.act(now, goals.clone(), steps - step).unsqueeze_dim::<3>(1);
+            actions.push(action.clone());
+            action
+        };
+        self.imagine(latents, steps, &mut Noise::none(), act, |_| {});
+        Some(Tensor::cat(actions, 1))
     }
 
     fn unroll_with(&self, first: Tensor<3>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
         let mut future = Vec::with_capacity(actions.dims()[1]);
-        self.imagine(first, actions, noise, |next| future.push(next));
+        self.imagine(first, actions.dims()[1], noise, of(&actions), |next| future.push(next));
         Tensor::cat(future, 1)
     }
 
-    /// Shows every imagined latent `[batch, 1, tokens, dim]`, one after the other.
-    fn imagine(&self, first: Tensor<3>, actions: Tensor<3>, noise: &mut Noise, mut show: impl FnMut(Tensor<4>)) {
-        let mut seen = vec![first.unsqueeze_dim(1)];
-        for step in 0..actions.dims()[1] {
+    /// Asks for the action `[batch, 1, action]` of every step in the last latents `[batch, tokens, dim]`, and shows every imagined latent
+    /// `[batch, 1, tokens, dim]`, one after the other.
+    fn imagine(
+        &self,
+        first: Tensor<3>,
+        steps: usize,
+        noise: &mut Noise,
+        mut act: impl FnMut(usize, Tensor<3>) -> Tensor<3>,
+        mut show: impl FnMut(Tensor<4>),
+    ) {
+        let (mut last, mut seen, mut taken) = (first.clone(), vec![first.unsqueeze_dim::<4>(1)], Vec::new());
+        for step in 0..steps {
+            taken.push(act(step, last));
             let frames = seen.len();
-            let window = match &seen[..] {
-                [only] => only.clone(),
-                several => Tensor::cat(several.to_vec(), 1),
-            };
-            let next = self.predict_with(window, actions.clone().narrow(1, step + 1 - frames, frames), noise);
+            let next = self.predict_with(joined(&seen), joined(&taken), noise);
             let next = if frames == 1 { next } else { next.narrow(1, frames - 1, 1) };
             show(next.clone());
+            last = next.clone().squeeze_dim(1);
             seen.push(next);
-            seen.drain(..seen.len().saturating_sub(self.history()));
+            let old = seen.len().saturating_sub(self.history());
+            seen.drain(..old);
+            taken.drain(..old);
         }
     }
 
@@ -236,6 +258,11 @@ impl WorldModel {
 
     /// The ensemble whose disagreement says what the model does not know, if the loss has one.
     pub fn ensemble(&self) -> Option<&Ensemble> {
+        self.term()
+    }
+
+    /// The actor that proposes how to get from one latent to another, if the loss has one.
+    pub fn actor(&self) -> Option<&Actor> {
         self.term()
     }
 
@@ -303,6 +330,20 @@ impl Learn for WorldModel {
     fn show(&self, batch: TrainBatch) -> Vec<Shown> {
         let progress = Progress { step: 0, steps: 1 };
         self.view(batch, progress, |view| self.terms.iter().flat_map(|(_, term)| term.show(&view)).collect())
+    }
+}
+
+/// The actions `[batch, steps, action]`, one after the other.
+fn of(actions: &Tensor<3>) -> impl FnMut(usize, Tensor<3>) -> Tensor<3> + use<> {
+    let actions = actions.clone();
+    move |step, _| actions.clone().narrow(1, step, 1)
+}
+
+/// One after the other along the second dimension.
+fn joined<const D: usize>(parts: &[Tensor<D>]) -> Tensor<D> {
+    match parts {
+        [only] => only.clone(),
+        several => Tensor::cat(several.to_vec(), 1),
     }
 }
 

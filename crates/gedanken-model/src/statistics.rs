@@ -54,12 +54,26 @@ impl Statistics {
         if self.takes_raw_actions() {
             return blocks;
         }
+        let [mean, std] = self.tiled(&blocks);
+        blocks.sub(mean).div(std)
+    }
+
+    /// The inverse of [`Statistics::actions`].
+    pub fn actions_in_units(&self, blocks: Tensor<3>) -> Tensor<3> {
+        if self.takes_raw_actions() {
+            return blocks;
+        }
+        let [mean, std] = self.tiled(&blocks);
+        blocks.mul(std).add(mean)
+    }
+
+    /// Mean and standard deviation of the numbers of such blocks, `[1, 1, frameskip * action]`.
+    fn tiled(&self, blocks: &Tensor<3>) -> [Tensor<3>; 2] {
         let (device, numbers) = (blocks.device(), blocks.dims()[2]);
-        let tiled = |values: &[f32]| {
+        [&self.action_mean, &self.action_std].map(|values| {
             let block: Vec<f32> = values.iter().copied().cycle().take(numbers).collect();
-            Tensor::<3>::from_data(TensorData::new(block, [1, 1, numbers]), &device)
-        };
-        blocks.sub(tiled(&self.action_mean)).div(tiled(&self.action_std))
+            Tensor::from_data(TensorData::new(block, [1, 1, numbers]), &device)
+        })
     }
 
     /// Pixels u8 `[frames, channels, height, width]` -> normalised `[frames, channels, height, width]` on the device. A GPU is
@@ -143,7 +157,9 @@ mod tests {
     /// One block of two control steps with two numbers each, through the statistics.
     fn through(statistics: &Statistics) -> Vec<f32> {
         let block = Tensor::<3>::from_data([[[1.0, 2.0, 3.0, 4.0]]], &Device::flex());
-        statistics.actions(block).into_data().try_to_vec().unwrap()
+        let normal = statistics.actions(block.clone());
+        assert_eq!(statistics.actions_in_units(normal.clone()).into_data(), block.into_data());
+        normal.into_data().try_to_vec().unwrap()
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! `search` is the loop, `scored` ranks, `stop` ends it, `evaluate` meets the world; `cem`, `icem`, `mppi`, `random` and `descent` are the
 //! strategies, [`strategies`] lists them.
 
+mod actor;
 mod agent;
 mod bounds;
 mod cem;
@@ -45,6 +46,7 @@ mod world;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use actor::Actor;
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
 pub use cem::Cem;
@@ -71,6 +73,7 @@ pub use world::{Trajectory, World};
 pub fn strategies() -> Catalog<dyn Strategy> {
     Catalog::new("planner")
         .with(strategy::<Random>("random"))
+        .with(strategy::<Actor>("actor"))
         .with(strategy::<Cem>("cem"))
         .with(strategy::<Icem>("icem"))
         .with(strategy::<Mppi>("mppi"))

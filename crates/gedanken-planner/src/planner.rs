@@ -20,6 +20,9 @@ pub struct PlanConfig {
     pub replan_every: usize,
     /// A plan starts from the rest of the one before, not from zero actions.
     pub warm_start: bool,
+    /// A search starts around what the world proposes, its actor's sequence, and tries the rest of the plan before beside it. A world
+    /// that proposes nothing is searched as without.
+    pub proposals: bool,
     /// Which imagined steps count.
     pub over: Over,
     /// Greatest Euclidean norm of a control step's action, in place of the environment's own limit.
@@ -69,6 +72,7 @@ impl Default for PlanConfig {
             horizon: 16,
             replan_every: 4,
             warm_start: true,
+            proposals: false,
             over: Over::Sum,
             max_norm: None,
             polish: 0,

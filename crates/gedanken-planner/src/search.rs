@@ -34,7 +34,7 @@ pub(crate) fn plan_on(
     on_host: bool,
 ) -> Result<Plans, PlanError> {
     let mut search = Search::new(config, problem, on_host)?;
-    let (mut style, belief) = (strategy.style(), search.begin(&strategy.style(), problem));
+    let (mut style, belief) = (strategy.style(), search.begin(&strategy.style(), problem)?);
     let mut found = search.run(strategy, belief)?;
     if config.polish > 0 {
         search.polish(style.elites, &mut found)?;
@@ -83,19 +83,38 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// The belief of all tasks before the first round: around the warm start, or around zero actions.
-    fn begin(&self, style: &Style, problem: &Problem) -> Belief {
+    /// The belief of all tasks before the first round: around what the world proposes, else the warm start, else zero actions.
+    fn begin(&self, style: &Style, problem: &Problem) -> Result<Belief, PlanError> {
         let (tasks, horizon, length) = (self.rngs.len(), self.evaluator.horizon, self.evaluator.length());
-        let known = |task| {
-            let Some(warm) = &problem.warm else { return Vec::new() };
-            let others = if style.carries > 0 { warm.alternatives(task, horizon) } else { Vec::new() };
-            std::iter::once(warm.remainder(task, horizon)).chain(others).collect()
+        let proposed = self.proposed(problem)?;
+        let known = |task: usize| {
+            let mut known: Vec<Vec<f32>> = proposed.iter().map(|all| all[task * length..][..length].to_vec()).collect();
+            if let Some(warm) = &problem.warm {
+                known.push(warm.remainder(task, horizon));
+                known.extend(if style.carries > 0 { warm.alternatives(task, horizon) } else { Vec::new() });
+            }
+            known
         };
         let known: Vec<Vec<Vec<f32>>> = (0..tasks).map(known).collect();
         let mean = known.iter().flat_map(|known| known.first().cloned().unwrap_or_else(|| vec![0.0; length]));
         let (mean, std) = (mean.collect(), vec![style.init_std; tasks * length]);
         let tensor = |numbers: Vec<f32>| self.upload(numbers, tasks, 1);
-        Belief { mean: tensor(mean), std: tensor(std), memory: Vec::new(), elites: None, best: None, known }
+        Ok(Belief { mean: tensor(mean), std: tensor(std), memory: Vec::new(), elites: None, best: None, known })
+    }
+
+    /// Sequences that the world proposes, `[tasks, length]`, within the bounds.
+    fn proposed(&self, problem: &Problem) -> Result<Option<Vec<f32>>, PlanError> {
+        if !self.config.proposals {
+            return Ok(None);
+        }
+        let (horizon, action) = (self.evaluator.horizon, self.evaluator.action);
+        let Some(all) = problem.world.propose(problem.start.clone(), problem.goals.clone(), horizon) else {
+            return Ok(None);
+        };
+        expect_shape("the world's proposal", &all.dims(), &[self.rngs.len(), horizon, action])?;
+        let mut all = read(all)?;
+        self.bounds.apply(&mut all);
+        Ok(Some(all))
     }
 
     fn upload(&self, numbers: Vec<f32>, tasks: usize, samples: usize) -> Tensor<3> {

@@ -19,6 +19,12 @@ pub trait World: Sync {
         let last = future.dims()[1].saturating_sub(1);
         future.narrow(1, last, 1).squeeze_dim(1)
     }
+
+    /// Sequences that may lead from latents `[rows, tokens, dim]` to goals of the same shape in `horizon` actions of `[action]` numbers,
+    /// `[rows, horizon, action]` in the environment's units: what an actor would do. None by default: nobody proposes anything.
+    fn propose(&self, _latents: Tensor<3>, _goals: Tensor<3>, _horizon: usize) -> Option<Tensor<3>> {
+        None
+    }
 }
 
 /// An imagined way, as constraints and what a way costs by itself see it.

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{GroupNorm, GroupNormConfig, LatentShape, Linear, Noise, Part, Predictor, frame_by_frame, gelu};
+use gedanken_nn::{LatentShape, Linear, Noise, NormLinear, Part, Predictor, frame_by_frame};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,26 +29,16 @@ impl Default for DeepConfig {
 /// `z + mlp([z, a])`.
 #[derive(Module, Debug)]
 pub struct Deep {
-    layers: Vec<Layer>,
+    layers: Vec<NormLinear>,
     output: Linear,
-}
-
-/// A linear layer, layer normalisation (Ba and others, 2016), GELU.
-#[derive(Module, Debug)]
-struct Layer {
-    linear: Linear,
-    norm: GroupNorm,
 }
 
 impl DeepConfig {
     /// A new predictor of vectors of `dim` numbers under actions of `action` numbers.
     pub fn init(&self, dim: usize, action: usize, device: &Device) -> Deep {
-        let input = |layer: usize| if layer == 0 { dim + action } else { self.hidden };
-        let layer = |layer: usize| Layer {
-            linear: Linear::new(input(layer), self.hidden, device),
-            norm: GroupNormConfig::new(1, self.hidden).init(device),
-        };
-        Deep { layers: (0..self.layers).map(layer).collect(), output: Linear::new(self.hidden, dim, device) }
+        let widths: Vec<usize> =
+            std::iter::once(dim + action).chain(std::iter::repeat_n(self.hidden, self.layers)).collect();
+        Deep { layers: NormLinear::chain(&widths, device), output: Linear::new(self.hidden, dim, device) }
     }
 }
 
@@ -74,16 +64,5 @@ impl Deep {
         let input = Tensor::cat(vec![latents.clone().squeeze_dim(1), actions], 1);
         let hidden = self.layers.iter().fold(input, |x, layer| layer.forward(x));
         latents + self.output.forward(hidden).unsqueeze_dim(1)
-    }
-}
-
-impl Layer {
-    /// `[batch, input]` -> `[batch, hidden]`.
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.linear.forward(x);
-        let [rows, width] = x.dims();
-        // A map of one pixel, all channels in one group: the kernel of group norms is that of a layer norm.
-        let normal = self.norm.forward(x.reshape([rows, 1, 1, width]));
-        gelu(normal).reshape([rows, width])
     }
 }

@@ -234,6 +234,10 @@ pub(crate) fn check(
         return Err(loaded.error(&key, format!("{found}; expected {expected}")));
     }
     check_planner(experiment, "planner", loaded, parts)?;
+    if experiment.planner.plan.proposals && !experiment.loss.has("actor") {
+        let message = "true; expected a model with an actor, [loss.actor], or false";
+        return Err(loaded.error("planner.proposals", message));
+    }
     let eval = &experiment.eval;
     let wrong = eval.guardrails.iter().enumerate().find_map(|(i, guardrail)| Some((i, guardrail.problem(env.spec())?)));
     if let Some((number, problem)) = wrong {

@@ -1,5 +1,6 @@
 //! Heads: terms of the loss with weights of their own.
 
+mod actor;
 mod distance;
 mod ensemble;
 mod inverse_dynamics;
@@ -8,6 +9,7 @@ mod probe;
 use gedanken_parts::Catalog;
 use gedanken_regularizer::{TermConfig, term};
 
+pub use actor::{Actor, ActorConfig};
 pub use distance::{DistanceConfig, GoalDistance, LayoutFrames, expectile_loss};
 pub use ensemble::{Ensemble, EnsembleConfig};
 pub use inverse_dynamics::{InverseDynamics, InverseDynamicsConfig};
@@ -20,4 +22,5 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<ProbeConfig>("probe"))
         .with(term::<DistanceConfig>("distance"))
         .with(term::<EnsembleConfig>("ensemble"))
+        .with(term::<ActorConfig>("actor"))
 }

@@ -15,6 +15,19 @@ impl World for Plane {
     }
 }
 
+/// The plane, and an actor on it who goes straight to the goal.
+pub struct Guided;
+
+impl World for Guided {
+    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+        Plane.rollout(latents, actions)
+    }
+
+    fn propose(&self, latents: Tensor<3>, goals: Tensor<3>, horizon: usize) -> Option<Tensor<3>> {
+        Some(((goals - latents) / horizon as f32).repeat_dim(1, horizon))
+    }
+}
+
 /// Latents `[rows, 1, 2]` on the CPU from coordinates.
 pub fn points(coordinates: &[f32]) -> Tensor<3> {
     Tensor::from_data(TensorData::new(coordinates.to_vec(), [coordinates.len() / 2, 1, 2]), &Device::flex())
@@ -84,6 +97,7 @@ pub fn way(actions: Tensor<3>) -> Trajectory {
 
 /// Plans from `start` to `goals`, one task per pair of coordinates; `steps_left` is 100.
 pub struct Ask<'a> {
+    pub world: &'a dyn World,
     pub start: &'a [f32],
     pub goals: &'a [f32],
     pub seeds: &'a [u64],
@@ -98,6 +112,7 @@ impl Default for Ask<'_> {
     fn default() -> Self {
         let objective = &LatentDistance { norm: gedanken_planner::Norm::L2 };
         Ask {
+            world: &Plane,
             start: &[0.0, 0.0],
             goals: &[3.0, 4.0],
             seeds: &[7],
@@ -113,7 +128,7 @@ impl Default for Ask<'_> {
 impl Ask<'_> {
     pub fn plan(&self, planner: &Planner) -> Result<Plans, PlanError> {
         planner.plan(&Problem {
-            world: &Plane,
+            world: self.world,
             objective: self.objective,
             guardrails: self.guardrails,
             bounds: &plane_bounds(),
