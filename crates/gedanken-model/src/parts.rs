@@ -159,6 +159,11 @@ impl Plan {
         self.encoder.latent_shape(pixels)
     }
 
+    /// True if the targets of predictions are made of pictures.
+    pub fn target_looks(&self) -> bool {
+        self.target.looks()
+    }
+
     /// Hands the setting of its terms to `then`.
     pub(crate) fn setting<T>(
         &self,

@@ -73,12 +73,12 @@ pub use world::{Trajectory, World};
 pub fn strategies() -> Catalog<dyn Strategy> {
     Catalog::new("planner")
         .with(strategy::<Random>("random"))
-        .with(strategy::<Actor>("actor"))
         .with(strategy::<Cem>("cem"))
         .with(strategy::<Icem>("icem"))
         .with(strategy::<Mppi>("mppi"))
         .with(strategy::<Descent>("gradient"))
         .with(Entry::new("adam", |keys: Descent| Ok(Box::new(keys.with_adam()) as Box<dyn Strategy>)))
+        .with(strategy::<Actor>("actor"))
 }
 
 /// The entry of a strategy that is its own config.

@@ -344,9 +344,11 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
             );
             return Err(loaded.error(&at("learn"), message));
         }
-        if experiment.target.kind != "online" {
-            let message =
-                format!("target.kind is \"{}\", which looks at pictures; expected \"online\"", experiment.target.kind);
+        if plan.target_looks() {
+            let message = format!(
+                "target.kind is \"{}\", which looks at pictures; expected \"online\" or \"stop-gradient\"",
+                experiment.target.kind
+            );
             return Err(loaded.error(&at("latents"), message));
         }
     }

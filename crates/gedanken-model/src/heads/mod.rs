@@ -1,5 +1,6 @@
 //! Heads: terms of the loss with weights of their own.
 
+mod action_nce;
 mod actor;
 mod distance;
 mod ensemble;
@@ -9,10 +10,13 @@ mod probe;
 use gedanken_parts::Catalog;
 use gedanken_regularizer::{TermConfig, term};
 
+pub use action_nce::{ActionNce, ActionNceConfig};
 pub use actor::{Actor, ActorConfig};
 pub use distance::{DistanceConfig, GoalDistance, LayoutFrames, expectile_loss};
 pub use ensemble::{Ensemble, EnsembleConfig};
-pub use inverse_dynamics::{InverseDynamics, InverseDynamicsConfig};
+pub use inverse_dynamics::{
+    Displacement, DisplacementConfig, ImaginedInverse, ImaginedInverseConfig, InverseDynamics, InverseDynamicsConfig,
+};
 pub use probe::{Probe, ProbeConfig};
 
 /// All terms, in the order in which a loss adds them up and the weights of heads are drawn.
@@ -23,4 +27,7 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<DistanceConfig>("distance"))
         .with(term::<EnsembleConfig>("ensemble"))
         .with(term::<ActorConfig>("actor"))
+        .with(term::<ImaginedInverseConfig>("imagined_inverse"))
+        .with(term::<DisplacementConfig>("displacement"))
+        .with(term::<ActionNceConfig>("action_nce"))
 }

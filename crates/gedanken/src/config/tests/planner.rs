@@ -42,7 +42,10 @@ fn a_key_of_another_kind_is_an_error_that_says_whose_it_is_and_where_it_went() {
         assert!(said.contains(&format!("x.toml:3: planner.{key}: no such key")) && said.contains(now), "{said}");
     }
     let said = error("[planner]\nkind = \"cme\"\n");
-    assert!(said.contains("expected one of: random, cem, icem, mppi, gradient, adam; did you mean `cem`?"), "{said}");
+    assert!(
+        said.contains("expected one of: random, cem, icem, mppi, gradient, adam, actor; did you mean `cem`?"),
+        "{said}"
+    );
     let said = error("[planner]\nhorizn = 3\n");
     assert!(said.contains("planner.horizn: no such key; did you mean `horizon`?"), "{said}");
 }
