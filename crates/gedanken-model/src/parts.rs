@@ -159,9 +159,11 @@ impl Plan {
         self.encoder.latent_shape(pixels)
     }
 
-    /// True if the targets of predictions are made of pictures.
-    pub fn target_looks(&self) -> bool {
-        self.target.looks()
+    /// The first part that looks at pictures when latents are known already: a target, or a term that has a weight.
+    pub fn looks(&self) -> Option<String> {
+        let mut terms = self.terms.iter().filter(|summand| summand.config.looks() && !summand.weight.is_zero());
+        let target = self.target.looks().then(|| "target".to_owned());
+        target.or_else(|| terms.next().map(|summand| format!("loss.{}", summand.name)))
     }
 
     /// Hands the setting of its terms to `then`.

@@ -344,11 +344,9 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
             );
             return Err(loaded.error(&at("learn"), message));
         }
-        if plan.target_looks() {
-            let message = format!(
-                "target.kind is \"{}\", which looks at pictures; expected \"online\" or \"stop-gradient\"",
-                experiment.target.kind
-            );
+        if let Some(part) = plan.looks() {
+            let message =
+                format!("`{part}` looks at pictures, which there are none of; expected no such part, or no latents");
             return Err(loaded.error(&at("latents"), message));
         }
     }

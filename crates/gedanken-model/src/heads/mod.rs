@@ -2,6 +2,7 @@
 
 mod action_nce;
 mod actor;
+mod decoder;
 mod distance;
 mod ensemble;
 mod inverse_dynamics;
@@ -12,6 +13,7 @@ use gedanken_regularizer::{TermConfig, term};
 
 pub use action_nce::{ActionNce, ActionNceConfig};
 pub use actor::{Actor, ActorConfig};
+pub use decoder::{Decoder, DecoderConfig};
 pub use distance::{DistanceConfig, GoalDistance, LayoutFrames, expectile_loss};
 pub use ensemble::{Ensemble, EnsembleConfig};
 pub use inverse_dynamics::{
@@ -30,4 +32,5 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<ImaginedInverseConfig>("imagined_inverse"))
         .with(term::<DisplacementConfig>("displacement"))
         .with(term::<ActionNceConfig>("action_nce"))
+        .with(term::<DecoderConfig>("decoder"))
 }
