@@ -20,7 +20,8 @@ pub fn evaluate(
 ) -> Result<Report, EvalError> {
     fits(setup)?;
     let protocol = setup.protocol;
-    let mut rows = Rows { protocol, tasks: &protocol.tasks(tasks)?, rows: Vec::new(), say };
+    let tasks = protocol.tasks(tasks)?;
+    let mut rows = Rows { protocol, tasks: &tasks, rows: Vec::new(), say };
     let (objective, guardrails) = (setup.objective()?, setup.guardrails()?);
     let model = Thinker {
         world: &setup.world(),
@@ -47,7 +48,8 @@ pub fn evaluate(
         version: protocol.blueprint.version.clone(),
         env: protocol.env.spec().name.clone(),
         step,
-        protocol: EvalConfig { tasks, ..protocol.config.clone() },
+        protocol: EvalConfig { tasks: tasks.count, ..protocol.config.clone() },
+        remarks: [&protocol.remarks, tasks.remarks()].concat(),
         radius,
         planner: protocol.planner.config(),
         frameskip: setup.frameskip(),

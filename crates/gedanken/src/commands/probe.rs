@@ -10,9 +10,10 @@ use gedanken_train::load_model;
 
 use super::{
     DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_architecture, same_spaces,
-    same_version,
+    same_version, say,
 };
 use crate::Parts;
+use crate::learned_from::other_data;
 
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -46,8 +47,11 @@ pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     // Frames as they come: one window of one episode at a time, no part of it preferred.
     let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
     let data = DataConfig { window, ..experiment.data.clone() };
+    let warn = |remark: &String| say(&format!("warning: {remark}"));
+    other_data(&blueprint.learned_from, &data, &folder.config())?.iter().for_each(warn);
     let frames = |split: Split, count: u32| -> Result<Frames, Failure> {
         let source = data.open(env.as_ref(), split, experiment.seed)?;
+        source.remark().iter().for_each(warn);
         Ok(Frames::of(&model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
