@@ -1,5 +1,7 @@
 //! The tasks of a protocol: where episodes start, and what their goals are.
 
+use std::ops::Range;
+
 use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 use rayon::prelude::*;
@@ -12,6 +14,8 @@ pub struct Tasks<'a> {
     pub env: &'a dyn Env,
     /// Seed of the tasks.
     pub seed: u64,
+    /// Number of the first task.
+    pub first: usize,
     /// Number of tasks.
     pub count: usize,
     /// Control steps of an episode.
@@ -42,8 +46,13 @@ const ATTEMPTS: u64 = 1000;
 impl<'a> Tasks<'a> {
     /// The first `count` tasks of a protocol whose tasks are drawn by [`Env::reset`].
     pub fn of(env: &'a dyn Env, config: &'a EvalConfig, count: usize) -> Self {
-        let guardrails = &config.guardrails;
-        Self { env, seed: config.seed, count, budget: config.budget, guardrails, recorded: None }
+        Self::among(env, config, 0..count)
+    }
+
+    /// These of the tasks of a protocol whose tasks are drawn by [`Env::reset`]: task `i` is the same in every range.
+    pub fn among(env: &'a dyn Env, config: &'a EvalConfig, tasks: Range<usize>) -> Self {
+        let EvalConfig { seed, budget, ref guardrails, .. } = *config;
+        Self { env, seed, first: tasks.start, count: tasks.len(), budget, guardrails, recorded: None }
     }
 
     /// The first `count` tasks of a protocol whose tasks are pieces of recorded episodes. Task `i` is a function of
@@ -59,9 +68,22 @@ impl<'a> Tasks<'a> {
         count: usize,
         source: &dyn Source,
     ) -> Result<Self, EvalError> {
+        Self::recorded_among(env, config, 0..count, source)
+    }
+
+    /// These of the tasks of [`Tasks::recorded`]: task `i` is the same in every range.
+    ///
+    /// # Errors
+    /// As [`Tasks::recorded`].
+    pub fn recorded_among(
+        env: &'a dyn Env,
+        config: &'a EvalConfig,
+        tasks: Range<usize>,
+        source: &dyn Source,
+    ) -> Result<Self, EvalError> {
         let draw = |task: usize| Recorded::draw(env, config, task as u64, source);
-        let recorded = (0..count).into_par_iter().map(draw).collect::<Result<_, _>>()?;
-        Ok(Self { recorded: Some(recorded), ..Self::of(env, config, count) })
+        let recorded = tasks.clone().into_par_iter().map(draw).collect::<Result<_, _>>()?;
+        Ok(Self { recorded: Some(recorded), ..Self::among(env, config, tasks) })
     }
 
     /// The pieces that recorded tasks are; none where tasks are drawn by resets.
@@ -83,7 +105,7 @@ impl<'a> Tasks<'a> {
     pub fn start(&self) -> Many {
         let start = |task: usize| match &self.recorded {
             Some(recorded) => recorded[task].env.boxed_clone(),
-            None => self.drawn(task as u64),
+            None => self.drawn((self.first + task) as u64),
         };
         Many::new((0..self.count).into_par_iter().map(start).collect())
     }
@@ -95,7 +117,7 @@ impl<'a> Tasks<'a> {
     pub(crate) fn check(&self) -> Result<(), EvalError> {
         let start = self.start();
         match start.envs().iter().position(|env| !clear(env.as_ref(), self.guardrails)) {
-            Some(task) => Err(EvalError::Mismatch(no_place(task as u64))),
+            Some(task) => Err(EvalError::Mismatch(no_place((self.first + task) as u64))),
             None => Ok(()),
         }
     }

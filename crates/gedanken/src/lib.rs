@@ -10,6 +10,7 @@ mod kernel_cache;
 mod memory;
 mod parts;
 mod phases;
+pub mod provenance;
 mod threads;
 
 pub use commands::{main, run};
