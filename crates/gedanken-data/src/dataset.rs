@@ -197,6 +197,7 @@ impl Dataset {
             ("env.name", own.env.name.clone(), spec.name.clone()),
             ("observation (channels x height x width)", size(shape), size(wanted)),
             ("action (numbers)", shape.action.to_string(), wanted.action.to_string()),
+            ("action", own.action.to_string(), spec.action.to_string()),
             (
                 "labels",
                 labels(own.labels.iter().map(|label| (label.name.as_str(), label.size)).collect()),

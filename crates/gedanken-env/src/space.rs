@@ -91,6 +91,23 @@ impl Spec {
         EnvError::option(&self.name, what, format!("`{name}`"), expected)
     }
 
+    /// The first thing that a model made for another environment would misread in this one, as a sentence: pictures, bounds and unit of the
+    /// actions, or labels. A greatest norm only limits which actions are taken; the numbers mean the same.
+    pub fn misread(&self, made_for: &Self) -> Option<String> {
+        let pictures = |spec: &Self| {
+            let ObservationSpace { channels, height, width } = spec.observation;
+            format!("pictures of {channels} x {height} x {width}")
+        };
+        let labels = |spec: &Self| {
+            let labels: Vec<String> = spec.labels.iter().map(Label::to_string).collect();
+            format!("the labels {}", labels.join(", "))
+        };
+        let said = |spec: &Self| [pictures(spec), format!("actions {}", spec.action), labels(spec)];
+        let mut pairs = said(self).into_iter().zip(said(made_for));
+        let (found, expected) = pairs.find(|(found, expected)| found != expected)?;
+        Some(format!("{found}; the model was made for {expected}"))
+    }
+
     /// The columns of a label in one row of labels; none where there is no such label.
     pub fn label_columns(&self, name: &str) -> std::ops::Range<usize> {
         let mut first = 0;
@@ -179,6 +196,13 @@ impl ActionSpace {
     }
 }
 
+impl std::fmt::Display for ActionSpace {
+    /// Bounds and unit.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "from {:?} to {:?} {}", self.low, self.high, self.unit)
+    }
+}
+
 /// One number of the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,6 +236,12 @@ impl Label {
     /// A label of `size` numbers.
     pub fn new(name: &str, size: usize, unit: &str) -> Self {
         Self { name: name.to_owned(), size, unit: unit.to_owned() }
+    }
+}
+
+impl std::fmt::Display for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} {})", self.name, self.size, self.unit)
     }
 }
 

@@ -14,6 +14,9 @@ pub struct EvalConfig {
     pub tasks: usize,
     /// Seed of the tasks and of the agent's random numbers. Default 20000.
     pub seed: u64,
+    /// Seeds of a whole evaluation: `seed`, `seed + 1`, …, each with its own `tasks` tasks and random numbers of the agent. Default 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub seeds: usize,
     /// Where a task's start and goal come from. Default `reset`.
     pub tasks_from: TasksFrom,
     /// Recorded tasks: control steps from the start to the goal in the episode that they are cut from. Default 25.
@@ -96,6 +99,7 @@ impl Default for EvalConfig {
         Self {
             tasks: 200,
             seed: 20_000,
+            seeds: 1,
             tasks_from: TasksFrom::Reset,
             goal_offset: 25,
             draw: Draw::Episodes,
@@ -113,5 +117,13 @@ impl Default for EvalConfig {
             guardrails: Vec::new(),
             env: serde_json::Map::new(),
         }
+    }
+}
+
+impl EvalConfig {
+    /// All seeds of tasks and agent.
+    pub fn task_seeds(&self) -> impl Iterator<Item = u64> {
+        let first = self.seed;
+        (0..self.seeds.max(1) as u64).map(move |number| first.wrapping_add(number))
     }
 }

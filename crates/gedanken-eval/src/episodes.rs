@@ -97,6 +97,21 @@ impl Tasks<'_> {
 }
 
 impl Episodes {
+    /// These and after them others of the same protocol.
+    #[must_use]
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        if self.distances.is_empty() {
+            return more;
+        }
+        self.distances.extend(more.distances);
+        for (other, more) in self.others.iter_mut().zip(more.others) {
+            other.distances.extend(more.distances);
+        }
+        self.broken.extend(more.broken);
+        self.planned = self.planned.zip(more.planned).map(|(planned, more)| planned.and(more));
+        self
+    }
+
     /// An empty record.
     fn of(envs: &Many, guardrails: &[GuardrailConfig]) -> Self {
         let rules = envs.envs().first().map(|env| env.other_rules()).unwrap_or_default();

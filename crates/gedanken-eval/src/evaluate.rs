@@ -1,13 +1,15 @@
 //! The learned model under a protocol, and its floors and ceilings under the same one.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::{
-    Actor, Blame, EvalConfig, EvalError, Nobody, Planning, Protocol, Report, Row, Scripted, Setup, Tasks, Thinker,
+    Actor, Blame, Episodes, EvalConfig, EvalError, Nobody, Planning, Protocol, Report, Row, Scripted, Setup, Tasks,
+    Thinker,
 };
 
-/// Runs the first `tasks` tasks with the learned model, and, if the `whole` protocol is asked for, with its floors, its ceilings and its
-/// ladder; `say` hears of each.
+/// Runs the first `tasks` tasks with the learned model, and, if the `whole` protocol is asked for, those of all its seeds, with its floors,
+/// its ceilings and its ladder; `say` hears of each.
 ///
 /// # Errors
 /// A model that does not go with the environment or the protocol, or no plan.
@@ -20,8 +22,14 @@ pub fn evaluate(
 ) -> Result<Report, EvalError> {
     fits(setup)?;
     let protocol = setup.protocol;
-    let tasks = protocol.tasks(tasks)?;
-    let mut rows = Rows { protocol, tasks: &tasks, rows: Vec::new(), say };
+    let seeds = if whole { protocol.config.seeds.max(1) } else { 1 };
+    let of_seed = |seed| EvalConfig { seed, seeds, tasks, ..protocol.config.clone() };
+    let configs: Vec<EvalConfig> = protocol.config.task_seeds().take(seeds).map(of_seed).collect();
+    let drawn: Vec<Tasks<'_>> =
+        configs.iter().map(|config| protocol.tasks_of(config, 0..tasks)).collect::<Result<_, _>>()?;
+    let mut rows = Rows { protocol, tasks: &drawn, rows: Vec::new(), say };
+    let remarks = drawn.iter().flat_map(Tasks::remarks).chain(&protocol.remarks);
+    let remarks: BTreeSet<String> = remarks.cloned().collect();
     let (objective, guardrails) = (setup.objective()?, setup.guardrails()?);
     let model = Thinker {
         world: &setup.world(),
@@ -48,8 +56,12 @@ pub fn evaluate(
         version: protocol.blueprint.version.clone(),
         env: protocol.env.spec().name.clone(),
         step,
-        protocol: EvalConfig { tasks: tasks.count, ..protocol.config.clone() },
-        remarks: [&protocol.remarks, tasks.remarks()].concat(),
+        protocol: EvalConfig {
+            tasks: drawn.iter().map(|tasks| tasks.count).min().unwrap_or(tasks),
+            seeds,
+            ..protocol.config.clone()
+        },
+        remarks: remarks.into_iter().collect(),
         radius,
         planner: protocol.planner.config(),
         frameskip: setup.frameskip(),
@@ -77,32 +89,48 @@ fn fits(setup: &Setup<'_>) -> Result<(), EvalError> {
 /// The rows of a report, one actor after the other.
 pub(crate) struct Rows<'a> {
     pub protocol: &'a Protocol,
-    tasks: &'a Tasks<'a>,
+    /// Those of every seed.
+    tasks: &'a [Tasks<'a>],
     rows: Vec<Row>,
     pub say: &'a mut dyn FnMut(&str),
 }
 
 impl Rows<'_> {
     pub fn add(&mut self, name: &str, about: &str, actor: &mut dyn Actor) -> Result<(), EvalError> {
+        self.played(name, about, &mut |tasks| tasks.run(actor))
+    }
+
+    /// A row of the episodes that `play` makes of every seed's tasks.
+    fn played(
+        &mut self,
+        name: &str,
+        about: &str,
+        play: &mut dyn FnMut(&Tasks<'_>) -> Result<Episodes, EvalError>,
+    ) -> Result<(), EvalError> {
         (self.say)(name);
         let start = Instant::now();
-        let episodes = self.tasks.run(actor)?;
+        let mut all = Episodes::default();
+        for tasks in self.tasks {
+            all = all.and(play(tasks)?);
+        }
         let (rule, radius) = (self.protocol.config.rule, self.protocol.radius()?);
-        self.rows.push(Row::of(name, about, &episodes, rule, radius, start.elapsed().as_secs_f64()));
+        let row = Row::of(name, about, &all, rule, radius, start.elapsed().as_secs_f64());
+        let seeds: Vec<u64> = self.tasks.iter().map(|tasks| tasks.seed).collect();
+        self.rows.push(row.over_seeds(&seeds, rule, radius));
         Ok(())
     }
 
     /// Floors that know nothing, and policies that know all. Only recorded goals may be near the start: others tell nothing of
     /// keeping still.
     fn scripted(&mut self) -> Result<(), EvalError> {
-        let recorded = self.tasks.pieces().is_some();
+        let recorded = self.tasks.iter().all(|tasks| tasks.pieces().is_some());
         if recorded {
             self.add("noop", "floor: keeps still", &mut Nobody)?;
         }
         self.policy("uniform", "floor: random actions")?;
         self.policy("straight", "floor: straight at the goal, blind to walls")?;
         if recorded {
-            self.add("replay", "ceiling: the recorded actions", &mut self.tasks.replay()?)?;
+            self.played("replay", "ceiling: the recorded actions", &mut |tasks| tasks.run(&mut tasks.replay()?))?;
         }
         self.policy("expert", "ceiling: the scripted expert")
     }

@@ -24,8 +24,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     if tasks.is_empty() {
         return Ok(Vec::new());
     }
-    let all = setup.protocol.tasks(tasks.end)?;
-    let tasks = tasks.start..tasks.end.min(all.count);
+    let tasks = setup.protocol.tasks_of(&setup.protocol.config, tasks)?;
     let world = setup.world();
     let objective = setup.objective()?;
     let kept = setup.guardrails()?;
@@ -36,13 +35,14 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
         planner: &setup.protocol.planner,
         frameskip: setup.frameskip(),
         arrived: setup.protocol.config.arrived,
-    });
+    })
+    .from_task(tasks.first);
     let radius = setup.protocol.radius()?;
-    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
-    let (mut held, mut ways) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
-    all.watch(&mut actor, &mut |moment| {
+    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.count];
+    let (mut held, mut ways) = (vec![0; tasks.count], vec![Vec::new(); tasks.count]);
+    tasks.watch(&mut actor, &mut |moment| {
         let envs = moment.envs;
-        for ((task, film), (held, seen)) in tasks.clone().zip(&mut films).zip(held.iter_mut().zip(&mut ways)) {
+        for ((task, film), (held, seen)) in films.iter_mut().enumerate().zip(held.iter_mut().zip(&mut ways)) {
             *held = if envs.envs()[task].distance() < radius { *held + 1 } else { 0 };
             if *held <= HOLD {
                 // Plans are made of blocks: while one is being executed, the path is that of its beginning.

@@ -54,7 +54,7 @@ pub use planning::{Planned, Planning, Thinker};
 pub use privileged::{Practice, PrivilegedWorld};
 pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
 pub use region::{KeepOut, Margin, StayWithin};
-pub use report::{OtherRate, Report, Row};
+pub use report::{OtherRate, Report, Row, SeedRate};
 pub use setup::{Protocol, Setup};
 pub use statistics::{sign_test, spearman, wilson};
 pub use tasks::Tasks;

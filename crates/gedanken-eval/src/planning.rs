@@ -37,9 +37,20 @@ pub struct Planned {
     pub guarded: bool,
 }
 
+impl Planned {
+    /// This and after it what other tasks cost; the search that is shown stays the first.
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        self.effort = self.effort.and(more.effort);
+        self.evaluations.extend(more.evaluations);
+        self
+    }
+}
+
 /// Acts by planning, again and again.
 pub struct Planning<'a> {
     thinker: Thinker<'a>,
+    /// Number of the first task.
+    first: usize,
     agents: Option<Agents>,
     planned: Planned,
 }
@@ -59,7 +70,13 @@ struct Agents {
 impl<'a> Planning<'a> {
     /// An actor that thinks like this.
     pub fn new(thinker: Thinker<'a>) -> Self {
-        Self { thinker, agents: None, planned: Planned::default() }
+        Self { thinker, first: 0, agents: None, planned: Planned::default() }
+    }
+
+    /// The same in tasks that are numbered from `first` on: the plans of task `i` follow from its number.
+    #[must_use]
+    pub fn from_task(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// The agent, and the tasks that its rows stand for: those that have not arrived. None before the first step.
@@ -74,7 +91,8 @@ impl Actor for Planning<'_> {
         let Some(first) = envs.envs().first() else { return Err(PlanError::NoTasks.into()) };
         let space = &first.spec().action;
         let bounds = Bounds::new(space.low.clone(), space.high.clone(), space.max_norm)?.frameskip(frameskip)?;
-        let seeds = (0..envs.len() as u64).map(|task| derive_seed(seed, &[task, 2])).collect();
+        let tasks = (self.first..).take(envs.len());
+        let seeds = tasks.map(|task| derive_seed(seed, &[task as u64, 2])).collect();
         self.agents = Some(Agents {
             agent: Agent::new(planner.clone(), bounds, seeds)?,
             goals: world.goals(envs),

@@ -33,7 +33,7 @@ impl Setup<'_> {
         while episodes.len() < count {
             let seed = derive_seed(seed, &[RECORDED, episodes.len() as u64]);
             let config = EvalConfig { seed, ..protocol.config.clone() };
-            let tasks = protocol.tasks_of(&config, TOGETHER.min(count - episodes.len()))?;
+            let tasks = protocol.tasks_of(&config, 0..TOGETHER.min(count - episodes.len()))?;
             let first = episodes.len() as u64;
             episodes.extend(record(&tasks, &mut Planning::new(thinker), first)?);
             hear(episodes.len());

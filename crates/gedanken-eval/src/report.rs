@@ -48,8 +48,23 @@ pub struct Row {
     /// The first plan's search, round by round, the mean over the tasks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<SearchRound>,
-    /// Every episode.
+    /// Success rate of every seed of the evaluation, where there are several; the other numbers are over the tasks of all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<SeedRate>,
+    /// Standard deviation of these rates (with n - 1), where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds_std: Option<f64>,
+    /// Every episode, seed by seed.
     pub episodes: Vec<EpisodeRow>,
+}
+
+/// Success with one seed of tasks and agent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SeedRate {
+    /// The seed.
+    pub seed: u64,
+    /// Success rate by the protocol's rule.
+    pub success: f64,
 }
 
 /// One round of a search, the mean over the tasks.
@@ -100,7 +115,7 @@ pub struct OtherRate {
 /// One episode.
 #[derive(Clone, Debug, Serialize)]
 pub struct EpisodeRow {
-    /// The task.
+    /// The task; those of several seeds are counted on.
     pub task: usize,
     /// Distance at the start.
     pub start: f64,
@@ -201,12 +216,29 @@ impl Row {
                 .map(|planned| planned.effort.broken as f64 / planned.effort.task_plans.max(1) as f64),
             seconds,
             trace: planned.map(|planned| planned.trace.iter().map(SearchRound::of).collect()).unwrap_or_default(),
+            seeds: Vec::new(),
+            seeds_std: None,
             episodes: rows,
         }
     }
 }
 
 impl Row {
+    /// The same with the rates of these seeds, each of which has as many episodes; with one seed there is nothing to add.
+    pub(crate) fn over_seeds(mut self, seeds: &[u64], rule: Rule, radius: f64) -> Self {
+        if seeds.len() < 2 {
+            return self;
+        }
+        let (done, n) = (self.done(rule, radius), seeds.len() as f64);
+        let rate = |done: &[bool]| done.iter().filter(|&&done| done).count() as f64 / done.len() as f64;
+        let parts = done.chunks((done.len() / seeds.len()).max(1));
+        self.seeds = seeds.iter().zip(parts).map(|(&seed, done)| SeedRate { seed, success: rate(done) }).collect();
+        let mean = self.seeds.iter().map(|rate| rate.success).sum::<f64>() / n;
+        let squares = self.seeds.iter().map(|rate| (rate.success - mean).powi(2)).sum::<f64>();
+        self.seeds_std = Some((squares / (n - 1.0)).sqrt());
+        self
+    }
+
     /// Which episodes were successes.
     pub(crate) fn done(&self, rule: Rule, radius: f64) -> Vec<bool> {
         let done = |episode: &EpisodeRow| match rule {
@@ -262,11 +294,15 @@ impl fmt::Display for Report {
             TasksFrom::Reset => "tasks".to_owned(),
             TasksFrom::Recorded => format!("recorded tasks of {} control steps", p.goal_offset),
         };
+        let seeds = match p.seeds {
+            0 | 1 => format!("seed {}", p.seed),
+            seeds => format!("of each of {seeds} seeds from {} on", p.seed),
+        };
         let skip = if self.frameskip > 1 { format!(" in blocks of {}", self.frameskip) } else { String::new() };
         writeln!(
             f,
-            "{}: {} {tasks} (seed {}), {} control steps{skip}, success = distance below {} {rule}",
-            self.env, p.tasks, p.seed, p.budget, self.radius
+            "{}: {} {tasks} ({seeds}), {} control steps{skip}, success = distance below {} {rule}",
+            self.env, p.tasks, p.budget, self.radius
         )?;
         self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))?;
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
@@ -292,6 +328,10 @@ impl fmt::Display for Report {
                 or_dash(row.milliseconds_per_plan, 2),
                 or_dash(row.evaluations_per_task, 0),
             )?;
+            if let Some(std) = row.seeds_std {
+                let rates: Vec<String> = row.seeds.iter().map(|rate| percent(rate.success)).collect();
+                writeln!(f, "{:width$}  seed by seed: {}; standard deviation {}", "", rates.join(", "), percent(std))?;
+            }
             if let Some([near, middle, far]) = row.evaluations_by_distance.filter(|_| self.planner.plan.tolerance > 0.0)
             {
                 writeln!(

@@ -1,5 +1,6 @@
 //! A protocol in its environment, and a model under it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -50,19 +51,21 @@ impl Protocol {
     /// # Errors
     /// As [`Tasks::recorded`]; or recorded tasks without a source, or an environment without a task.
     pub fn tasks(&self, count: usize) -> Result<Tasks<'_>, EvalError> {
-        self.tasks_of(&self.config, count)
+        self.tasks_of(&self.config, 0..count)
     }
 
-    /// The first `count` tasks of another config.
-    pub(crate) fn tasks_of<'a>(&'a self, config: &'a EvalConfig, count: usize) -> Result<Tasks<'a>, EvalError> {
+    /// These tasks of another config.
+    pub(crate) fn tasks_of<'a>(&'a self, config: &'a EvalConfig, tasks: Range<usize>) -> Result<Tasks<'a>, EvalError> {
         self.env.spec().require_task()?;
         match (config.tasks_from, &self.source) {
             (TasksFrom::Reset, _) => {
-                let tasks = Tasks::of(self.env.as_ref(), config, count);
+                let tasks = Tasks::among(self.env.as_ref(), config, tasks);
                 tasks.check()?;
                 Ok(tasks)
             }
-            (TasksFrom::Recorded, Some(source)) => Tasks::recorded(self.env.as_ref(), config, count, source.as_ref()),
+            (TasksFrom::Recorded, Some(source)) => {
+                Tasks::recorded_among(self.env.as_ref(), config, tasks, source.as_ref())
+            }
             (TasksFrom::Recorded, None) => {
                 Err(EvalError::Mismatch("eval.tasks_from is \"recorded\", but there are no episodes".to_owned()))
             }

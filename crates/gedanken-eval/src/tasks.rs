@@ -1,5 +1,7 @@
 //! The tasks of a protocol: where episodes start, and what their goals are.
 
+use std::ops::Range;
+
 use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 use rayon::prelude::*;
@@ -13,6 +15,8 @@ pub struct Tasks<'a> {
     pub env: &'a dyn Env,
     /// Seed of the tasks.
     pub seed: u64,
+    /// Number of the first task.
+    pub first: usize,
     /// Number of tasks.
     pub count: usize,
     /// Control steps of an episode.
@@ -31,8 +35,14 @@ pub(crate) const ATTEMPTS: u64 = 1000;
 impl<'a> Tasks<'a> {
     /// The first `count` tasks of a protocol whose tasks are drawn by [`Env::reset`].
     pub fn of(env: &'a dyn Env, config: &'a EvalConfig, count: usize) -> Self {
-        let guardrails = &config.guardrails;
-        Self { env, seed: config.seed, count, budget: config.budget, guardrails, recorded: None, remarks: Vec::new() }
+        Self::among(env, config, 0..count)
+    }
+
+    /// These of the tasks of a protocol whose tasks are drawn by [`Env::reset`]: task `i` is the same in every range.
+    pub fn among(env: &'a dyn Env, config: &'a EvalConfig, tasks: Range<usize>) -> Self {
+        let EvalConfig { seed, budget, ref guardrails, .. } = *config;
+        let (first, count) = (tasks.start, tasks.len());
+        Self { env, seed, first, count, budget, guardrails, recorded: None, remarks: Vec::new() }
     }
 
     /// The first `count` tasks of a protocol whose tasks are pieces of recorded episodes, all of them different; fewer where the source
@@ -49,9 +59,23 @@ impl<'a> Tasks<'a> {
         count: usize,
         source: &dyn Source,
     ) -> Result<Self, EvalError> {
-        let (recorded, remarks) = Pieces::of(env, config, source)?.draw(count)?;
-        let count = recorded.len();
-        Ok(Self { recorded: Some(recorded), remarks, ..Self::of(env, config, count) })
+        Self::recorded_among(env, config, 0..count, source)
+    }
+
+    /// These of the tasks of [`Tasks::recorded`]: task `i` is the same in every range.
+    ///
+    /// # Errors
+    /// As [`Tasks::recorded`].
+    pub fn recorded_among(
+        env: &'a dyn Env,
+        config: &'a EvalConfig,
+        tasks: Range<usize>,
+        source: &dyn Source,
+    ) -> Result<Self, EvalError> {
+        let (mut recorded, remarks) = Pieces::of(env, config, source)?.draw(tasks.end)?;
+        let recorded = recorded.split_off(tasks.start.min(recorded.len()));
+        let tasks = tasks.start..tasks.start + recorded.len();
+        Ok(Self { recorded: Some(recorded), remarks, ..Self::among(env, config, tasks) })
     }
 
     /// What a reader of their results must know, each in a sentence: that there are fewer than were asked for.
@@ -78,7 +102,7 @@ impl<'a> Tasks<'a> {
     pub fn start(&self) -> Many {
         let start = |task: usize| match &self.recorded {
             Some(recorded) => recorded[task].env.boxed_clone(),
-            None => self.drawn(task as u64),
+            None => self.drawn((self.first + task) as u64),
         };
         Many::new((0..self.count).into_par_iter().map(start).collect())
     }
@@ -90,7 +114,7 @@ impl<'a> Tasks<'a> {
     pub(crate) fn check(&self) -> Result<(), EvalError> {
         let start = self.start();
         match start.envs().iter().position(|env| !clear(env.as_ref(), self.guardrails)) {
-            Some(task) => Err(EvalError::Mismatch(no_place(task as u64))),
+            Some(task) => Err(EvalError::Mismatch(no_place((self.first + task) as u64))),
             None => Ok(()),
         }
     }

@@ -10,30 +10,39 @@ use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
 impl Protocol {
-    /// The whole evaluation: all tasks, floors and ceilings, checks; `report.json`, `episodes.csv` and films in `folder`.
+    /// The whole evaluation: all tasks, floors and ceilings, checks.
     ///
     /// # Errors
     /// [`EvalError`].
-    pub fn full(
-        &self,
-        model: &WorldModel,
-        step: u64,
-        folder: &Path,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<Report, EvalError> {
+    pub fn full(&self, model: &WorldModel, step: u64, say: &mut dyn FnMut(&str)) -> Result<Report, EvalError> {
         let setup = Setup { protocol: self, model };
         let mut report = evaluate(&setup, step, self.config.tasks, true, say)?;
         report.checks = Some(self.checks(model)?);
         report.worthiness = setup.worthiness()?;
+        Ok(report)
+    }
+
+    /// Writes an evaluation into `folder`: `report.json`, which is `told` (the report, or more around it), `episodes.csv` and films.
+    ///
+    /// # Errors
+    /// [`EvalError`].
+    pub fn keep(
+        &self,
+        model: &WorldModel,
+        report: &Report,
+        told: &impl serde::Serialize,
+        folder: &Path,
+    ) -> Result<(), EvalError> {
         create(folder)?;
-        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
+        let text = serde_json::to_string_pretty(told).map_err(std::io::Error::other);
         let path = folder.join("report.json");
         write_atomic(&path, text.map_err(FolderError::io("write", &path))?.as_bytes())?;
-        write_atomic(&folder.join("episodes.csv"), episodes_csv(&report).as_bytes())?;
-        for (task, film) in films::films(&setup, 0..self.config.films.min(self.config.tasks))?.iter().enumerate() {
+        write_atomic(&folder.join("episodes.csv"), episodes_csv(report).as_bytes())?;
+        let filmed = films::films(&Setup { protocol: self, model }, 0..self.config.films.min(self.config.tasks))?;
+        for (task, film) in filmed.iter().enumerate() {
             save_gif(film, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
         }
-        Ok(report)
+        Ok(())
     }
 
     /// All planners on this model.
@@ -54,7 +63,7 @@ impl Protocol {
     /// # Errors
     /// [`EvalError`].
     pub fn film(&self, model: &WorldModel, task: usize, path: &Path) -> Result<(), EvalError> {
-        match films::films(&Setup { protocol: self, model }, task..task + 1)?.last() {
+        match films::films(&Setup { protocol: self, model }, task..task + 1)?.first() {
             Some(film) => Ok(save_gif(film, path, films::FPS)?),
             None => {
                 Err(EvalError::Mismatch(format!("there is no task {task}: the recorded episodes have not as many")))

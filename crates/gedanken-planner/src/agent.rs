@@ -34,6 +34,18 @@ pub struct Effort {
 }
 
 impl Effort {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Effort {
+            plans: self.plans + more.plans,
+            evaluations: self.evaluations + more.evaluations,
+            task_plans: self.task_plans + more.task_plans,
+            broken: self.broken + more.broken,
+            milliseconds: self.milliseconds + more.milliseconds,
+        }
+    }
+
     /// Mean time of a plan of one task, in milliseconds.
     pub fn milliseconds_per_plan(&self) -> f64 {
         self.milliseconds / self.task_plans.max(1) as f64

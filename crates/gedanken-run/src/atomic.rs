@@ -65,7 +65,7 @@ fn target(path: &Path) -> PathBuf {
 }
 
 /// Something that is there and neither a file nor a folder, and so cannot be replaced.
-fn is_device(path: &Path) -> bool {
+pub(crate) fn is_device(path: &Path) -> bool {
     path.exists() && !path.is_file() && !path.is_dir()
 }
 

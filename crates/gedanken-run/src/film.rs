@@ -8,7 +8,7 @@ use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame};
 
 use crate::atomic::write_atomic;
-use crate::picture::{COOL, GREEN, GROUND, INK, Picture, PictureError};
+use crate::picture::{COOL, GREEN, GROUND, INK, Picture, PictureError, check_ending};
 
 /// One frame of an episode's film: what is seen, with the way ahead as it is imagined, beside the goal; both enlarged and
 /// framed.
@@ -58,8 +58,9 @@ pub fn gif(frames: &[Picture], fps: f32) -> Result<Vec<u8>, PictureError> {
 /// [`gif`], written whole or not at all.
 ///
 /// # Errors
-/// As [`gif`], and [`PictureError::Folder`].
+/// As [`gif`] and [`check_ending`], and [`PictureError::Folder`].
 pub fn save_gif(frames: &[Picture], path: &Path, fps: f32) -> Result<(), PictureError> {
+    check_ending(path, "gif")?;
     Ok(write_atomic(path, &gif(frames, fps)?)?)
 }
 

@@ -14,7 +14,7 @@ pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_w
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
 pub use folder::{Checkpoint, RunFolder, step_of};
-pub use picture::{Picture, PictureError};
+pub use picture::{Picture, PictureError, check_ending};
 pub use plot::Plot;
 pub use progress::{ProgressBar, say};
 pub use tracker::{TrackError, Tracker};

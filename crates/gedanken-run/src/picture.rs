@@ -6,11 +6,11 @@
 
 use std::io::Cursor;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{ImageError, ImageFormat, Rgb, RgbImage, imageops};
 
-use crate::atomic::write_atomic;
+use crate::atomic::{is_device, write_atomic};
 use crate::error::FolderError;
 
 /// Red, green, blue.
@@ -43,9 +43,30 @@ pub enum PictureError {
     /// A film has at least one frame, and all of one size.
     #[error("a film of {0}; expected one or more frames of one size")]
     Frames(String),
+    /// The name's ending says another format than the one that is written.
+    #[error("{}: expected a name that ends in .{expected}, the format that is written", path.display())]
+    Ending {
+        /// The file.
+        path: PathBuf,
+        /// A right ending.
+        expected: &'static str,
+    },
     /// It could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+}
+
+/// Refuses a file whose name does not end in `.{ending}`, in large or small letters: nobody finds a film of another format under it. A
+/// device has no format.
+///
+/// # Errors
+/// [`PictureError::Ending`].
+pub fn check_ending(path: &Path, ending: &'static str) -> Result<(), PictureError> {
+    let right = path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    if right || is_device(path) {
+        return Ok(());
+    }
+    Err(PictureError::Ending { path: path.to_owned(), expected: ending })
 }
 
 /// A picture in colour.
@@ -155,8 +176,9 @@ impl Picture {
     /// Written as PNG, whole or not at all.
     ///
     /// # Errors
-    /// As [`Picture::png`], and [`PictureError::Folder`].
+    /// As [`Picture::png`] and [`check_ending`], and [`PictureError::Folder`].
     pub fn save_png(&self, path: &Path) -> Result<(), PictureError> {
+        check_ending(path, "png")?;
         Ok(write_atomic(path, &self.png()?)?)
     }
 

@@ -23,6 +23,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
 use crate::device::Chosen;
+use crate::provenance::Machine;
 use crate::{Experiment, Parts};
 
 /// The costs of an experiment's parts.
@@ -32,10 +33,9 @@ pub struct Bench {
     pub version: String,
     /// The experiment's name.
     pub experiment: String,
-    /// The device.
-    pub device: String,
-    /// Threads on the CPU.
-    pub threads: usize,
+    /// Where it was timed.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// Part by part.
     pub costs: Vec<Cost>,
     /// Every term of the loss of the batch that is timed, after three updates of the weights.
@@ -206,8 +206,7 @@ impl Subject<'_> {
         Ok(Bench {
             version: blueprint.version.clone(),
             experiment: experiment.name.clone(),
-            device: chosen.name.clone(),
-            threads: rayon::current_num_threads(),
+            machine: Machine::here(&chosen.name),
             costs: watch.costs,
             loss,
             rollout_mean,
@@ -341,7 +340,8 @@ impl Bench {
 
 impl fmt::Display for Bench {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} on {}, {} threads; medians", self.experiment, self.device, self.threads)?;
+        let Machine { device, threads, .. } = &self.machine;
+        writeln!(f, "{} on {device}, {threads} threads; medians", self.experiment)?;
         writeln!(f, "{:<14} {:>12} {:>10}", "", "milliseconds", "of")?;
         for Cost { name, milliseconds, count, unit } in &self.costs {
             let rate = *count as f64 / (milliseconds / 1e3).max(1e-12);

@@ -11,6 +11,7 @@ mod learned_from;
 mod memory;
 mod parts;
 mod phases;
+pub mod provenance;
 mod threads;
 
 pub use commands::{main, run};

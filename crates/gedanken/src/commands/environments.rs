@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gedanken_env::{Env, Spec};
-use gedanken_run::{FolderError, Picture, write_atomic};
+use gedanken_run::{FolderError, Picture, check_ending, write_atomic};
 
 use super::{Failure, print};
 use crate::Parts;
@@ -111,6 +111,7 @@ fn describe(spec: &Spec) -> String {
 }
 
 pub fn render(args: &RenderArgs, parts: &Parts) -> Result<(), Failure> {
+    check_ending(&args.out, "png")?;
     let env = args.state.make(parts)?;
     let space = env.spec().observation;
     let size = args.size.unwrap_or(space.height);

@@ -4,23 +4,22 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gedanken_eval::{Contest, Protocol};
-use gedanken_model::WorldModel;
-use gedanken_run::RunFolder;
-use gedanken_train::load_model;
+use gedanken_run::check_ending;
 
-use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_architecture,
-    same_version, say,
-};
-use crate::Parts;
+use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, print, protocol, report, say};
+use crate::provenance::{Provenance, Told};
+use crate::{Parts, provenance};
 
 #[derive(Args)]
 pub struct EvalArgs {
     /// A run's folder (its last checkpoint) or one of its checkpoints
     run: PathBuf,
-    /// Write the report here too
+    /// Write the report here too; it is enough where the run's folder cannot be written to
     #[arg(long, value_name = "OUT")]
     json: Option<PathBuf>,
+    /// The evaluation's folder, a new one. Default: eval/step-N of the run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -84,32 +83,58 @@ pub struct BenchArgs {
     device: DeviceArg,
 }
 
-/// A model to evaluate, and where it came from.
-struct Opened {
-    protocol: Protocol,
-    model: WorldModel,
-    folder: RunFolder,
-    step: u64,
-}
-
-fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) -> Result<Opened, Failure> {
-    let (folder, checkpoint) = RunFolder::open_checkpoint(run)?;
-    same_version(&folder.config())?;
-    let (experiment, _) = read(&folder.config(), &overrides.set, parts)?;
-    let chosen = pick_device(device, &experiment)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
-    let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
-    same_architecture(&experiment, &blueprint.model, &folder.config())?;
-    Ok(Opened { protocol, model, folder, step: checkpoint.step })
+/// A model under the protocol of its run, and all that its numbers depend on.
+fn under_protocol(
+    run: &Path,
+    overrides: &Overrides,
+    device: &DeviceArg,
+    parts: &Parts,
+) -> Result<(Opened, Protocol, Provenance), Failure> {
+    let opened = open(run, overrides, device, parts)?;
+    let Opened { experiment, folder, blueprint, chosen, .. } = &opened;
+    let protocol = protocol(experiment, &folder.config(), blueprint, chosen, parts)?;
+    let provenance = provenance::of_evaluation(opened.provenance()?, experiment, &protocol, parts)?;
+    Ok((opened, protocol, provenance))
 }
 
 pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
-    let opened = open(&args.run, &args.overrides, &args.device, parts)?;
-    let folder = opened.folder.next_eval(opened.step);
-    check_outputs(args.json.iter().chain([&folder]))?;
-    let found =
-        opened.protocol.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
-    report(&format!("{found}{}", folder.display()), args.json.as_deref(), &found)
+    let (opened, protocol, provenance) = under_protocol(&args.run, &args.overrides, &args.device, parts)?;
+    check_outputs(&args.json)?;
+    let folder = args.folder(&opened)?;
+    let say = &mut |row: &str| say(&format!("evaluating: {row}"));
+    let found = protocol.full(&opened.model, opened.step, say)?;
+    let told = Told { found: &found, provenance: &provenance };
+    let kept = folder.as_ref().map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder));
+    let place = folder.as_ref().or(args.json.as_ref()).map_or(String::new(), |path| path.display().to_string());
+    report(&format!("{told}{place}"), args.json.as_deref(), &told)?;
+    Ok(kept?)
+}
+
+impl EvalArgs {
+    /// The folder of the evaluation; none where the run's cannot be written to and `--json` is told all.
+    fn folder(&self, opened: &Opened) -> Result<Option<PathBuf>, Failure> {
+        if let Some(folder) = &self.out {
+            let report = folder.join("report.json");
+            if report.exists() {
+                return Err(
+                    format!("--out {}: there is an evaluation in it; expected a new folder", folder.display()).into()
+                );
+            }
+            check_outputs([&report])?;
+            return Ok(Some(folder.clone()));
+        }
+        let folder = opened.folder.next_eval(opened.step);
+        match (check_outputs([&folder]), &self.json) {
+            (Ok(()), _) => Ok(Some(folder)),
+            (Err(error), Some(json)) => {
+                say(&format!("{error}: the report goes into {} alone, without films", json.display()));
+                Ok(None)
+            }
+            (Err(error), None) => {
+                Err(format!("{error}; --out DIR writes the evaluation elsewhere, --json OUT its report").into())
+            }
+        }
+    }
 }
 
 pub fn plan(args: &PlanArgs, parts: &Parts) -> Result<(), Failure> {
@@ -117,24 +142,27 @@ pub fn plan(args: &PlanArgs, parts: &Parts) -> Result<(), Failure> {
         return bench(args, parts);
     }
     let (Some(run), Some(film)) = (&args.run, &args.film) else { return Err("expected RUN and --film".into()) };
+    check_ending(film, "gif")?;
     check_outputs([film])?;
-    let opened = open(run, &args.overrides, &args.device, parts)?;
-    opened.protocol.film(&opened.model, args.task as usize, film)?;
+    let (opened, protocol, _) = under_protocol(run, &args.overrides, &args.device, parts)?;
+    protocol.film(&opened.model, args.task as usize, film)?;
     print(&film.display().to_string())
 }
 
 fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {
+    args.plot.iter().try_for_each(|path| check_ending(path, "png"))?;
     check_outputs(args.json.iter().chain(&args.plot))?;
-    let opened = open(&args.run, &args.overrides, &args.device, parts)?;
+    let (opened, protocol, provenance) = under_protocol(&args.run, &args.overrides, &args.device, parts)?;
     let contest = Contest {
         budgets: args.budgets.clone(),
         strategies: parts.strategies.clone(),
         planners: args.planners.clone(),
-        tasks: args.tasks.map_or(opened.protocol.config.tasks, |tasks| tasks as usize),
+        tasks: args.tasks.map_or(protocol.config.tasks, |tasks| tasks as usize),
         simulator: args.simulator,
     };
-    let found = opened.protocol.compare(&opened.model, &contest, &mut |row| say(&format!("planning: {row}")))?;
-    let reported = report(found.to_string().trim_end(), args.json.as_deref(), &found);
+    let found = protocol.compare(&opened.model, &contest, &mut |row| say(&format!("planning: {row}")))?;
+    let told = Told { found: &found, provenance: &provenance };
+    let reported = report(told.to_string().trim_end(), args.json.as_deref(), &told);
     if let Some(path) = &args.plot {
         found.plot().save_png(path)?;
     }

@@ -12,18 +12,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use gedanken_data::{Source, Split};
-use gedanken_env::Env;
+use gedanken_env::{Env, Spec};
 use gedanken_eval::{Protocol, Tasks, TasksFrom};
-use gedanken_model::{Blueprint, ModelConfig};
+use gedanken_model::{Blueprint, ModelConfig, WorldModel};
 use gedanken_nn::Precision;
-use gedanken_run::{FolderError, check_writable, say, write_atomic};
-use gedanken_train::measure;
+use gedanken_run::{FolderError, RunFolder, check_writable, say, write_atomic};
+use gedanken_train::{load_model, measure};
 
 use crate::config::{EnvOverrides, load_experiment, schema, splice_env, splice_parts, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
 use crate::learned_from::other_data;
-use crate::{ActionStatistics, Experiment, Parts, PixelStatistics};
+use crate::provenance::{CheckpointRecord, Provenance};
+use crate::{ActionStatistics, Experiment, Parts, PixelStatistics, provenance};
 
 /// Joint embedding predictive world models: collect, train, plan, evaluate.
 #[derive(Parser)]
@@ -236,6 +237,65 @@ fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, 
     Ok(chosen)
 }
 
+/// A run's model, and the experiment as the command line has it.
+struct Opened {
+    folder: RunFolder,
+    /// Updates behind the model.
+    step: u64,
+    checkpoint: PathBuf,
+    /// The run's own experiment.
+    run: Experiment,
+    /// The same with the command line's changes.
+    experiment: Experiment,
+    /// `--set`s.
+    overrides: Vec<String>,
+    env: Box<dyn Env>,
+    model: WorldModel,
+    blueprint: Blueprint,
+    chosen: Chosen,
+}
+
+/// Opens a run's model for an experiment that differs from the run's own by what the command line says.
+fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) -> Result<Opened, Failure> {
+    let (folder, checkpoint) = RunFolder::open_checkpoint(run)?;
+    let config = folder.config();
+    same_version(&config)?;
+    let (run, made_for) = read(&config, &[], parts)?;
+    let (mut experiment, env) = read(&config, &overrides.set, parts)?;
+    same_meaning(env.spec(), made_for.spec(), &format!("{}: env", config.display()))?;
+    let chosen = pick_device(device, &experiment)?;
+    experiment.device = device.device.clone().unwrap_or(experiment.device);
+    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
+    same_spaces(&experiment, env.as_ref(), &blueprint, &config)?;
+    same_architecture(&experiment, &blueprint.model, &config)?;
+    let (step, checkpoint, overrides) = (checkpoint.step, checkpoint.path, overrides.set.clone());
+    Ok(Opened { folder, step, checkpoint, run, experiment, overrides, env, model, blueprint, chosen })
+}
+
+impl Opened {
+    /// What a number of this model depends on, measured in the experiment's own environment.
+    fn provenance(&self) -> Result<Provenance, Failure> {
+        let checkpoint = CheckpointRecord::of(&self.checkpoint, self.step)?;
+        let mut provenance = Provenance::new(&self.experiment, self.env.as_ref(), checkpoint, &self.chosen.name);
+        provenance.config = self.folder.config();
+        provenance.overrides.clone_from(&self.overrides);
+        provenance.differs = provenance::differences(&self.run, &self.experiment);
+        let (made_by, version) = (&self.blueprint.version, env!("CARGO_PKG_VERSION"));
+        if made_by != version {
+            provenance.differs.push(format!("gedanken {version} (the run: {made_by})"));
+        }
+        Ok(provenance)
+    }
+}
+
+/// Refuses an environment in which a model of another would misread what it sees or does; `key` is its table.
+fn same_meaning(env: &Spec, made_for: &Spec, key: &str) -> Result<(), Failure> {
+    match env.misread(made_for) {
+        Some(difference) => Err(format!("{key}: {difference}").into()),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a model that was made for other observations or actions than those of the experiment that `config` holds.
 fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, config: &Path) -> Result<(), Failure> {
     let config = config.display();
@@ -317,9 +377,10 @@ fn protocol(
 ) -> Result<Protocol, Failure> {
     let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
     let env = experiment.env.with(&overrides).make(&parts.environments)?;
-    same_spaces(experiment, env.as_ref(), blueprint, config)?;
     // Recorded tasks are those of the training's own environment, whatever is shifted in evaluation, and of the protocol's seed.
     let recorder = experiment.env.make(&parts.environments)?;
+    same_meaning(env.spec(), recorder.spec(), &format!("{}: eval.env", config.display()))?;
+    same_spaces(experiment, env.as_ref(), blueprint, config)?;
     let practises = experiment.eval.ladder && experiment.eval.privileged_updates > 0;
     let mut remarks = Vec::new();
     if practises || experiment.eval.tasks_from == TasksFrom::Recorded {

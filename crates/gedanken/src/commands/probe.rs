@@ -5,15 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use gedanken_data::{DataConfig, Split, WindowConfig};
 use gedanken_eval::{Frames, Probing, probes};
-use gedanken_run::RunFolder;
-use gedanken_train::load_model;
 
-use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_architecture, same_spaces,
-    same_version, say,
-};
+use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, report, say};
 use crate::Parts;
 use crate::learned_from::other_data;
+use crate::provenance::{Provenance, Told};
 
 #[derive(Args)]
 pub struct ProbeArgs {
@@ -36,14 +32,9 @@ pub struct ProbeArgs {
 
 pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(&args.json)?;
-    let (folder, checkpoint) = RunFolder::open_checkpoint(&args.run)?;
-    same_version(&folder.config())?;
-    let (experiment, env) = read(&folder.config(), &args.overrides.set, parts)?;
+    let opened = open(&args.run, &args.overrides, &args.device, parts)?;
+    let Opened { experiment, env, model, blueprint, chosen, folder, .. } = &opened;
     let labels = env.spec().require_labels()?;
-    let chosen = pick_device(&args.device, &experiment)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
-    same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
-    same_architecture(&experiment, &blueprint.model, &folder.config())?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.
     let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
     let data = DataConfig { window, ..experiment.data.clone() };
@@ -52,9 +43,11 @@ pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     let frames = |split: Split, count: u32| -> Result<Frames, Failure> {
         let source = data.open(env.as_ref(), split, experiment.seed)?;
         source.remark().iter().for_each(warn);
-        Ok(Frames::of(&model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
+        Ok(Frames::of(model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);
     let found = probes(labels, &train, &test, &Probing::default(), &chosen.device)?;
-    report(found.to_string().trim_end(), args.json.as_deref(), &found)
+    let provenance = Provenance { splits: vec!["train", "validation"], ..opened.provenance()? };
+    let told = Told { found: &found, provenance: &provenance };
+    report(told.to_string().trim_end(), args.json.as_deref(), &told)
 }

@@ -21,12 +21,13 @@ use gedanken_train::{End, Task, Trainer, load_model, to_half};
 
 use super::data::env_record;
 use super::{
-    DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_version,
-    to_store,
+    DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_meaning,
+    same_version, to_store,
 };
 use crate::experiment::{From, FromParts};
 use crate::learned_from::{learned_from, name};
 use crate::phases::{MAKE_LATENTS, Phase};
+use crate::provenance::{self, CheckpointRecord, Provenance, Told};
 use crate::{Experiment, Parts};
 
 #[derive(Args)]
@@ -160,7 +161,11 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     } else if protocol.env.spec().task.is_none() {
         say(&format!("{} has no task: nothing is evaluated", experiment.env.name));
     } else {
-        finish(&protocol, &trainer, &folder, &mut tracker)?;
+        let checkpoint = CheckpointRecord::of(&folder.checkpoint(trainer.step()), trainer.step())?;
+        let provenance = Provenance::new(&experiment, env.as_ref(), checkpoint, &chosen.name);
+        let provenance = Provenance { config: folder.config(), ..provenance };
+        let provenance = provenance::of_evaluation(provenance, &experiment, &protocol, parts)?;
+        finish(&protocol, &trainer, &folder, &provenance, &mut tracker)?;
     }
     print(&run)
 }
@@ -454,7 +459,8 @@ fn parameters(model: &WorldModel) -> usize {
 
 /// Writes what a resumed run was told to do otherwise into its experiment: the next resumption goes on with it.
 fn change(folder: &RunFolder, experiment: &Experiment, step: u64, parts: &Parts) -> Result<(), Failure> {
-    let (before, _) = read(&folder.config(), &[], parts)?;
+    let (before, made_for) = read(&folder.config(), &[], parts)?;
+    same_meaning(experiment.env.make(&parts.environments)?.spec(), made_for.spec(), "--set env")?;
     for (key, before, now) in
         [("seed", before.seed.to_string(), experiment.seed.to_string()), ("name", before.name, experiment.name.clone())]
     {
@@ -479,12 +485,12 @@ fn finish(
     protocol: &gedanken_eval::Protocol,
     trainer: &Trainer<WorldModel>,
     folder: &RunFolder,
+    provenance: &Provenance,
     tracker: &mut Tracker,
 ) -> Result<(), Failure> {
-    let step = trainer.step();
-    let into: PathBuf = folder.eval(step);
-    let report =
-        protocol.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
+    let (step, model) = (trainer.step(), trainer.model());
+    let report = protocol.full(&model, step, &mut |row| say(&format!("evaluating: {row}")))?;
+    protocol.keep(&model, &report, &Told { found: &report, provenance }, &folder.eval(step))?;
     tracker.text(step, "report", &format!("```\n{report}\n```"));
     tracker.flush()?;
     print(&report.to_string())
