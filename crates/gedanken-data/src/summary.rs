@@ -263,13 +263,17 @@ impl fmt::Display for Summary {
                 line(
                     f,
                     "  moves in",
-                    format!(
-                        "{steps:.1} % of control steps, {windows:.1} % of windows of {}: what never moves is never learned",
-                        self.frameskip
-                    ),
+                    format!("{steps:.1} % of control steps, {windows:.1} % of windows of {}", self.frameskip),
                 )?;
                 line(f, "  there by", far)?;
             }
+        }
+        if self.policies.iter().filter_map(|policy| policy.moved.as_ref()).any(|moved| moved.steps > 0.0) {
+            line(
+                f,
+                "what moves",
+                "labels but `agent`: what never moves, or in too few windows, is never learned".to_owned(),
+            )?;
         }
         if let Some(pixels) = &self.pixels {
             pixels.write(f, self.frameskip)?;
@@ -310,6 +314,7 @@ struct Short(f64);
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("{:.3}", self.0);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        f.write_str(if text == "-0" { "0" } else { text })
     }
 }

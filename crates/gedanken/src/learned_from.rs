@@ -66,7 +66,7 @@ fn dataset(data: &DataConfig) -> Result<Option<LearnedFrom>, DataError> {
 fn has(before: &[LearnedFrom], new: LearnedFrom, config: &Path) -> Result<bool, String> {
     match before.iter().find(|old| old.dataset == new.dataset) {
         Some(old) if old.validation != new.validation => Err(format!(
-            "{}: data.validation: {}; expected {}, the share of this dataset that the model was kept from in training: with another one it \
+            "{}: data.validation: {}; expected {}, the share of this dataset that was kept from the model in training: with another one it \
              would be tested on what it learned from",
             config.display(),
             new.validation,

@@ -50,7 +50,7 @@ fn a_checkpoint_keeps_its_split_and_no_other_is_taken() {
     let place = Place::new();
     let run = trained(&place);
     let config = place.read(&format!("{run}/config.toml"));
-    let told = "expected 0.25, the share of this dataset that the model was kept from in training";
+    let told = "expected 0.25, the share of this dataset that was kept from the model in training";
     for arguments in [
         &["eval", &run, "--set", "data.validation=1.0"][..],
         &["plan", &run, "--film", "film.gif", "--set", "data.validation=0.5"],
@@ -90,7 +90,12 @@ fn a_dataset_that_was_collected_anew_is_warned_of_and_no_run_goes_on_with_it_una
     let (other, said) = report(&place, &run, &[]);
     assert!(said.err.contains(told) && said.out.contains(told), "{}{}", said.err, said.out);
     assert!(other["remarks"][0].as_str().is_some_and(|remark| remark.contains(told)), "{}", other["remarks"]);
-    assert!(place.run(&["probe", &run, "--frames", "60", "--test-frames", "30"]).good().err.contains(told));
+    let probed = place.run(&["probe", &run, "--frames", "60", "--test-frames", "100"]).good().err;
+    assert!(probed.contains(told), "{probed}");
+    assert!(
+        probed.contains("100 frames of the Validation split: it has 63, which are taken again and again"),
+        "{probed}"
+    );
     assert!(!report(&place, &run, &["--set", "eval.tasks_from=reset"]).1.err.contains(told), "no data is read");
 
     let resume = ["train", "--resume", &run, "--set", "train.steps=6"];

@@ -43,6 +43,10 @@ pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     let frames = |split: Split, count: u32| -> Result<Frames, Failure> {
         let source = data.open(env.as_ref(), split, experiment.seed)?;
         source.remark().iter().for_each(warn);
+        let there = source.lengths().map_or(usize::MAX, |lengths| lengths.iter().sum());
+        if there < count as usize {
+            warn(&format!("{count} frames of the {split:?} split: it has {there}, which are taken again and again"));
+        }
         Ok(Frames::of(model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);

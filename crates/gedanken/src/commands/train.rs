@@ -119,14 +119,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     progress.message(&first_line);
 
-    // A dataset may have too little to validate with.
-    let validation = experiment.data.open(env.as_ref(), Split::Validation, experiment.seed);
-    match &validation {
-        Ok(validation) => validation.remark().iter().for_each(|remark| progress.message(&format!("warning: {remark}"))),
-        Err(error) => progress.message(&format!("no curves of validation: {error}")),
-    }
-    let validation = validation.ok();
-    let splits = validation.map(|validation| Splits { training: source, validation });
+    let splits = splits(&experiment, env.as_ref(), source, &progress);
     let tell = progress.clone();
     let hears = Box::new(move |line: &str| tell.message(line));
     let mut evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears };
@@ -234,7 +227,7 @@ impl Session<'_> {
                 Arc::new(DatasetSource::new(kept, window, Split::Train, 0.0, seed)?)
             }
         };
-        source.remark().iter().for_each(|remark| progress.message(&format!("warning: {remark}")));
+        warn_of(source.as_ref(), progress);
         Ok(experiment.data.prefetch(source, trainer.done()))
     }
 
@@ -351,6 +344,23 @@ fn identity(model: &WorldModel) -> u32 {
         named.values.iter().for_each(|value| hasher.update(&value.to_le_bytes()));
     }
     hasher.finalize()
+}
+
+/// The training data and what it is validated on; none where a dataset has too little for that.
+fn splits(experiment: &Experiment, env: &dyn Env, training: Arc<dyn Source>, progress: &ProgressBar) -> Option<Splits> {
+    let validation = experiment.data.open(env, Split::Validation, experiment.seed);
+    match &validation {
+        Ok(validation) => warn_of(validation.as_ref(), progress),
+        Err(error) => progress.message(&format!("no curves of validation: {error}")),
+    }
+    Some(Splits { training, validation: validation.ok()? })
+}
+
+/// Says what a source leaves out.
+fn warn_of(source: &dyn Source, progress: &ProgressBar) {
+    if let Some(remark) = source.remark() {
+        progress.message(&format!("warning: {remark}"));
+    }
 }
 
 /// Refuses a run whose data is another one than before, unless that is wanted.
