@@ -6,6 +6,7 @@ use std::path::Path;
 use gedanken_env::{ActionSpace, Field, Label, ObservationSpace, Spec};
 use serde::{Deserialize, Serialize};
 
+use crate::columns::stays_inside;
 use crate::{DataError, LatentRecord, PolicyMix, Shape};
 
 /// The word in every `dataset.toml` that says what it is.
@@ -163,6 +164,7 @@ impl Manifest {
     /// Reads and checks the manifest of the dataset in `folder`.
     pub(crate) fn read(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(MANIFEST);
+        stays_inside(&path)?;
         let text = std::fs::read_to_string(&path).map_err(DataError::io(&path, "read the dataset's manifest"))?;
         // The version first: a newer manifest may have keys that this program does not know.
         let table: toml::Table =

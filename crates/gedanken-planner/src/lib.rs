@@ -41,6 +41,7 @@ mod scored;
 mod search;
 mod stop;
 mod strategy;
+mod width;
 mod world;
 
 use schemars::JsonSchema;
@@ -67,18 +68,19 @@ pub use random::Random;
 pub use sampling::Sampling;
 pub use scored::Scored;
 pub use strategy::{Belief, Returned, Round, Strategy, Style, Weights};
+pub use width::{Share, Width};
 pub use world::{Trajectory, World};
 
 /// The strategies that come with this crate.
 pub fn strategies() -> Catalog<dyn Strategy> {
     Catalog::new("planner")
         .with(strategy::<Random>("random"))
-        .with(strategy::<Actor>("actor"))
         .with(strategy::<Cem>("cem"))
         .with(strategy::<Icem>("icem"))
         .with(strategy::<Mppi>("mppi"))
         .with(strategy::<Descent>("gradient"))
         .with(Entry::new("adam", |keys: Descent| Ok(Box::new(keys.with_adam()) as Box<dyn Strategy>)))
+        .with(strategy::<Actor>("actor"))
 }
 
 /// The entry of a strategy that is its own config.
