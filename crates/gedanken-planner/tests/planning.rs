@@ -481,7 +481,7 @@ fn a_box_of_size_one_is_planned_in_as_with_widths_in_its_units() {
 #[test]
 fn a_short_warm_start_is_filled_up_with_the_middle_of_the_box() {
     let table = Bounds::new(vec![0.0, 100.0], vec![512.0, 200.0], None).unwrap();
-    let planner = planner(json!({ "kind": "cem", "horizon": 3 })).init(&strategies()).unwrap();
+    let planner = planner(json!({ "kind": "cem", "horizon": 3, "replan_every": 1 })).init(&strategies()).unwrap();
     let problem = Problem {
         world: &Table,
         objective: &LatentDistance::default(),
@@ -505,7 +505,11 @@ fn a_width_that_cannot_reach_the_ends_of_the_box_is_told() {
     let said = warning(json!({ "kind": "cem", "init_std": 1.0 })).expect("a warning");
     assert!(said.starts_with("planner.init_std: 1: number 0 of an action goes up to 256 from 256"), "{said}");
     assert!(warning(json!({ "kind": "adam", "init_std": 1.0, "learning_rate": 0.5 })).is_some());
-    for keys in [json!({ "init_std": 40.0 }), json!({ "init_std": 4.0, "iterations": 30 }), json!({ "kind": "actor" })]
+    for keys in [
+        json!({ "kind": "cem", "init_std": 40.0 }),
+        json!({ "kind": "cem", "init_std": 4.0, "iterations": 30 }),
+        json!({ "kind": "actor" }),
+    ]
     {
         assert_eq!(warning(keys.clone()), None, "{keys}");
     }
