@@ -111,6 +111,7 @@ pub(crate) struct Mapped {
 impl Mapped {
     /// Maps a file and checks that it has these columns with `rows` rows and is `bytes` long.
     pub(crate) fn open(path: &Path, columns: &[Column], rows: usize, bytes: u64) -> Result<Self, DataError> {
+        stays_inside(path)?;
         let file = File::open(path).map_err(DataError::io(path, "open"))?;
         let length = file.metadata().map_err(DataError::io(path, "open"))?.len();
         if length != bytes {
@@ -176,6 +177,16 @@ impl Mapped {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Refuses a file of a dataset that is a link out of its folder, or a device: a stranger's dataset reads nothing outside itself.
+pub(crate) fn stays_inside(path: &Path) -> Result<(), DataError> {
+    let found = path.canonicalize().map_err(DataError::io(path, "open"))?;
+    let folder = path.parent().unwrap_or(Path::new(".")).canonicalize().map_err(DataError::io(path, "open"))?;
+    if found.starts_with(&folder) && (found.is_file() || found.is_dir()) {
+        return Ok(());
+    }
+    Err(DataError::format(path, "file", format!("a link to {}", found.display()), "a file in the dataset's folder"))
 }
 
 /// The numbers in a row of little-endian f32.

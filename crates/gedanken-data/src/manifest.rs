@@ -6,6 +6,7 @@ use std::path::Path;
 use gedanken_env::{ActionSpace, Field, Label, ObservationSpace, Spec};
 use serde::{Deserialize, Serialize};
 
+use crate::columns::stays_inside;
 use crate::{DataError, LatentRecord, PolicyMix, Shape};
 
 /// The word in every `dataset.toml` that says what it is.
@@ -174,6 +175,7 @@ impl Manifest {
     /// A file that is missing, of another version, or that contradicts itself.
     pub fn read(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(MANIFEST);
+        stays_inside(&path)?;
         let missing = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
         let text = std::fs::read_to_string(&path).map_err(DataError::io(&missing, "read the dataset's manifest"))?;
         // The version first: a newer manifest may have keys that this program does not know.

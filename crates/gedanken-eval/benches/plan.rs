@@ -49,8 +49,14 @@ fn main() {
     let energy = LatentDistance::default().energy(world.rollout(start.clone(), actions), goals.clone()).sum();
     let energy = energy.into_scalar::<f32>();
 
-    let sampling =
-        Sampling { iterations: 5, samples: 200, elites: Some(20), keep: 0, min_std: 0.0, ..Sampling::default() };
+    let sampling = Sampling {
+        iterations: 5,
+        samples: 200,
+        elites: Some(20),
+        keep: 0,
+        min_std: gedanken_planner::Width::Units(0.0),
+        ..Sampling::default()
+    };
     let plan = PlanConfig {
         horizon: HORIZON,
         over: Over::Sum,

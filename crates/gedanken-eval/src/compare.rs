@@ -85,7 +85,7 @@ pub fn contenders(
     }
     let mut fixed: Mppi = serde_json::from_value(Value::Object(shared.clone())).unwrap_or_default();
     fixed.update_std = false;
-    fixed.sampling.init_std *= 0.5;
+    fixed.sampling.init_std = fixed.sampling.init_std.times(0.5);
     let fixed = fixed.budgeted(futures).unwrap_or(Box::new(fixed));
     found.push(("mppi-fixed", Planner::new(fixed, plan.clone())?));
 

@@ -163,6 +163,9 @@ fn plan(folder: &Path, parts: &Parts) -> Result<(Blueprint, Plan), CheckpointErr
     let blueprint: Blueprint =
         serde_json::from_value(json).map_err(|error| content(error.to_string(), "the description of a model"))?;
     check(&blueprint).map_err(|found| content(found, "a model that can be built"))?;
+    if let Some(found) = beyond_ranges(&blueprint.model, parts) {
+        return Err(content(found, "a model that can be built"));
+    }
     let plan =
         parts.plan(&blueprint.model).map_err(|error| content(error.to_string(), "parts that this program knows"))?;
     match plan.problem(&blueprint.spaces, None) {
@@ -201,6 +204,30 @@ fn check(blueprint: &Blueprint) -> Result<(), String> {
         Some(problem) => Err(problem),
         None => Ok(()),
     }
+}
+
+/// The first number of a part that is above what the part's schema allows: a depth of a million takes the memory before any weight does.
+fn beyond_ranges(model: &ModelConfig, parts: &Parts) -> Option<String> {
+    let beyond = |part: &str, schema: &serde_json::Value, keys: &serde_json::Map<String, serde_json::Value>| {
+        keys.iter().find_map(|(key, value)| {
+            let most = schema["properties"][key]["maximum"].as_f64()?;
+            (value.as_f64()? > most).then(|| format!("{part}.{key} = {value}, above {most}"))
+        })
+    };
+    let schema = |entry: Result<serde_json::Value, gedanken_parts::PartError>| entry.unwrap_or_default();
+    let encoder = schema(parts.encoders.entry(&model.encoder.kind).map(|entry| entry.schema()));
+    let predictor = schema(parts.predictors.entry(&model.predictor.kind).map(|entry| entry.schema()));
+    let target = schema(parts.targets.entry(&model.target.kind).map(|entry| entry.schema()));
+    let of_loss = || {
+        let mut terms = model.loss.0.iter();
+        terms.find_map(|(name, term)| {
+            beyond(&format!("loss.{name}"), &schema(parts.terms.entry(name).map(|entry| entry.schema())), &term.keys)
+        })
+    };
+    beyond("encoder", &encoder, &model.encoder.keys)
+        .or_else(|| beyond("predictor", &predictor, &model.predictor.keys))
+        .or_else(|| beyond("target", &target, &model.target.keys))
+        .or_else(of_loss)
 }
 
 /// The first key of a config whose number nobody can have meant.

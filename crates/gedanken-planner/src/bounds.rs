@@ -83,6 +83,26 @@ impl Bounds {
         self.dims() * self.frameskip
     }
 
+    /// The middle of the box `[dims]`, where a search begins that knows nothing better; of a side without an end, what is nearest to zero.
+    pub fn middle(&self) -> Vec<f32> {
+        let ends = self.low.iter().zip(&self.high);
+        let mut middle: Vec<f32> = ends
+            .map(|(&low, &high)| match low.is_finite() && high.is_finite() {
+                true => low / 2.0 + high / 2.0,
+                false => 0f32.clamp(low, high),
+            })
+            .collect();
+        self.apply(&mut middle);
+        middle
+    }
+
+    /// Half the width of the box `[dims]`, no more than the greatest norm; 1 where neither ends.
+    pub fn half_widths(&self) -> Vec<f32> {
+        let ends = self.low.iter().zip(&self.high);
+        let half = ends.map(|(&low, &high)| (high / 2.0 - low / 2.0).min(self.max_norm.unwrap_or(f32::INFINITY)));
+        half.map(|half| if half.is_finite() { half } else { 1.0 }).collect()
+    }
+
     /// Brings actions, one after the other in `actions`, into the bounds: scales each control step's to the greatest norm,
     /// which keeps its direction, then clamps it to the box.
     pub fn apply(&self, actions: &mut [f32]) {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sampling::{Sampling, check_smoothness};
-use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights};
+use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights, Width};
 
 /// Cross-entropy method: refit a Gaussian to the best sequences, by their mean and unbiased standard deviation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,8 +34,8 @@ impl Cem {
             samples: 200,
             elites: Some(20),
             keep: 0,
-            init_std: 1.5,
-            min_std: 0.0,
+            init_std: Width::Units(1.5),
+            min_std: Width::Units(0.0),
             momentum: 0.0,
             returns: Returned::Mean,
         };

@@ -5,9 +5,9 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::{at_least, between};
+use crate::planner::at_least;
 use crate::sampling::check_smoothness;
-use crate::{Belief, Draw, Noise, PlanError, Round, Strategy, Style, Table};
+use crate::{Belief, Draw, Noise, PlanError, Round, Strategy, Style, Table, Width};
 
 /// Slides sequences down the gradient of the energy, by steps of one length (`gradient`) or by Adam (`adam`; Kingma and Ba, 2015). They start
 /// from the warm start and from random sequences around it; the plan is the best sequence seen.
@@ -20,18 +20,16 @@ pub struct Descent {
     /// Sequences that slide; one will do.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub samples: usize,
-    /// Standard deviation of the starts around the warm start, in the actions' units.
-    #[schemars(range(min = 0.0))]
-    pub init_std: f32,
+    /// Standard deviation of the starts around the warm start: in the actions' units, or `{ share = 1.0 }` of half the width of their box.
+    pub init_std: Width,
     /// Correlation of the starts' noise of consecutive control steps: 0 is white, near 1 pushes one way for long.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub smoothness: f32,
-    /// Length of the first step per number of the sequence, in the actions' units; it falls to nothing over the iterations.
-    #[schemars(range(min = 0.0))]
-    pub learning_rate: f32,
-    /// Standard deviation of the white noise that every step adds, in the actions' units.
-    #[schemars(range(min = 0.0))]
-    pub noise: f32,
+    /// Length of the first step per number of the sequence: in the actions' units, or `{ share = 0.2 }` of half the width of their box; it
+    /// falls to nothing over the iterations.
+    pub learning_rate: Width,
+    /// Standard deviation of the white noise that every step adds: in the actions' units, or `{ share = 0.05 }` of half the width of their box.
+    pub noise: Width,
     /// Steps are Adam's.
     #[serde(skip)]
     pub adam: bool,
@@ -39,8 +37,16 @@ pub struct Descent {
 
 impl Default for Descent {
     fn default() -> Self {
-        let (learning_rate, noise) = (0.2, 0.05);
-        Descent { iterations: 3, samples: 64, init_std: 1.0, smoothness: 0.5, learning_rate, noise, adam: false }
+        let (learning_rate, noise) = (Width::share(0.2), Width::share(0.05));
+        Descent {
+            iterations: 3,
+            samples: 64,
+            init_std: Width::share(1.0),
+            smoothness: 0.5,
+            learning_rate,
+            noise,
+            adam: false,
+        }
     }
 }
 
@@ -51,13 +57,27 @@ impl Descent {
         Descent { adam: true, ..self }
     }
 
-    /// Length of a step: it shrinks to nothing, so that the last ones settle.
-    fn rate(&self, round: usize) -> f32 {
-        self.learning_rate * (1.0 - round as f32 / (self.iterations + 1) as f32)
+    /// Length of a step along every number of a sequence, `[1, 1, length]`: it shrinks to nothing, so that the last ones settle.
+    fn rate(&self, belief: &Belief, round: usize) -> Tensor<3> {
+        self.learning_rate.along(&belief.half_widths) * (1.0 - round as f32 / (self.iterations + 1) as f32)
+    }
+
+    /// The measure in which a gradient's length is taken, number by number: where steps are shares of a box, a box of any shape is a cube.
+    fn measure(&self, belief: &Belief) -> Tensor<3> {
+        match self.learning_rate {
+            Width::Units(_) => belief.half_widths.ones_like(),
+            Width::Share(_) => belief.half_widths.clone(),
+        }
     }
 
     /// The step along a gradient, and the first and second moments of the gradients so far.
-    fn adam(&self, moments: Option<[Tensor<3>; 2]>, gradient: Tensor<3>, round: usize) -> (Tensor<3>, [Tensor<3>; 2]) {
+    fn adam(
+        &self,
+        moments: Option<[Tensor<3>; 2]>,
+        gradient: Tensor<3>,
+        rate: Tensor<3>,
+        round: usize,
+    ) -> (Tensor<3>, [Tensor<3>; 2]) {
         let [first, second] = match moments {
             Some([first, second]) => [first * 0.9, second * 0.999],
             None => [gradient.zeros_like(), gradient.zeros_like()],
@@ -66,7 +86,7 @@ impl Descent {
         let second = second + gradient.clone() * 0.001 * gradient;
         let [first_bias, second_bias] = [0.9f32, 0.999].map(|beta| 1.0 - beta.powi(round as i32 + 1));
         let size = (second.clone() / second_bias).sqrt() + 1e-12;
-        (first.clone() / first_bias * self.rate(round) / size, [first, second])
+        (first.clone() / first_bias * rate / size, [first, second])
     }
 }
 
@@ -88,12 +108,15 @@ impl Strategy for Descent {
     fn propose(&self, round: usize, belief: &Belief, draw: &mut Draw) -> Result<Tensor<3>, PlanError> {
         let Some(at) = belief.memory.first() else {
             let noise = draw.noise(self.samples, Noise::Smooth(self.smoothness));
-            let scale: Vec<f32> = (0..self.samples).map(|i| if i == 0 { 0.0 } else { self.init_std }).collect();
-            let scale = Tensor::from_data(TensorData::new(scale, [1, self.samples, 1]), &noise.device());
-            return Ok(belief.mean.clone() + noise * scale);
+            let drawn: Vec<f32> = (0..self.samples).map(|i| if i == 0 { 0.0 } else { 1.0 }).collect();
+            let drawn = Tensor::<3>::from_data(TensorData::new(drawn, [1, self.samples, 1]), &noise.device());
+            return Ok(belief.mean.clone() + noise * (drawn * self.init_std.along(&belief.half_widths)));
         };
-        Ok(match round > 0 && self.noise > 0.0 {
-            true => at.clone() + draw.noise(self.samples, Noise::Smooth(0.0)) * self.noise,
+        Ok(match round > 0 && self.noise.at(1.0) > 0.0 {
+            true => {
+                let noise = draw.noise(self.samples, Noise::Smooth(0.0));
+                at.clone() + noise * self.noise.along(&belief.half_widths)
+            }
             false => at.clone(),
         })
     }
@@ -101,14 +124,17 @@ impl Strategy for Descent {
     /// `memory` holds the sequences, and Adam's moments.
     fn refine(&self, belief: &mut Belief, round: &Round) -> Result<(), PlanError> {
         let Some(gradient) = round.gradient.clone() else { return Ok(()) };
+        // The gradient by numbers that are as long as the box is wide there.
+        let gradient = gradient * self.measure(belief);
+        let rate = self.rate(belief, round.number);
         let mut memory = std::mem::take(&mut belief.memory).into_iter().skip(1);
         let (step, moments) = if self.adam {
             let (step, moments) =
-                self.adam(memory.next().zip(memory.next()).map(<[_; 2]>::from), gradient, round.number);
+                self.adam(memory.next().zip(memory.next()).map(<[_; 2]>::from), gradient, rate, round.number);
             (step, moments.to_vec())
         } else {
             let size = gradient.clone().square().mean_dim(2).sqrt() + 1e-12;
-            (gradient * self.rate(round.number) / size, Vec::new())
+            (gradient * rate / size, Vec::new())
         };
         let at = round.tried.actions.clone() - step;
         belief.memory = std::iter::once(at).chain(moments).collect();
@@ -125,16 +151,16 @@ impl Strategy for Descent {
     fn check(&self) -> Result<(), PlanError> {
         at_least(self.iterations, 1, "iterations")?;
         at_least(self.samples, 1, "samples")?;
-        between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
+        self.init_std.check("init_std", false)?;
         check_smoothness(self.smoothness)?;
-        between(self.learning_rate, self.learning_rate > 0.0, "learning_rate", "a positive number")?;
-        between(self.noise, self.noise >= 0.0, "noise", "0 or more")
+        self.learning_rate.check("learning_rate", false)?;
+        self.noise.check("noise", true)
     }
 
     /// With a few starts; there is one look more than steps, each at the price of two futures.
     fn budgeted(&self, futures: usize) -> Option<Box<dyn Strategy>> {
         let samples = (futures / 8).clamp(1, 4);
         let iterations = (futures / (2 * samples)).max(2) - 1;
-        Some(Box::new(Descent { samples, iterations, noise: 0.0, ..self.clone() }))
+        Some(Box::new(Descent { samples, iterations, noise: Width::Units(0.0), ..self.clone() }))
     }
 }

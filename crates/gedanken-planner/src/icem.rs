@@ -12,7 +12,7 @@ use crate::{Belief, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Ta
 /// (`keep`), and the mean among the last round's samples. The authors execute the best sequence: `returns = "best"`.
 ///
 /// Other than theirs, a plan starts around the rest of the one before, not around the shifted mean of its elites, and what is shifted
-/// ends in zero actions, not in a repeated or a new one.
+/// ends in the middle of the box, not in a repeated or a new action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Icem {

@@ -41,6 +41,7 @@ mod scored;
 mod search;
 mod stop;
 mod strategy;
+mod width;
 mod world;
 
 use schemars::JsonSchema;
@@ -67,6 +68,7 @@ pub use random::Random;
 pub use sampling::Sampling;
 pub use scored::Scored;
 pub use strategy::{Belief, Returned, Round, Strategy, Style, Weights};
+pub use width::{Share, Width};
 pub use world::{Trajectory, World};
 
 /// The strategies that come with this crate.

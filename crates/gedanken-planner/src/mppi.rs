@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::planner::between;
 use crate::sampling::{Sampling, check_smoothness};
-use crate::{Belief, Cem, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights};
+use crate::{Belief, Cem, Draw, Noise, PlanError, Returned, Round, Strategy, Style, Table, Weights, Width};
 
 /// Refits a Gaussian to sequences that weigh `exp(-(c - c_min) / temperature)` by their energies c.
 ///
@@ -39,7 +39,7 @@ impl Mppi {
     /// `exp(0.005 (c_min - c))`, at which they hardly differ, and one of them, drawn by these weights, returned. It plans with
     /// [`PlanConfig::eb_jepa`](crate::PlanConfig::eb_jepa) without a greatest norm.
     pub fn eb_jepa() -> Self {
-        let sampling = Sampling { init_std: 2.0, returns: Returned::Elite, ..Cem::eb_jepa().sampling };
+        let sampling = Sampling { init_std: Width::Units(2.0), returns: Returned::Elite, ..Cem::eb_jepa().sampling };
         Mppi { sampling, smoothness: 0.0, temperature: 200.0, update_std: true }
     }
 }
@@ -75,7 +75,7 @@ impl Strategy for Mppi {
 
     fn budgeted(&self, futures: usize) -> Option<Box<dyn Strategy>> {
         let mut sampling = self.sampling.budgeted(futures);
-        sampling.min_std = sampling.min_std.max(0.2 * sampling.init_std);
+        sampling.min_std = sampling.min_std.max(sampling.init_std.times(0.2));
         Some(Box::new(Mppi { sampling, ..self.clone() }))
     }
 }

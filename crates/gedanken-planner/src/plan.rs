@@ -66,6 +66,8 @@ pub struct Plans {
     pub action: usize,
     /// `[tasks, horizon, action]`, in the environment's units, always finite and within the bounds.
     pub actions: Vec<f32>,
+    /// The action that a plan is filled up with where its rest is too short, `[action]`: the middle of the box.
+    pub filling: Vec<f32>,
     /// The plans' energies `[tasks]`.
     pub energy: Vec<f32>,
     /// The plans' violations of the guardrails `[tasks]`, summed over these and the plan's steps; 0 where they keep them. A plan
@@ -133,7 +135,7 @@ impl Plans {
         (0..self.tasks).flat_map(|task| &self.sequence(task)[step * self.action..][..self.action]).copied().collect()
     }
 
-    /// The rest of a task's plan after `executed` actions, cut or filled up with zero actions to `horizon`:
+    /// The rest of a task's plan after `executed` actions, cut or filled up with [`Plans::filling`] to `horizon`:
     /// `[horizon, action]`.
     pub fn remainder(&self, task: usize, executed: usize, horizon: usize) -> Vec<f32> {
         self.rest_of(self.sequence(task), executed, horizon)
@@ -146,7 +148,7 @@ impl Plans {
 
     fn rest_of(&self, sequence: &[f32], executed: usize, horizon: usize) -> Vec<f32> {
         let left = &sequence[executed.min(self.horizon) * self.action..];
-        left.iter().copied().chain(std::iter::repeat(0.0)).take(horizon * self.action).collect()
+        left.iter().copied().chain(self.filling.iter().copied().cycle()).take(horizon * self.action).collect()
     }
 
     /// The plans of these tasks alone.
@@ -156,6 +158,7 @@ impl Plans {
             tasks: tasks.len(),
             horizon: self.horizon,
             action: self.action,
+            filling: self.filling.clone(),
             actions: tasks.iter().flat_map(|&task| self.sequence(task)).copied().collect(),
             energy: pick(&self.energy),
             violation: pick(&self.violation),

@@ -6,7 +6,7 @@ use gedanken_parts::{Catalog, PartError, Table};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Cem, PlanError, Plans, Problem, Strategy, search};
+use crate::{Bounds, Cem, PlanError, Plans, Problem, Strategy, Width, search};
 
 /// Keys of every planner, whatever its strategy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,7 +18,7 @@ pub struct PlanConfig {
     /// Actions executed before the next plan.
     #[schemars(range(min = 1))]
     pub replan_every: usize,
-    /// A plan starts from the rest of the one before, not from zero actions.
+    /// A plan starts from the rest of the one before, not from the middle of the actions' box.
     pub warm_start: bool,
     /// A search starts around what the world proposes, its actor's sequence, and tries the rest of the plan before beside it. A world
     /// that proposes nothing is searched as without.
@@ -31,9 +31,9 @@ pub struct PlanConfig {
     /// Steps of Adam that the last round's elites take down the gradient in the end; the best sequence is the plan then. 0: none.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub polish: usize,
-    /// Polishing: length of the first step per number of the sequence, in the actions' units; it falls to nothing over the steps.
-    #[schemars(range(min = 0.0))]
-    pub polish_rate: f32,
+    /// Polishing: length of the first step per number of the sequence: in the actions' units, or `{ share = 0.2 }` of half the width of their
+    /// box; it falls to nothing over the steps.
+    pub polish_rate: Width,
     /// A task's search ends when its lowest energy has fallen, in the last `patience` rounds, by no more than this share of the first
     /// round's mean minus best energy. 0: never before its budget.
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -76,7 +76,7 @@ impl Default for PlanConfig {
             over: Over::Sum,
             max_norm: None,
             polish: 0,
-            polish_rate: 0.2,
+            polish_rate: Width::share(0.2),
             tolerance: 0.0,
             patience: 2,
             max_evaluations: None,
@@ -114,7 +114,7 @@ impl PlanConfig {
             let reason = format!("{every} is more than the horizon of {horizon} actions");
             return Err(PlanError::config("replan_every", reason));
         }
-        between(self.polish_rate, self.polish_rate > 0.0, "polish_rate", "a positive number")?;
+        self.polish_rate.check("polish_rate", false)?;
         between(self.tolerance, (0.0..=1.0).contains(&self.tolerance), "tolerance", "0 to 1")?;
         if let Some(limit) = self.max_milliseconds.filter(|limit| limit.is_nan() || *limit <= 0.0) {
             let reason = format!("{limit} is out of range; expected a positive number");
@@ -223,6 +223,25 @@ impl Planner {
     /// or a device that fails.
     pub fn plan(&self, problem: &Problem) -> Result<Plans, PlanError> {
         search::plan(&self.plan, &*self.strategy, problem)
+    }
+
+    /// A warning of a first width that cannot reach the ends of a box however many rounds there are, as a sentence that names the key: with
+    /// widths that are shares of the box there is none.
+    pub fn too_narrow(&self, bounds: &Bounds) -> Option<String> {
+        let keys = self.strategy.table().keys;
+        let width = |key: &str| serde_json::from_value::<Width>(keys.get(key)?.clone()).ok();
+        let (width, step) = (width("init_std")?, width("learning_rate").unwrap_or(Width::Units(0.0)));
+        let (middle, halves, rounds) = (bounds.middle(), bounds.half_widths(), self.strategy.style().rounds as f32);
+        // A normal number is hardly ever beyond four standard deviations.
+        let reach = |half: f32| rounds * (4.0 * width.at(half) + step.at(half));
+        let (dimension, half) = halves.into_iter().enumerate().find(|(_, half)| reach(*half) < *half)?;
+        Some(format!(
+            "planner.init_std: {}: number {dimension} of an action goes up to {half} from {}, and in {rounds} rounds plans reach {}; left \
+             out, the width follows from the bounds",
+            width.at(half),
+            middle[dimension],
+            reach(half)
+        ))
     }
 
     /// True if it goes down a gradient, and so needs a world and an objective that have one.

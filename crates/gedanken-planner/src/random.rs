@@ -4,9 +4,9 @@ use burn::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::planner::{at_least, between};
+use crate::planner::at_least;
 use crate::sampling::check_smoothness;
-use crate::{Belief, Draw, Noise, PlanError, Strategy, Style, Table};
+use crate::{Belief, Draw, Noise, PlanError, Strategy, Style, Table, Width};
 
 /// Random shooting: the best of `iterations * samples` sequences around the warm start; nothing is learnt from any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,9 +18,8 @@ pub struct Random {
     /// Action sequences tried per round and task, the first of them the warm start or the best of the round before.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub samples: usize,
-    /// Standard deviation of the actions, in their units.
-    #[schemars(range(min = 0.0))]
-    pub init_std: f32,
+    /// Standard deviation of the actions: in their units, or `{ share = 1.0 }` of half the width of their box.
+    pub init_std: Width,
     /// Correlation of the noise of consecutive control steps: 0 is white, near 1 pushes one way for long.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub smoothness: f32,
@@ -28,7 +27,7 @@ pub struct Random {
 
 impl Default for Random {
     fn default() -> Self {
-        Random { iterations: 3, samples: 64, init_std: 1.0, smoothness: 0.5 }
+        Random { iterations: 3, samples: 64, init_std: Width::share(1.0), smoothness: 0.5 }
     }
 }
 
@@ -54,7 +53,7 @@ impl Strategy for Random {
     fn check(&self) -> Result<(), PlanError> {
         at_least(self.iterations, 1, "iterations")?;
         at_least(self.samples, 2, "samples")?;
-        between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
+        self.init_std.check("init_std", false)?;
         check_smoothness(self.smoothness)
     }
 

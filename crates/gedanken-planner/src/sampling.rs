@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::planner::{at_least, between};
-use crate::{Belief, PlanError, Returned, Round, Style, Weights};
+use crate::{Belief, PlanError, Returned, Round, Style, Weights, Width};
 
 /// Keys of the planners that refit a Gaussian.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,12 +23,11 @@ pub struct Sampling {
     /// Best sequences of a round that take part in the next; the warm start takes part in the first.
     #[schemars(range(min = 0))]
     pub keep: usize,
-    /// Standard deviation of the first round, in the actions' units.
-    #[schemars(range(min = 0.0))]
-    pub init_std: f32,
-    /// Least standard deviation of the later rounds, in the actions' units. MPPI at a small temperature lives on it.
-    #[schemars(range(min = 0.0))]
-    pub min_std: f32,
+    /// Standard deviation of the first round: in the actions' units, or `{ share = 1.0 }` of half the width of their box.
+    pub init_std: Width,
+    /// Least standard deviation of the later rounds: in the actions' units, or `{ share = 0.05 }` of half the width of their box. MPPI at a
+    /// small temperature lives on it.
+    pub min_std: Width,
     /// Share of the old mean and standard deviation in the new ones: 0 forgets them.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub momentum: f32,
@@ -43,8 +42,8 @@ impl Default for Sampling {
             samples: 64,
             elites: None,
             keep: 1,
-            init_std: 1.0,
-            min_std: 0.05,
+            init_std: Width::share(1.0),
+            min_std: Width::share(0.05),
             momentum: 0.0,
             returns: Returned::Mean,
         }
@@ -77,7 +76,9 @@ impl Sampling {
         };
         belief.mean = mix(&belief.mean, new_mean);
         if std {
-            belief.std = mix(&belief.std, new_std).clamp_min(self.min_std);
+            belief.std = mix(&belief.std, new_std);
+            let least = self.min_std.along(&belief.half_widths).expand(belief.std.dims());
+            belief.std = belief.std.clone().max_pair(least);
         }
         Ok(())
     }
@@ -98,8 +99,8 @@ impl Sampling {
         if keep >= samples {
             return wrong("keep", format!("{keep} kept of {samples} samples; nothing new would be tried"));
         }
-        between(self.init_std, self.init_std > 0.0, "init_std", "a positive number")?;
-        between(self.min_std, self.min_std >= 0.0, "min_std", "0 or more")?;
+        self.init_std.check("init_std", false)?;
+        self.min_std.check("min_std", true)?;
         between(self.momentum, (0.0..1.0).contains(&self.momentum), "momentum", "0 to below 1")
     }
 
@@ -142,9 +143,17 @@ mod tests {
             assert_eq!(best.actions.clone().into_scalar::<f32>(), 3.0);
             assert_eq!(best.energy.into_scalar::<f32>(), 1.0);
             let mean = Tensor::zeros([1, 1, 1], &device);
-            let std = mean.ones_like() * strategy.style().init_std;
-            let mut belief =
-                Belief { mean, std, memory: Vec::new(), elites: None, best: None, known: vec![Vec::new()] };
+            let half_widths = mean.ones_like();
+            let std = strategy.style().init_std.along(&half_widths);
+            let mut belief = Belief {
+                mean,
+                std,
+                half_widths,
+                memory: Vec::new(),
+                elites: None,
+                best: None,
+                known: vec![Vec::new()],
+            };
             let round = Round { number: 0, tried, elites, gradient: None, lost: None };
             strategy.refine(&mut belief, &round).unwrap();
             [belief.mean, belief.std].map(|number| number.into_scalar::<f32>())

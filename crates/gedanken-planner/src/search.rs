@@ -13,7 +13,7 @@ use crate::scored::{PAIRS, Scored, read};
 use crate::stop::Stop;
 use crate::{
     Belief, Bounds, Descent, Draw, Iteration, PlanConfig, PlanError, Plans, Problem, Returned, Round, Strategy, Style,
-    noise,
+    Width, noise,
 };
 
 /// Plans for a batch.
@@ -83,10 +83,11 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// The belief of all tasks before the first round: around what the world proposes, else the warm start, else zero actions.
+    /// The belief of all tasks before the first round: around what the world proposes, else the warm start, else the middle of the box.
     fn begin(&self, style: &Style, problem: &Problem) -> Result<Belief, PlanError> {
         let (tasks, horizon, length) = (self.rngs.len(), self.evaluator.horizon, self.evaluator.length());
         let proposed = self.proposed(problem)?;
+        let middle: Vec<f32> = self.bounds.middle().into_iter().cycle().take(length).collect();
         let known = |task: usize| {
             let mut known: Vec<Vec<f32>> = proposed.iter().map(|all| all[task * length..][..length].to_vec()).collect();
             if let Some(warm) = &problem.warm {
@@ -96,10 +97,15 @@ impl<'a> Search<'a> {
             known
         };
         let known: Vec<Vec<Vec<f32>>> = (0..tasks).map(known).collect();
-        let mean = known.iter().flat_map(|known| known.first().cloned().unwrap_or_else(|| vec![0.0; length]));
-        let (mean, std) = (mean.collect(), vec![style.init_std; tasks * length]);
-        let tensor = |numbers: Vec<f32>| self.upload(numbers, tasks, 1);
-        Ok(Belief { mean: tensor(mean), std: tensor(std), memory: Vec::new(), elites: None, best: None, known })
+        let mean = known.iter().flat_map(|known| known.first().cloned().unwrap_or_else(|| middle.clone()));
+        let (mean, half_widths) = (self.upload(mean.collect(), tasks, 1), self.half_widths());
+        let std = style.init_std.along(&half_widths).repeat_dim(0, tasks);
+        Ok(Belief { mean, std, half_widths, memory: Vec::new(), elites: None, best: None, known })
+    }
+
+    /// Half the width of the box along a sequence, `[1, 1, length]`.
+    fn half_widths(&self) -> Tensor<3> {
+        self.upload(self.bounds.half_widths().into_iter().cycle().take(self.evaluator.length()).collect(), 1, 1)
     }
 
     /// Sequences that the world proposes, `[tasks, length]`, within the bounds.
@@ -274,10 +280,12 @@ impl<'a> Search<'a> {
         let at = self.upload(found.iter().flat_map(sequences).collect(), found.len(), count);
         let nothing = self.upload(vec![0.0; found.len() * self.evaluator.length()], found.len(), 1);
         let (mean, std, known) = (nothing.clone(), nothing, vec![Vec::new(); found.len()]);
-        let belief = Belief { mean, std, memory: vec![at], elites: None, best: None, known };
+        let half_widths = self.half_widths();
+        let belief = Belief { mean, std, half_widths, memory: vec![at], elites: None, best: None, known };
         self.stops.iter_mut().for_each(|stop| *stop = Stop::after(self.config, stop.spent()));
         let (iterations, learning_rate) = (self.config.polish, self.config.polish_rate);
-        let descent = Descent { iterations, samples: count, learning_rate, noise: 0.0, ..Descent::default() };
+        let descent =
+            Descent { iterations, samples: count, learning_rate, noise: Width::Units(0.0), ..Descent::default() };
         for (found, polished) in found.iter_mut().zip(self.run(&descent.with_adam(), belief)?) {
             let both = found.best.take().into_iter().chain(polished.best);
             found.best = both.min_by(|a, b| a.score.order(&b.score));
@@ -292,6 +300,7 @@ impl<'a> Search<'a> {
             horizon: self.evaluator.horizon,
             action: self.evaluator.action,
             actions: Vec::new(),
+            filling: self.bounds.middle().into_iter().cycle().take(self.evaluator.action).collect(),
             energy: Vec::new(),
             violation: Vec::new(),
             others: Vec::new(),

@@ -5,7 +5,7 @@ use gedanken_parts::Table;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Draw, PlanError, Scored};
+use crate::{Draw, PlanError, Scored, Width};
 
 /// A way to search. One value serves all tasks of a batch; knowledge of the tasks is in their [`Belief`].
 ///
@@ -92,8 +92,8 @@ pub struct Style {
     pub weights: Weights,
     /// Which sequence is the plan. Default: the best one seen.
     pub returns: Returned,
-    /// Standard deviation of the first belief, in the actions' units. Default 0, for strategies without one.
-    pub init_std: f32,
+    /// Standard deviation of the first belief. Default 0, for strategies without one.
+    pub init_std: Width,
     /// Other sequences of the plan before, shifted, that may take part in the first round beside its rest. Default 0.
     pub carries: usize,
     /// Rounds need the gradient of the energy by the actions ([`Round::gradient`]), which doubles their cost. Default: no.
@@ -103,17 +103,19 @@ pub struct Style {
 impl Default for Style {
     fn default() -> Self {
         let (weights, returns) = (Weights::Equal, Returned::Best);
-        Style { rounds: 1, elites: 1, weights, returns, init_std: 0.0, carries: 0, gradient: false }
+        Style { rounds: 1, elites: 1, weights, returns, init_std: Width::Units(0.0), carries: 0, gradient: false }
     }
 }
 
 /// Tensors that describe what a search knows of its active tasks; the first dimension of each is `tasks`.
 #[derive(Clone, Debug)]
 pub struct Belief {
-    /// Mean sequence, `[tasks, 1, length]`. At first what is left of the plan before, else zero actions.
+    /// Mean sequence, `[tasks, 1, length]`. At first what is left of the plan before, else the middle of the box.
     pub mean: Tensor<3>,
     /// Standard deviation around it, `[tasks, 1, length]`. At first [`Style::init_std`].
     pub std: Tensor<3>,
+    /// Half the width of the actions' box, `[1, 1, length]`: 1 where it has no end.
+    pub half_widths: Tensor<3>,
     /// Whatever else a strategy remembers from round to round.
     pub memory: Vec<Tensor<3>>,
     /// Elites of the last round, best first; none before the first.
@@ -133,6 +135,7 @@ impl Belief {
         Belief {
             mean: of(&self.mean),
             std: of(&self.std),
+            half_widths: self.half_widths.clone(),
             memory: self.memory.iter().map(of).collect(),
             elites: self.elites.as_ref().map(|elites| elites.select(rows, &index)),
             best: self.best.as_ref().map(|best| best.select(rows, &index)),

@@ -3,7 +3,7 @@
 mod toy;
 
 use gedanken_planner::{
-    Bounds, Cem, Mppi, Over, PlanConfig, PlanError, Planner, PlannerConfig, Returned, Strategy, strategies,
+    Bounds, Cem, Mppi, Over, PlanConfig, PlanError, Planner, PlannerConfig, Returned, Strategy, Width, strategies,
 };
 use serde_json::{Value, json};
 use toy::{Ask, set};
@@ -34,7 +34,9 @@ fn eb_jepas_cem_has_its_published_settings() {
     let (cem, plan) = (Cem::eb_jepa(), PlanConfig::eb_jepa());
     let sampling = &cem.sampling;
     assert_eq!((sampling.iterations, sampling.samples, cem.style().elites, plan.horizon), (20, 200, 20, 90));
-    assert_eq!((sampling.init_std, sampling.min_std, sampling.momentum, cem.smoothness), (1.5, 0.0, 0.0, 0.0));
+    let widths = (Width::Units(1.5), Width::Units(0.0));
+    assert_eq!((sampling.init_std, sampling.min_std), widths);
+    assert_eq!((sampling.momentum, cem.smoothness), (0.0, 0.0));
     assert_eq!((plan.max_norm, sampling.keep, plan.warm_start, plan.replan_every), (Some(2.45), 0, false, 1));
     assert_eq!((sampling.returns, plan.over), (Returned::Mean, Over::Sum));
     let plans = Ask::default().plan(&Planner::new(Box::new(cem), plan).unwrap()).unwrap();
@@ -46,7 +48,7 @@ fn eb_jepas_mppi_returns_an_elite_and_hardly_weighs() {
     let (mppi, plan) = (Mppi::eb_jepa(), eb_jepa_mppi());
     let sampling = &mppi.sampling;
     assert_eq!((sampling.iterations, sampling.samples, mppi.style().elites, plan.horizon), (20, 200, 20, 90));
-    assert_eq!((sampling.init_std, mppi.temperature, sampling.returns), (2.0, 200.0, Returned::Elite));
+    assert_eq!((sampling.init_std, mppi.temperature, sampling.returns), (Width::Units(2.0), 200.0, Returned::Elite));
     assert_eq!(plan.max_norm, None);
     let plans = Ask { steps_left: 8, ..Ask::default() }.plan(&Planner::new(Box::new(mppi), plan).unwrap()).unwrap();
     assert_eq!(plans.evaluations, [20 * 200 * 8]);

@@ -59,6 +59,15 @@ pub fn check_writable(path: &Path) -> Result<(), FolderError> {
     tried.map_err(FolderError::io("write", path))
 }
 
+/// True for a file that lies in `folder` when all links are followed: a stranger's folder reads nothing outside itself.
+///
+/// # Errors
+/// A file or folder that cannot be found.
+pub fn lies_inside(folder: &Path, file: &Path) -> io::Result<bool> {
+    let found = file.canonicalize()?;
+    Ok(found.starts_with(folder.canonicalize()?) && (found.is_file() || found.is_dir()))
+}
+
 /// A path with its links followed, where there is something.
 fn target(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())

@@ -10,7 +10,7 @@ mod progress;
 mod tensorboard;
 mod tracker;
 
-pub use atomic::{check_writable, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
+pub use atomic::{check_writable, lies_inside, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
 pub use folder::{Checkpoint, RunFolder, step_of};

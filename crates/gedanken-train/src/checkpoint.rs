@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
 use gedanken_model::{Blueprint, CheckpointError, Parts, WorldModel};
-use gedanken_run::{FolderError, RunFolder, step_of, write_dir_atomic};
+use gedanken_run::{FolderError, RunFolder, lies_inside, step_of, write_dir_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -58,7 +58,8 @@ pub fn load_model(
     device: &Device,
 ) -> Result<(WorldModel, Blueprint), CheckpointError> {
     let state = State::of(checkpoint)?;
-    state.crc32.keys().filter(|name| *name != OPTIMIZER).try_for_each(|name| state.verify(checkpoint, name))?;
+    // The files are these, whatever names the state has: a stranger's would read elsewhere.
+    gedanken_model::FILES.into_iter().try_for_each(|name| state.verify(checkpoint, name))?;
     gedanken_model::load(checkpoint, parts, device)
 }
 
@@ -80,6 +81,7 @@ impl State {
     /// A checkpoint's.
     fn of(checkpoint: &Path) -> Result<Self, CheckpointError> {
         let file = checkpoint.join(STATE);
+        inside(checkpoint, &file)?;
         let text =
             std::fs::read_to_string(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;
         let state: State = serde_json::from_str(&text)
@@ -98,6 +100,7 @@ impl State {
     /// Refuses a file that is not the one that was written.
     fn verify(&self, checkpoint: &Path, name: &str) -> Result<(), CheckpointError> {
         let file = checkpoint.join(name);
+        inside(checkpoint, &file)?;
         let found = checksum(&file).map_err(|source| CheckpointError::Io { path: file.clone(), source })?;
         match self.crc32.get(name) {
             Some(&expected) if expected != found => {
@@ -106,6 +109,17 @@ impl State {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Refuses what is no file of the checkpoint's own: a link out of it, or a device.
+fn inside(checkpoint: &Path, file: &Path) -> Result<(), CheckpointError> {
+    match lies_inside(checkpoint, file) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err(content(file.to_owned(), "a link out of its folder, or no file".to_owned(), "a file".to_owned()))
+        }
+        Err(source) => Err(CheckpointError::Io { path: file.to_owned(), source }),
     }
 }
 

@@ -16,6 +16,7 @@ use gedanken_env::{Env, Spec};
 use gedanken_eval::{Protocol, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig, WorldModel};
 use gedanken_nn::Precision;
+use gedanken_planner::Bounds;
 use gedanken_run::{FolderError, RunFolder, check_writable, say, write_atomic};
 use gedanken_train::{load_model, measure};
 
@@ -396,6 +397,12 @@ fn protocol(
             Some(source)
         }
     };
+    let planner = experiment.planner.init(&parts.strategies)?;
+    let space = &env.spec().action;
+    let bounds = Bounds::new(space.low.clone(), space.high.clone(), planner.settings().max_norm.or(space.max_norm))?;
+    if let Some(warning) = planner.too_narrow(&bounds) {
+        say(&format!("warning: {warning}"));
+    }
     let practice = || experiment.data.open(recorder.as_ref(), Split::Train, experiment.seed);
     remarks.iter().for_each(|remark| say(&format!("warning: {remark}")));
     Ok(Protocol {
@@ -404,7 +411,7 @@ fn protocol(
         source,
         remarks,
         practice: practises.then(practice).transpose()?,
-        planner: experiment.planner.init(&parts.strategies)?,
+        planner,
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),
     })
