@@ -1,39 +1,41 @@
 //! Evaluation during training and at its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gedanken_model::WorldModel;
-use gedanken_run::{FolderError, Tracker, save_gif, write_atomic};
-use gedanken_train::Evaluate;
+use gedanken_run::{FolderError, RunFolder, Tracker, save_gif, write_atomic};
+use gedanken_train::{Evaluate, Evaluated};
 
 use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
 impl Protocol {
-    /// The whole evaluation: all tasks, floors and ceilings, checks; `report.json`, `episodes.csv` and films in `folder`.
+    /// The whole evaluation: all tasks, floors and ceilings, checks.
     ///
     /// # Errors
     /// [`EvalError`].
-    pub fn full(
-        &self,
-        model: &WorldModel,
-        step: u64,
-        folder: &Path,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<Report, EvalError> {
+    pub fn full(&self, model: &WorldModel, step: u64, say: &mut dyn FnMut(&str)) -> Result<Report, EvalError> {
         let setup = Setup { protocol: self, model };
         let mut report = evaluate(&setup, step, self.config.tasks, true, say)?;
         report.checks = Some(self.checks(model)?);
         report.worthiness = setup.worthiness()?;
-        create(folder)?;
-        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other);
+        Ok(report)
+    }
+
+    /// Writes an evaluation into a folder that is there: `report.json`, `episodes.csv` and films.
+    ///
+    /// # Errors
+    /// [`EvalError`].
+    pub fn keep(&self, model: &WorldModel, report: &Report, folder: &Path) -> Result<(), EvalError> {
+        let text = serde_json::to_string_pretty(report).map_err(std::io::Error::other);
         let path = folder.join("report.json");
         write_atomic(&path, text.map_err(FolderError::io("write", &path))?.as_bytes())?;
-        write_atomic(&folder.join("episodes.csv"), episodes_csv(&report).as_bytes())?;
-        for (task, film) in films::films(&setup, 0..self.config.films.min(self.config.tasks))?.iter().enumerate() {
+        write_atomic(&folder.join("episodes.csv"), episodes_csv(report).as_bytes())?;
+        let filmed = films::films(&Setup { protocol: self, model }, 0..self.config.films.min(self.config.tasks))?;
+        for (task, film) in filmed.iter().enumerate() {
             save_gif(film, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
         }
-        Ok(report)
+        Ok(())
     }
 
     /// All planners on this model.
@@ -66,10 +68,6 @@ impl Protocol {
     }
 }
 
-fn create(folder: &Path) -> Result<(), FolderError> {
-    std::fs::create_dir_all(folder).map_err(FolderError::io("create", folder))
-}
-
 /// One row per episode of every row of the report.
 fn episodes_csv(report: &Report) -> String {
     let mut csv = "row,task,start,end,least,steps,evaluations\n".to_owned();
@@ -91,16 +89,29 @@ pub struct TrainingEvaluation<'a> {
     pub splits: Option<Splits>,
     /// Hears one line per evaluation.
     pub say: Box<dyn FnMut(&str) + 'a>,
+    /// The run.
+    pub run: &'a RunFolder,
+    /// The folder of the last evaluation, and its update. Default none.
+    pub folder: Option<(u64, PathBuf)>,
+}
+
+impl TrainingEvaluation<'_> {
+    /// The folder of this training's evaluation of an update, the same whenever it is asked for; nobody else writes into it.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn folder(&mut self, step: u64) -> Result<PathBuf, FolderError> {
+        if let Some((_, folder)) = self.folder.as_ref().filter(|(at, _)| *at == step) {
+            return Ok(folder.clone());
+        }
+        let folder = self.run.claim_eval(step)?;
+        self.folder = Some((step, folder.clone()));
+        Ok(folder)
+    }
 }
 
 impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
-    fn evaluate(
-        &mut self,
-        model: &WorldModel,
-        step: u64,
-        folder: &Path,
-        tracker: &mut Tracker,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn evaluate(&mut self, model: &WorldModel, step: u64, tracker: &mut Tracker) -> Evaluated {
         let setup = Setup { protocol: self.protocol, model };
         let checks = self.protocol.checks(model)?;
         let mut numbers = checks.numbers();
@@ -133,9 +144,8 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
                 let [low, high] = row.interval.map(|x| 100.0 * x);
                 said.push(format!("success {:.0} % ({low:.0}-{high:.0} %, n = {tasks})", 100.0 * row.success));
             }
-            create(folder)?;
             if let Some(film) = films::films(&setup, 0..1)?.first() {
-                save_gif(film, &folder.join("task-000.gif"), films::FPS)?;
+                save_gif(film, &self.folder(step)?.join("task-000.gif"), films::FPS)?;
                 tracker.film(step, "eval/task-000", film, films::FPS)?;
             }
         }
@@ -152,9 +162,7 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         if let Some(push) = checks.pushes.iter().find(|p| p.kind == "blocked" && p.count > 0) {
             said.push(format!("leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]));
         }
-        let named: Vec<(&str, f64)> = numbers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        tracker.scalars(step, &named)?;
         (self.say)(&format!("update {step}: {}", said.join(", ")));
-        Ok(())
+        Ok(numbers.into_iter().collect())
     }
 }

@@ -10,6 +10,7 @@ mod kernel_cache;
 mod memory;
 mod parts;
 mod phases;
+mod signals;
 mod threads;
 
 pub use commands::{main, run};

@@ -6,11 +6,10 @@ use clap::{Args, Subcommand};
 use gedanken_eval::{Contest, Protocol};
 use gedanken_model::WorldModel;
 use gedanken_run::RunFolder;
-use gedanken_train::load_model;
 
 use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, print, protocol, read, report, same_architecture,
-    same_version, say,
+    DeviceArg, Failure, Overrides, check_outputs, open_model, pick_device, print, protocol, read, report,
+    same_architecture, same_version, say,
 };
 use crate::Parts;
 
@@ -97,7 +96,7 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) ->
     same_version(&folder.config())?;
     let (experiment, _) = read(&folder.config(), &overrides.set, parts)?;
     let chosen = pick_device(device, &experiment)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
+    let (model, blueprint) = open_model(&folder, &checkpoint, parts, &chosen)?;
     let protocol = protocol(&experiment, &folder.config(), &blueprint, &chosen, parts)?;
     same_architecture(&experiment, &blueprint.model, &folder.config())?;
     Ok(Opened { protocol, model, folder, step: checkpoint.step })
@@ -105,10 +104,11 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) ->
 
 pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
     let opened = open(&args.run, &args.overrides, &args.device, parts)?;
-    let folder = opened.folder.next_eval(opened.step);
-    check_outputs(args.json.iter().chain([&folder]))?;
-    let found =
-        opened.protocol.full(&opened.model, opened.step, &folder, &mut |row| say(&format!("evaluating: {row}")))?;
+    check_outputs(args.json.iter().chain([&opened.folder.next_eval(opened.step)]))?;
+    let found = opened.protocol.full(&opened.model, opened.step, &mut |row| say(&format!("evaluating: {row}")))?;
+    // Not before, so that what fails or is stopped leaves no empty one.
+    let folder = opened.folder.claim_eval(opened.step)?;
+    opened.protocol.keep(&opened.model, &found, &folder)?;
     report(&format!("{found}{}", folder.display()), args.json.as_deref(), &found)
 }
 

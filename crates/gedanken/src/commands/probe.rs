@@ -6,11 +6,10 @@ use clap::Args;
 use gedanken_data::{DataConfig, Split, WindowConfig};
 use gedanken_eval::{Frames, Probing, probes};
 use gedanken_run::RunFolder;
-use gedanken_train::load_model;
 
 use super::{
-    DeviceArg, Failure, Overrides, check_outputs, pick_device, read, report, same_architecture, same_spaces,
-    same_version,
+    DeviceArg, Failure, Overrides, check_outputs, open_model, pick_device, read, report, same_architecture,
+    same_spaces, same_version,
 };
 use crate::Parts;
 
@@ -40,7 +39,7 @@ pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     let (experiment, env) = read(&folder.config(), &args.overrides.set, parts)?;
     let labels = env.spec().require_labels()?;
     let chosen = pick_device(&args.device, &experiment)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
+    let (model, blueprint) = open_model(&folder, &checkpoint, parts, &chosen)?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &folder.config())?;
     same_architecture(&experiment, &blueprint.model, &folder.config())?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.

@@ -1,9 +1,8 @@
 //! `gedanken train`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -16,16 +15,18 @@ use gedanken_env::{Env, derive_seed};
 use gedanken_eval::{Protocol, Setup, Splits, TasksFrom, TrainingEvaluation};
 use gedanken_model::{Blueprint, WorldModel, part_of};
 use gedanken_nn::named_parameters;
-use gedanken_run::{FolderError, ProgressBar, RunFolder, Tracker, say, step_of, write_atomic};
-use gedanken_train::{End, Task, Trainer, load_model, to_half};
+use gedanken_run::{Checkpoint, FolderError, ProgressBar, RunFolder, Tracker, say, write_atomic};
+use gedanken_train::{End, Evaluate, Evaluated, Task, Trainer, is_evaluated, load_model, to_half};
 
 use super::data::env_record;
 use super::{
-    DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_version,
+    DeviceArg, Failure, Overrides, blueprint, open_model, pick_device, print, protocol, read, resume, same_version,
 };
 use crate::config::to_toml;
+use crate::device::Chosen;
 use crate::experiment::{From, FromParts};
 use crate::phases::{MAKE_LATENTS, Phase};
+use crate::signals::{self, Last};
 use crate::{Experiment, Parts};
 
 #[derive(Args)]
@@ -33,7 +34,7 @@ pub struct TrainArgs {
     /// The experiment's TOML file (not with --resume: a run knows its own)
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     file: Option<PathBuf>,
-    /// Go on with a stopped run from its last checkpoint
+    /// Go on with a stopped run from its last checkpoint, or with the run of the checkpoint named from that one
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     #[command(flatten)]
@@ -43,7 +44,7 @@ pub struct TrainArgs {
 }
 
 pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
-    let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
+    let (resumed, named) = args.resume.as_deref().map(RunFolder::open_at).transpose()?.unzip();
     let file = match &resumed {
         Some(folder) => {
             same_version(&folder.config())?;
@@ -60,20 +61,19 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         say(&format!("warning: {difference}"));
     }
 
-    let checkpoint = resumed.as_ref().map(RunFolder::latest_checkpoint).transpose()?.flatten();
+    let checkpoint = match (&resumed, named.flatten()) {
+        (Some(folder), None) => folder.latest_checkpoint()?,
+        (_, named) => named,
+    };
     // A run is begun when nothing it needs is missing.
-    let other = if checkpoint.is_none() { other_model(&experiment, &chosen.device, parts)? } else { None };
+    let other = if checkpoint.is_none() { other_model(&experiment, &chosen, parts)? } else { None };
     let folder = match resumed {
         Some(folder) => folder,
         None => start(&experiment)?,
     };
     let _claim = claimed.map_or_else(|| folder.claim(), Ok)?;
     let (model, blueprint) = match &checkpoint {
-        Some(checkpoint) => {
-            let (model, stored) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
-            same_architecture(&experiment, &stored.model, &folder.config())?;
-            (model, Blueprint { model: experiment.model(), ..stored })
-        }
+        Some(checkpoint) => resume::open(&folder, checkpoint, &experiment, parts, &chosen)?,
         None => {
             let blueprint = blueprint(&experiment, env.as_ref(), source.as_ref())?;
             (new_model(&experiment, &blueprint, other, &chosen.device, parts)?, blueprint)
@@ -87,18 +87,14 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let config = folder.config();
         return Err(format!("{}: train.steps: {steps}; the run has {begun} updates behind it", config.display()).into());
     }
-    let mut left = phases.iter().skip_while(|phase| phase.end() <= begun && phase.end() < steps);
+    // A phase ends with its evaluation.
+    let behind = if is_evaluated(&folder, begun)? { begun } else { begun.saturating_sub(1) };
+    let mut left = phases.iter().skip_while(|phase| phase.end() <= behind && phase.end() < steps);
     let Some(mut phase) = left.next() else { return Err("there is no phase".into()) };
-    let checkpoint = checkpoint.map(|checkpoint| checkpoint.path);
     let first_line = beginning(&experiment, &chosen.name, &model, [begun, steps], &folder);
-    let mut trainer = session.enter(phase, model, checkpoint.as_deref(), &chosen.device)?;
+    let mut trainer = session.enter(phase, model, checkpoint.as_ref(), &chosen.device)?;
     if args.resume.is_some() {
-        if checkpoint.is_none() {
-            say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
-        }
-        if !args.overrides.set.is_empty() {
-            change(&folder, &experiment, begun, parts)?;
-        }
+        resume::begin(&folder, checkpoint.as_ref(), &experiment, parts)?;
     }
     let progress = ProgressBar::new(steps, begun);
     let warn = progress.clone();
@@ -114,13 +110,13 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let splits = validation.map(|validation| Splits { training: source, validation });
     let tell = progress.clone();
     let hears = Box::new(move |line: &str| tell.message(line));
-    let mut evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears };
-    let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    listen(&stop, &trained);
-    let run = folder.path().display().to_string();
+    let evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears, run: &folder, folder: None };
+    let mut evaluation = Interruptible { evaluation, run: &folder };
     loop {
-        let mut data = session.data(phase, &trainer, &chosen.device, &progress)?;
-        let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
+        let last = || stopped(&folder, trainer.step());
+        let mut data = signals::at_once(last(), || session.data(phase, &trainer, &chosen.device, &progress))?;
+        let end = signals::finishing(|stop| trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, stop));
+        signals::from_now_on(stopped(&folder, trainer.step()));
         drop(data);
         if !matches!(end, Ok(End::Finished)) {
             progress.finish();
@@ -128,8 +124,8 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let end = end?;
         tracker.flush()?;
         if end == End::Stopped {
-            say(&format!("stopped at update {}; go on with: gedanken train --resume {run}", trainer.step()));
-            return print(&run);
+            stopped(&folder, trainer.step()).say();
+            return Ok(());
         }
         session.leave(phase)?;
         let Some(next) = left.next() else { break };
@@ -138,17 +134,41 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let (model, _) = load_model(&folder.checkpoint(trainer.step()), &parts.model, &chosen.device)?;
         trainer = session.enter(phase, model, None, &chosen.device)?;
     }
-    drop(evaluation);
     progress.finish();
-    trained.store(true, Ordering::Relaxed);
-    if stop.load(Ordering::Relaxed) {
-        say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
-    } else if protocol.env.spec().task.is_none() {
+    if protocol.env.spec().task.is_none() {
         say(&format!("{} has no task: nothing is evaluated", experiment.env.name));
     } else {
-        finish(&protocol, &trainer, &folder, &mut tracker)?;
+        let run = folder.path().display().to_string();
+        let words = format!("stopped before the evaluation; it is made by: gedanken eval {run}");
+        // Whoever asked for a stop in time has a whole training.
+        let code = if signals::asked() { 0 } else { 130 };
+        let last = Last { words, result: Some(run), code };
+        signals::at_once(last, || finish(&mut evaluation.evaluation, &trainer, &mut tracker))?;
     }
-    print(&run)
+    if let Some(best) = folder.best() {
+        let (number, value, step, path) = (best.number, best.value, best.step, folder.best_path());
+        say(&format!("best {number}: {value:.4} at update {step}, kept in {}", path.display()));
+    }
+    print(&folder.path().display().to_string())
+}
+
+/// What a training says that is stopped after so many updates, all of which are saved.
+fn stopped(folder: &RunFolder, step: u64) -> Last {
+    let run = folder.path().display().to_string();
+    let words = format!("stopped at update {step}; go on with: gedanken train --resume {run}");
+    Last { words, result: Some(run), code: 0 }
+}
+
+/// Evaluations that a signal ends at once: the checkpoint is there, and they are made again when the run goes on.
+struct Interruptible<'a> {
+    evaluation: TrainingEvaluation<'a>,
+    run: &'a RunFolder,
+}
+
+impl Evaluate<WorldModel> for Interruptible<'_> {
+    fn evaluate(&mut self, model: &WorldModel, step: u64, tracker: &mut Tracker) -> Evaluated {
+        signals::at_once(stopped(self.run, step), || self.evaluation.evaluate(model, step, tracker))
+    }
 }
 
 /// A run in training, and what all its phases share.
@@ -167,7 +187,7 @@ impl Session<'_> {
         &self,
         phase: &Phase,
         model: WorldModel,
-        checkpoint: Option<&Path>,
+        checkpoint: Option<&Checkpoint>,
         device: &Device,
     ) -> Result<Trainer<WorldModel>, Failure> {
         let Self { whole, blueprint, folder, parts, .. } = *self;
@@ -186,8 +206,8 @@ impl Session<'_> {
             None => Task::world_model(model, blueprint.clone(), device),
         };
         let (train, folder) = (phase.experiment.train.clone(), folder.clone());
-        match checkpoint.filter(|path| step_of(path).is_some_and(|step| step > phase.first)) {
-            Some(checkpoint) => Ok(Trainer::resume(train, task, folder, phase.first, checkpoint)?),
+        match checkpoint.filter(|checkpoint| checkpoint.step > phase.first) {
+            Some(checkpoint) => Ok(Trainer::resume(train, task, folder, phase.first, &checkpoint.path)?),
             None => Ok(Trainer::new(train, task, folder, phase.first)),
         }
     }
@@ -215,7 +235,7 @@ impl Session<'_> {
                 Arc::new(DatasetSource::new(kept, window, Split::Train, experiment.data.validation, seed)?)
             }
         };
-        Ok(experiment.data.prefetch(source, trainer.done()))
+        Ok(experiment.data.prefetch(source, trainer.next_batch()))
     }
 
     /// The latents of a phase's episodes.
@@ -347,12 +367,12 @@ fn beginning(
 /// The model of the run that an experiment starts from, and its checkpoint, if there is one.
 fn other_model(
     experiment: &Experiment,
-    device: &Device,
+    chosen: &Chosen,
     parts: &Parts,
 ) -> Result<Option<(PathBuf, WorldModel)>, Failure> {
     let Some(from) = experiment.from.as_ref().map(From::whole) else { return Ok(None) };
-    let (_, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
-    let (model, _) = load_model(&checkpoint.path, &parts.model, device)?;
+    let (run, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
+    let (model, _) = open_model(&run, &checkpoint, parts, chosen)?;
     Ok(Some((checkpoint.path, model)))
 }
 
@@ -422,20 +442,6 @@ fn parameters(model: &WorldModel) -> usize {
     named.iter().filter(|p| !p.is_statistic()).map(|p| p.values.len()).sum()
 }
 
-/// Writes what a resumed run was told to do otherwise into its experiment: the next resumption goes on with it.
-fn change(folder: &RunFolder, experiment: &Experiment, step: u64, parts: &Parts) -> Result<(), Failure> {
-    let (before, _) = read(&folder.config(), &[], parts)?;
-    for (key, before, now) in
-        [("seed", before.seed.to_string(), experiment.seed.to_string()), ("name", before.name, experiment.name.clone())]
-    {
-        if before != now {
-            return Err(format!("--set {key}={now}: the run's is {before}, which a resumed run cannot change").into());
-        }
-    }
-    let head = format!("# gedanken {}; changed after {step} updates", env!("CARGO_PKG_VERSION"));
-    Ok(write_atomic(&folder.config(), format!("{head}\n{}", to_toml(experiment)?).as_bytes())?)
-}
-
 /// Makes the run's folder and writes the experiment into it, before anything else can go wrong.
 fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
     let folder = RunFolder::create(&experiment.runs, &experiment.name, experiment.seed)?;
@@ -446,34 +452,14 @@ fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
 
 /// The evaluation at the end.
 fn finish(
-    protocol: &gedanken_eval::Protocol,
+    evaluation: &mut TrainingEvaluation<'_>,
     trainer: &Trainer<WorldModel>,
-    folder: &RunFolder,
     tracker: &mut Tracker,
 ) -> Result<(), Failure> {
-    let step = trainer.step();
-    let into: PathBuf = folder.eval(step);
-    let report =
-        protocol.full(&trainer.model(), step, Path::new(&into), &mut |row| say(&format!("evaluating: {row}")))?;
+    let (step, model, protocol) = (trainer.step(), trainer.model(), evaluation.protocol);
+    let report = protocol.full(&model, step, &mut |row| say(&format!("evaluating: {row}")))?;
+    protocol.keep(&model, &report, &evaluation.folder(step)?)?;
     tracker.text(step, "report", &format!("```\n{report}\n```"));
     tracker.flush()?;
     print(&report.to_string())
-}
-
-/// Ctrl-C stops a training after its update. A second one, or one after the training, ends the program at once.
-fn listen(stop: &Arc<AtomicBool>, trained: &Arc<AtomicBool>) {
-    let (stop, trained) = (stop.clone(), trained.clone());
-    let installed = ctrlc::set_handler(move || {
-        if trained.load(Ordering::Relaxed) {
-            say("\nstopped; the training is done, and gedanken eval makes its evaluation");
-            std::process::exit(130);
-        }
-        if stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        say("\nstopping after this update; press Ctrl-C again to stop at once");
-    });
-    if let Err(error) = installed {
-        say(&format!("Ctrl-C will not save: {error}"));
-    }
 }
