@@ -1,0 +1,120 @@
+//! A training loses nothing: it goes on from any checkpoint, sets aside what lay after it, and keeps the best.
+#![cfg(unix)]
+
+mod common;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Place, metrics, weights};
+use serde_json::Value;
+
+const QUICK: [&str; 8] =
+    ["--set", "eval.tasks=1", "--set", "eval.baselines=false", "--set", "eval.films=0", "--set", "train.keep=9"];
+
+fn entries(place: &Place, folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(place.path(folder)).into_iter().flatten();
+    let mut names: Vec<String> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_goes_on_from_the_checkpoint_that_is_named_and_what_lay_after_it_is_set_aside() {
+    let place = Place::new();
+    let run = place.train(&QUICK);
+    let (unbroken, expected) = (weights(&place.path(&run), 12), metrics(&place.path(&run)));
+    let third = format!("{run}/checkpoints/step-000003");
+    let said = place.run(&["train", "--resume", &third]).good();
+    assert!(said.err.contains("set aside") && said.err.contains("update 3 of 12"), "{}", said.err);
+    assert!(weights(&place.path(&run), 12) == unbroken, "it is the same run again, bit by bit");
+    assert_eq!(metrics(&place.path(&run)), expected);
+    let aside = entries(&place, &format!("{run}/aside"));
+    let old = format!("{run}/aside/{}", aside.first().expect("what lay after it"));
+    assert_eq!(entries(&place, &format!("{old}/checkpoints")), ["step-000006", "step-000009", "step-000012"]);
+    assert!(weights(&place.path(&old), 12) == unbroken);
+    place.run(&["eval", &old, "--set", "eval.tasks=1"]).good();
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_names_the_newest_whole_one_from_which_the_run_goes_on() {
+    let place = Place::new();
+    let run = place.train(&QUICK);
+    let unbroken = weights(&place.path(&run), 12);
+    let newest = format!("{run}/checkpoints/step-000012/model.safetensors");
+    let bytes = std::fs::read(place.path(&newest)).expect("weights");
+    place.write(&newest, &bytes[..bytes.len() / 2]);
+    let said = place.run(&["train", "--resume", &run]);
+    assert_eq!(said.bad_manners("the newest whole checkpoint is"), None);
+    assert!(said.err.contains("step-000009"), "{}", said.err);
+    place.run(&["train", "--resume", &format!("{run}/checkpoints/step-000009")]).good();
+    assert!(weights(&place.path(&run), 12) == unbroken);
+}
+
+#[test]
+fn a_run_that_turns_to_nan_keeps_the_last_good_checkpoint() {
+    let place = Place::new();
+    let ruin = ["--set", "train.lr=1e30", "--set", "train.checkpoint_every=1", "--set", "train.keep=1"];
+    let said = place.run(&[&["train", "tiny.toml"], &QUICK[..6], &ruin].concat());
+    assert_eq!(said.bad_manners("finite"), None);
+    let runs = entries(&place, "runs/tiny");
+    let run = format!("runs/tiny/{}", runs.first().expect("a run"));
+    for kept in entries(&place, &format!("{run}/checkpoints")) {
+        let file = std::fs::read(place.path(&format!("{run}/checkpoints/{kept}/model.safetensors"))).expect("weights");
+        let file = safetensors::SafeTensors::deserialize(&file).expect("a weights file");
+        for (name, view) in file.tensors() {
+            let numbers = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+            assert!(numbers.into_iter().all(f32::is_finite), "{kept}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_best_checkpoint_is_kept_with_its_number_and_a_training_that_no_longer_improves_ends() {
+    let place = Place::new();
+    let best = ["--set", "train.keep_best=eval/success", "--set", "train.eval_every=3", "--set", "train.patience=2"];
+    let said = place.run(&[&["train", "tiny.toml", "--set", "train.steps=60"], &QUICK[..6], &best].concat()).good();
+    let run = said.last().to_owned();
+    assert!(said.err.contains("the training ends here"), "{}", said.err);
+    let kept: Value = serde_json::from_str(&place.read(&format!("{run}/checkpoints/best/best.json"))).expect("JSON");
+    assert!(kept["value"].is_number() && kept["step"].as_u64().is_some_and(|step| step % 3 == 0), "{kept}");
+    place.run(&["eval", &format!("{run}/checkpoints/best"), "--set", "eval.tasks=1"]).good();
+}
+
+#[test]
+fn results_are_never_replaced() {
+    let place = Place::new();
+    let run = place.train(&QUICK);
+    let report = format!("{run}/eval/step-000012/report.json");
+    let before = place.read(&report);
+    place.run(&["train", "--resume", &run, "--set", "eval.seed=5"]).good();
+    assert_eq!(place.read(&report), before);
+    let both = [(); 2].map(|()| place.command(&["eval", &run]).stdout(Stdio::null()).spawn().expect("it starts"));
+    both.into_iter().for_each(|mut child| assert!(child.wait().expect("an end").success()));
+    let evaluations = entries(&place, &format!("{run}/eval"));
+    let of_the_end = evaluations.iter().filter(|name| name.starts_with("step-000012")).count();
+    assert_eq!(of_the_end, 4, "{evaluations:?}");
+}
+
+#[test]
+fn whoever_ends_a_training_politely_finds_it_saved() {
+    for signal in ["-TERM", "-HUP"] {
+        let place = Place::new();
+        let long = ["train", "tiny.toml", "--set", "train.steps=100000", "--set", "train.eval_every=100000"];
+        let mut child = place.command(&long).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let run = || entries(&place, "runs/tiny").first().map(|run| format!("runs/tiny/{run}"));
+        let begun = || run().is_some_and(|run| place.path(&format!("{run}/checkpoints/step-000003")).exists());
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !begun() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        let asked = Instant::now();
+        let code = child.wait().expect("an end").code();
+        assert_eq!(code, Some(0), "{signal}");
+        assert!(asked.elapsed() < Duration::from_secs(10), "{signal}: {:?}", asked.elapsed());
+        let said = place.run(&["train", "--resume", &run().expect("a run"), "--set", "train.steps=1"]);
+        assert_eq!(said.bad_manners("updates behind it"), None, "{signal}: it can go on");
+    }
+}
