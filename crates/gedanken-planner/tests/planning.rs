@@ -509,8 +509,7 @@ fn a_width_that_cannot_reach_the_ends_of_the_box_is_told() {
         json!({ "kind": "cem", "init_std": 40.0 }),
         json!({ "kind": "cem", "init_std": 4.0, "iterations": 30 }),
         json!({ "kind": "actor" }),
-    ]
-    {
+    ] {
         assert_eq!(warning(keys.clone()), None, "{keys}");
     }
 }

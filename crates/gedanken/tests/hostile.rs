@@ -184,7 +184,7 @@ fn describe(folder: &Path) {
     let Ok(mut table) = fs::read_to_string(&path).unwrap_or_default().parse::<toml::Table>() else { return };
     let record =
         |name: &str| fs::read(folder.join(name)).ok().map(|bytes| (bytes.len() as i64, crc32fast::hash(&bytes).into()));
-    let mut note = |entry: Option<&mut toml::Value>, file: &str| {
+    let note = |entry: Option<&mut toml::Value>, file: &str| {
         if let (Some(toml::Value::Table(entry)), Some((bytes, crc32))) = (entry, record(file)) {
             entry.insert("bytes".into(), toml::Value::Integer(bytes));
             entry.insert("crc32".into(), toml::Value::Integer(crc32));
@@ -302,7 +302,7 @@ fn no_change_of_recordings_or_of_a_csv_file_panics_or_hangs() {
         let [actions, states] = [&actions, &states].map(|path| path.display().to_string());
         survives(&format!("actions {number}"), move || {
             let arguments = ["gedanken", "rollout", "two-rooms", "--actions", &actions, "--out", &states];
-            drop(gedanken::run(gedanken::parts(), arguments));
+            let _ = gedanken::run(gedanken::parts(), arguments);
         });
     }
 }
