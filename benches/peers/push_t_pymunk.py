@@ -4,6 +4,7 @@ Packages: numpy pymunk==6.8.0 gym-pusht==0.1.5 opencv-python-headless.
 
     python push_t_pymunk.py time                prints microseconds of a control step in pymunk and of a 224 px picture in gym-pusht
     python push_t_pymunk.py chains GEDANKEN     200 chains of 60 random pushes, each here and in `GEDANKEN rollout push-t`
+    python push_t_pymunk.py record FILE.csv     two of them, step by step: the seven numbers of every state and its action
 """
 
 import json
@@ -58,6 +59,11 @@ class World:
     def pose(self):
         return [*self.block.position, self.block.angle]
 
+    def state(self):
+        """The field's seven numbers, the angle within a turn as gym-pusht gives it."""
+        x, y, angle = self.pose()
+        return [*self.agent.position, x, y, angle % (2 * math.pi), *self.agent.velocity]
+
 
 def chain(seed):
     """Start, actions, and where pymunk ends: pushes of random strength, more often than not towards the block."""
@@ -96,6 +102,17 @@ def chains(gedanken):
         print("  %3d  %.2e  %.2e  %4d / %4d" % row)
 
 
+def record(path):
+    rows = ["episode,agent_x,agent_y,block_x,block_y,angle,agent_vx,agent_vy,action_x,action_y"]
+    for seed in (0, 1):
+        start, actions, _ = chain(seed)
+        world = World(start[:2], start[2:4], start[4])
+        for action in [*actions, np.zeros(2)]:
+            rows.append(",".join([str(seed), *(f"{x:.7g}" for x in world.state()), *(f"{a:.9g}" for a in action)]))
+            world.step(action)
+    Path(path).write_text("\n".join(rows) + "\n")
+
+
 def timed():
     # The same pushes as the benchmark `control_steps` of gedanken-push-t.
     pushes = [(0.3 * math.sin(1.3 * t), 0.3 * math.cos(0.7 * t)) for t in range(100)]
@@ -125,4 +142,5 @@ def timed():
 
 
 if __name__ == "__main__":
-    chains(sys.argv[2]) if sys.argv[1] == "chains" else timed()
+    command, *arguments = sys.argv[1:]
+    {"chains": chains, "record": record, "time": timed}[command](*arguments)

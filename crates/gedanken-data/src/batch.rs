@@ -2,7 +2,7 @@
 
 use gedanken_env::{ObservationSpace, Spec};
 
-use crate::{DataError, Episode, WindowConfig};
+use crate::{DataError, Episode, Scales, WindowConfig};
 
 /// Sizes of one frame, one action and one row of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,4 +137,28 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// Whatever keeps the episode from being made or read.
     fn episode(&self, index: u64) -> Result<Episode, DataError>;
+
+    /// Frames of every episode, where there are finitely many: the one of number `i` is `episode(i)`. Default none, for a source
+    /// without end.
+    fn lengths(&self) -> Option<Vec<usize>> {
+        None
+    }
+
+    /// What a user should hear of it, in a sentence: what it leaves out. Default nothing.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
+    /// The scale of actions and labels: that of all episodes, or of the first 512 of a source without end. Every frame counts once,
+    /// whatever windows are preferred.
+    ///
+    /// # Errors
+    /// As [`Source::episode`].
+    fn scales(&self) -> Result<Scales, DataError> {
+        let episodes = self.lengths().map_or(SCALED, |lengths| lengths.len() as u64);
+        Scales::sum(episodes, |index| Ok(Scales::of(&self.episode(index)?)))
+    }
 }
+
+/// Episodes of a source without end whose actions and labels are measured.
+const SCALED: u64 = 512;

@@ -151,6 +151,18 @@ impl Mapped {
         crate::batch::row(self.column(column), row, self.columns[column].1)
     }
 
+    /// Refuses a file that is no longer as long as what was mapped: reading what it has lost would end the program. One that was
+    /// removed stays as it was, for whoever has mapped it.
+    pub(crate) fn check_length(&self) -> Result<(), DataError> {
+        match std::fs::metadata(&self.path) {
+            Ok(file) if file.len() != self.map.len() as u64 => {
+                let expected = format!("{}, as when it was opened: it was changed while it was read", self.map.len());
+                Err(DataError::format(&self.path, "length", format!("{} bytes", file.len()), expected))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the whole file and compares its checksum.
     pub(crate) fn verify(&self, crc32: u32) -> Result<(), DataError> {
         match crc32fast::hash(&self.map) {

@@ -27,7 +27,7 @@ pub enum SourceKind {
 pub struct DataConfig {
     /// `stream` simulates fresh episodes; `disk` reads the dataset at `path`.
     pub source: SourceKind,
-    /// The dataset folder, for `source = "disk"`.
+    /// The dataset folder, for `source = "disk"`: relative to the working folder, in which the program runs; `~` is the home folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Control steps of a simulated episode; it has one more frame. Only for `source = "stream"`.

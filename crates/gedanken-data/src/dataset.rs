@@ -145,6 +145,11 @@ impl Dataset {
         Some(Frame { shard: self.shards.get(number)?, row: index - self.starts[number] })
     }
 
+    /// Refuses an episode whose file has been cut off since it was opened.
+    pub(crate) fn check_whole(&self, episode: &EpisodeEntry) -> Result<(), DataError> {
+        self.frame(episode.offset).map_or(Ok(()), |frame| frame.shard.check_length())
+    }
+
     /// Frame number `step` of an episode.
     pub(crate) fn frame_of(&self, episode: &EpisodeEntry, step: usize) -> Result<Frame<'_>, DataError> {
         let index = episode.offset + step;
@@ -154,6 +159,7 @@ impl Dataset {
 
     /// An episode without its pictures.
     pub(crate) fn episode(&self, entry: &EpisodeEntry) -> Result<Episode, DataError> {
+        self.check_whole(entry)?;
         let mut episode = Episode { layout: entry.layout, policy: entry.policy, ..Episode::default() };
         for step in 0..entry.length {
             let frame = self.frame_of(entry, step)?;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::episode::WINDOW;
-use crate::{Batch, DataError, Dataset, Episode, EpisodeEntry, Source, WindowConfig};
+use crate::{Batch, DataError, Dataset, Episode, EpisodeEntry, Scales, Source, WindowConfig};
 
 /// A part of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,8 @@ pub struct DatasetSource {
     seed: u64,
     /// The episodes of each layout of the split.
     layouts: Vec<Vec<EpisodeEntry>>,
+    /// What of the split is left out, in a sentence.
+    left_out: Option<String>,
 }
 
 /// The split is the same whatever the seed of training, so that no run ever trains on another's validation data.
@@ -49,19 +51,7 @@ impl DatasetSource {
         seed: u64,
     ) -> Result<Self, DataError> {
         window.validate()?;
-        if !(0.0..=1.0).contains(&validation) {
-            return Err(DataError::config("data.validation", validation, "0 to 1"));
-        }
-        let mut layouts: Vec<(u64, Vec<usize>)> = dataset.layouts().into_iter().collect();
-        if let [(_, episodes)] = layouts.as_mut_slice() {
-            let ids = episodes.iter().map(|&episode| episode as u64);
-            let kept = choose(ids.collect(), split, validation);
-            episodes.retain(|&episode| kept.contains(&(episode as u64)));
-        } else {
-            let kept = choose(layouts.iter().map(|(id, _)| *id).collect(), split, validation);
-            layouts.retain(|(id, _)| kept.contains(id));
-        }
-
+        let layouts = layouts_of(&dataset, split, validation)?;
         let few =
             |found: String, expected: String| DataError::TooFew { path: dataset.path().to_owned(), found, expected };
         if layouts.len() < window.layouts {
@@ -70,9 +60,12 @@ impl DatasetSource {
                 format!("at least data.window.layouts = {}", window.layouts),
             ));
         }
-        let long = |(id, episodes): (u64, Vec<usize>)| {
-            let all = episodes.into_iter().map(|episode| dataset.episodes()[episode]);
-            (id, all.filter(|episode| episode.length >= window.span()).collect::<Vec<_>>())
+        let (mut all, mut short) = (Count::default(), Count::default());
+        let long = |(id, mut episodes): (u64, Vec<EpisodeEntry>)| {
+            all.add(&episodes);
+            short.add(episodes.iter().filter(|episode| episode.length < window.span()));
+            episodes.retain(|episode| episode.length >= window.span());
+            (id, episodes)
         };
         let (enough, lacking): (Vec<_>, Vec<_>) =
             layouts.into_iter().map(long).partition(|(_, group)| group.len() >= window.episodes);
@@ -87,14 +80,80 @@ impl DatasetSource {
                 ),
             ));
         }
+        let mut few = Count::default();
+        lacking.iter().for_each(|(_, group)| few.add(group));
+        let mut left_out = Vec::new();
+        if short.episodes > 0 {
+            left_out.push(format!("{} are shorter than a window of {}", short.of(&all), window.span()));
+        }
+        if few.episodes > 0 {
+            let layouts = lacking.iter().filter(|(_, group)| !group.is_empty()).count();
+            let each = window.episodes;
+            left_out
+                .push(format!("{} are in {layouts} layouts of fewer than data.window.episodes = {each}", few.of(&all)));
+        }
+        let name = if split == Split::Train { "training" } else { "validation" };
+        let left_out = (!left_out.is_empty())
+            .then(|| format!("{}, {name}: {}: left out", dataset.path().display(), left_out.join(", and ")));
         let layouts = enough.into_iter().map(|(_, group)| group).collect();
-        Ok(Self { dataset, window, seed, layouts })
+        Ok(Self { dataset, window, seed, layouts, left_out })
     }
 
     /// The episodes of this split, by layout.
     pub fn layouts(&self) -> &[Vec<EpisodeEntry>] {
         &self.layouts
     }
+
+    /// Episode number `index`, counted through the layouts, round and round.
+    fn entry(&self, index: u64) -> Result<&EpisodeEntry, DataError> {
+        let count = self.layouts.iter().map(Vec::len).sum::<usize>();
+        let number = (index % count.max(1) as u64) as usize;
+        let entry = self.layouts.iter().flatten().nth(number);
+        entry.ok_or_else(|| DataError::format(self.dataset.path(), "episodes", "none in this split", "at least one"))
+    }
+}
+
+/// Episodes and their frames.
+#[derive(Default)]
+struct Count {
+    episodes: usize,
+    frames: usize,
+}
+
+impl Count {
+    fn add<'a>(&mut self, episodes: impl IntoIterator<Item = &'a EpisodeEntry>) {
+        for episode in episodes {
+            self.episodes += 1;
+            self.frames += episode.length;
+        }
+    }
+
+    /// These as a part of others, in words.
+    fn of(&self, all: &Self) -> String {
+        format!("{} of {} episodes, {} of {} frames", self.episodes, all.episodes, self.frames, all.frames)
+    }
+}
+
+/// The episodes of one split by layout; `validation` is the share that is not for training.
+pub(crate) fn layouts_of(
+    dataset: &Dataset,
+    split: Split,
+    validation: f64,
+) -> Result<Vec<(u64, Vec<EpisodeEntry>)>, DataError> {
+    if !(0.0..=1.0).contains(&validation) {
+        return Err(DataError::config("data.validation", validation, "0 to 1"));
+    }
+    let mut layouts: Vec<(u64, Vec<usize>)> = dataset.layouts().into_iter().collect();
+    if let [(_, episodes)] = layouts.as_mut_slice() {
+        let ids = episodes.iter().map(|&episode| episode as u64);
+        let kept = choose(ids.collect(), split, validation);
+        episodes.retain(|&episode| kept.contains(&(episode as u64)));
+    } else {
+        let kept = choose(layouts.iter().map(|(id, _)| *id).collect(), split, validation);
+        layouts.retain(|(id, _)| kept.contains(id));
+    }
+    let entries = |episodes: Vec<usize>| episodes.into_iter().map(|episode| dataset.episodes()[episode]).collect();
+    Ok(layouts.into_iter().map(|(id, episodes)| (id, entries(episodes))).collect())
 }
 
 /// The ids of one split: ordered by a hash of their own, the first share is for validation.
@@ -119,6 +178,7 @@ impl Source for DatasetSource {
             let chosen = sample(&mut rng, group.len(), self.window.episodes);
             for (number, episode) in chosen.into_iter().enumerate() {
                 let episode = &group[episode];
+                self.dataset.check_whole(episode)?;
                 let eventful = |step| self.dataset.frame(episode.offset + step).is_some_and(|frame| frame.eventful());
                 self.window.cut(episode.length, eventful, &mut rng, &mut times);
                 batch.fill(
@@ -143,11 +203,31 @@ impl Source for DatasetSource {
 
     /// Episode number `index` of this split, counted through its layouts.
     fn episode(&self, index: u64) -> Result<Episode, DataError> {
-        let count = self.layouts.iter().map(Vec::len).sum::<usize>();
-        let number = (index % count.max(1) as u64) as usize;
-        let Some(entry) = self.layouts.iter().flatten().nth(number) else {
-            return Err(DataError::format(self.dataset.path(), "episodes", "none in this split", "at least one"));
-        };
-        self.dataset.episode(entry)
+        self.dataset.episode(self.entry(index)?)
+    }
+
+    fn lengths(&self) -> Option<Vec<usize>> {
+        Some(self.layouts.iter().flatten().map(|episode| episode.length).collect())
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.left_out.clone()
+    }
+
+    /// Without a look at states.
+    fn scales(&self) -> Result<Scales, DataError> {
+        let entries: Vec<&EpisodeEntry> = self.layouts.iter().flatten().collect();
+        Scales::sum(entries.len() as u64, |index| {
+            let (mut scales, entry) = (Scales::default(), entries[index as usize]);
+            self.dataset.check_whole(entry)?;
+            for step in 0..entry.length {
+                let frame = self.dataset.frame_of(entry, step)?;
+                scales.labels.add(frame.labels());
+                if !frame.last() {
+                    scales.actions.add(frame.action());
+                }
+            }
+            Ok(scales)
+        })
     }
 }

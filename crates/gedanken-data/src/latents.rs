@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::collect::{Recorded, record_all};
+use crate::dataset_source::layouts_of;
 use crate::{
-    Collected, DataConfig, DataError, Dataset, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Recorder, Shape,
-    SourceKind, Writer, batch::row, batch::row_mut,
+    Collected, DataConfig, DataError, Dataset, EnvRecord, Episode, EpisodeEntry, Manifest, PolicyMix, PolicyRecord,
+    Recorder, Shape, SourceKind, Split, Writer, batch::row, batch::row_mut,
 };
 
 /// Latents that are encoded once and kept, `[phase.latents]`: the frames of every episode that are `data.window.frameskip` control
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LatentsConfig {
-    /// Layouts to simulate, for `data.source = "stream"`; of a dataset all are encoded. Default 2000.
+    /// Layouts to simulate, for `data.source = "stream"`; of a dataset all for training are encoded. Default 2000.
     #[schemars(range(min = 1, max = 4294967296u64))]
     pub layouts: usize,
     /// Episodes of each simulated layout. Default 1.
@@ -92,7 +93,7 @@ const KEPT: u64 = 13;
 const PLANNED: u64 = 1 << 40;
 
 impl LatentsConfig {
-    /// Encodes episodes and writes their latents to the new folder `out`; where there is such a folder
+    /// Encodes episodes (of a dataset those for training) and writes their latents to the new folder `out`; where there is such a folder
     /// already, made of the same episodes by the same encoder, it is opened. `plan` makes the planned ones, if there are any, and is asked
     /// only where they are needed.
     ///
@@ -108,7 +109,7 @@ impl LatentsConfig {
     ) -> Result<Arc<Dataset>, E> {
         let origin = self.origin(data, env, seed)?;
         let frameskip = data.window.frameskip;
-        let all = if matches!(origin, Origin::Recorded(_)) { frameskip } else { 1 };
+        let all = if matches!(origin, Origin::Recorded { .. }) { frameskip } else { 1 };
         let starts = self.starts.unwrap_or(all);
         if !(1..=frameskip).contains(&starts) {
             let expected = format!("1 to data.window.frameskip = {frameskip}");
@@ -136,7 +137,8 @@ impl LatentsConfig {
                 true => 0,
                 false => derive_seed(seed, &[KEPT, number as u64]) as usize % frameskip,
             };
-            let first = (shift + start * frameskip / starts) % frameskip;
+            // Of an episode that ends before it would begin there is its last frame.
+            let first = ((shift + start * frameskip / starts) % frameskip).min(episode.frames() - 1);
             let steps: Vec<usize> = (first..episode.frames()).step_by(frameskip).collect();
             let mut pictures = vec![0; steps.len() * shape.pixels.len()];
             all.draw(number, &episode, &steps, &mut pictures, shape.pixels.len())?;
@@ -154,7 +156,10 @@ impl LatentsConfig {
             (SourceKind::Disk, Some(path)) => {
                 let dataset = Dataset::open(path)?;
                 dataset.check_env(env.spec())?;
-                Ok(Origin::Recorded(Box::new(dataset)))
+                // What is kept is learned from: no episode of the validation split is.
+                let layouts = layouts_of(&dataset, Split::Train, data.validation)?;
+                let episodes = layouts.into_iter().flat_map(|(_, episodes)| episodes).collect();
+                Ok(Origin::Recorded { dataset: Box::new(dataset), episodes })
             }
             _ => {
                 let mix = PolicyMix::new(&data.policies, env.spec())?;
@@ -185,14 +190,14 @@ impl LatentsConfig {
         let [tokens, dim] = encoder.shape;
         let (mix, seed) = match origin {
             Origin::Simulated { mix, seed, .. } => (mix.clone(), *seed),
-            Origin::Recorded(dataset) => {
+            Origin::Recorded { dataset, .. } => {
                 // Latents of another dataset in the same place are other ones.
-                let content: Vec<u64> = dataset.manifest().shards.iter().map(|shard| shard.crc32.into()).collect();
-                (PolicyMix::new(&BTreeMap::new(), spec)?, derive_seed(seed, &content))
+                let seed = derive_seed(seed, &[dataset.manifest().identity().into()]);
+                (PolicyMix::new(&BTreeMap::new(), spec)?, seed)
             }
         };
         let mut manifest = Manifest::new(spec, made, &mix, None, seed);
-        if let Origin::Recorded(dataset) = origin {
+        if let Origin::Recorded { dataset, .. } = origin {
             manifest.policies.clone_from(&dataset.manifest().policies);
         }
         if self.planned > 0 {
@@ -247,14 +252,14 @@ fn existing(out: &Path, manifest: &Manifest, episodes: usize) -> Option<Arc<Data
 /// Where the episodes come from.
 enum Origin<'a> {
     Simulated { env: &'a dyn Env, mix: PolicyMix, steps: usize, seed: u64, layouts: usize, each: usize },
-    Recorded(Box<Dataset>),
+    Recorded { dataset: Box<Dataset>, episodes: Vec<EpisodeEntry> },
 }
 
 impl Origin<'_> {
     fn episodes(&self) -> usize {
         match self {
             Self::Simulated { layouts, each, .. } => layouts * each,
-            Self::Recorded(dataset) => dataset.episodes().len(),
+            Self::Recorded { episodes, .. } => episodes.len(),
         }
     }
 
@@ -266,7 +271,7 @@ impl Origin<'_> {
                 Recorder::new(*env, mix, *steps)?.record(*seed, layout, index, &mut episode);
                 Ok(episode)
             }
-            Self::Recorded(dataset) => dataset.episode(&dataset.episodes()[number]),
+            Self::Recorded { dataset, episodes } => dataset.episode(&episodes[number]),
         }
     }
 }
@@ -299,10 +304,9 @@ impl Played<'_> {
         out: &mut [u8],
         size: usize,
     ) -> Result<(), DataError> {
-        if let (false, Origin::Recorded(dataset)) = (self.is_planned(number), &self.origin) {
-            let entry = dataset.episodes()[number];
+        if let (false, Origin::Recorded { dataset, episodes }) = (self.is_planned(number), &self.origin) {
             for (i, &step) in steps.iter().enumerate() {
-                row_mut(out, i, size).copy_from_slice(dataset.frame_of(&entry, step)?.pixels());
+                row_mut(out, i, size).copy_from_slice(dataset.frame_of(&episodes[number], step)?.pixels());
             }
             return Ok(());
         }

@@ -161,11 +161,23 @@ impl Manifest {
         }
     }
 
+    /// What tells this dataset from any other: a checksum of the checksums of its files.
+    pub fn identity(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        let shards = self.shards.iter().map(|shard| shard.crc32);
+        std::iter::once(self.episodes.crc32).chain(shards).for_each(|crc32| hasher.update(&crc32.to_le_bytes()));
+        hasher.finalize()
+    }
+
     /// Reads and checks the manifest of the dataset in `folder`.
-    pub(crate) fn read(folder: &Path) -> Result<Self, DataError> {
+    ///
+    /// # Errors
+    /// A file that is missing, of another version, or that contradicts itself.
+    pub fn read(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(MANIFEST);
         stays_inside(&path)?;
-        let text = std::fs::read_to_string(&path).map_err(DataError::io(&path, "read the dataset's manifest"))?;
+        let missing = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        let text = std::fs::read_to_string(&path).map_err(DataError::io(&missing, "read the dataset's manifest"))?;
         // The version first: a newer manifest may have keys that this program does not know.
         let table: toml::Table =
             text.parse().map_err(|error: toml::de::Error| DataError::format(&path, "TOML", error, "valid TOML"))?;

@@ -19,18 +19,30 @@ use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Sh
 /// |---|---|---|
 /// | `state` | f32 or f64 `[frames, numbers]` | the environment's state or its first numbers: push-T takes the field's seven |
 /// | `action` | f32 or f64 `[frames, action]` | what was executed at this frame, in the environment's units; that of an episode's last frame is not looked at |
-/// | `ep_len` | i32 or i64 `[episodes]` | frames of each episode |
+/// | `ep_len` | i32 or i64 `[episodes]` | frames of each episode; one without an action, of a single frame, is left out |
 /// | `layout` | i32 or i64 `[episodes]` | optional: equal where episodes share a layout. Without it each has its own |
 #[derive(Clone, Debug)]
 pub struct Recordings {
-    path: PathBuf,
-    states: Vec<f64>,
-    actions: Vec<f32>,
-    /// First frame and frames of each episode.
-    episodes: Vec<(usize, usize)>,
-    layouts: Vec<u64>,
+    pub(crate) path: PathBuf,
+    pub(crate) states: Vec<f64>,
+    pub(crate) actions: Vec<f32>,
+    pub(crate) pieces: Vec<Piece>,
+    /// Episodes of the file.
+    episodes: usize,
     /// Numbers of a row of `states` and of `actions`.
-    sizes: [usize; 2],
+    pub(crate) sizes: [usize; 2],
+}
+
+/// An episode's place in the columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    /// Its row in `ep_len`.
+    pub number: usize,
+    /// Its first frame.
+    pub from: usize,
+    /// Its frames, two or more.
+    pub frames: usize,
+    pub layout: u64,
 }
 
 impl Recordings {
@@ -69,39 +81,86 @@ impl Recordings {
             let (found, expected) = (format!("{} rows", layouts.len()), format!("{}, as in ep_len", lengths.len()));
             return Err(DataError::format(path, "column `layout`", found, expected));
         }
-        let mut from = 0;
-        let episodes = lengths.iter().map(|&length| {
-            from += length as usize;
-            (from - length as usize, length as usize)
-        });
-        if let Some(empty) = lengths.iter().position(|&length| length < 2) {
-            return Err(DataError::format(path, format!("ep_len, row {empty}"), lengths[empty], "2 frames or more"));
+        let (mut from, mut pieces) = (0, Vec::new());
+        for (number, (&frames, &layout)) in lengths.iter().zip(&layouts).enumerate() {
+            let frames = frames as usize;
+            if frames > 1 {
+                pieces.push(Piece { number, from, frames, layout });
+            }
+            from += frames;
+        }
+        if pieces.is_empty() {
+            return Err(DataError::format(path, "ep_len", "no episode of 2 frames or more", "one with an action"));
         }
         Ok(Self {
             path: path.to_owned(),
             states,
             actions: actions.into_iter().map(|x| x as f32).collect(),
-            episodes: episodes.collect(),
-            layouts,
+            pieces,
+            episodes: lengths.len(),
             sizes: [state, action],
         })
     }
 
-    /// Takes episode number `number`, with its pictures as `env` shows its states. What the recorded states leave open is as after
-    /// a reset of its layout, a function of `seed`.
+    /// What is left out, in a sentence; nothing where every episode has an action.
+    pub fn remark(&self) -> Option<String> {
+        let short = self.episodes - self.pieces.len();
+        (short > 0).then(|| {
+            format!(
+                "{}: {short} of {} episodes have a single frame and no action, or none at all: left out",
+                self.path.display(),
+                self.episodes
+            )
+        })
+    }
+
+    /// A copy of `env` in a layout. What the recorded states leave open is as after this reset, a function of `seed`.
+    pub(crate) fn enter(&self, piece: &Piece, env: &dyn Env, seed: u64) -> Box<dyn Env> {
+        let mut env = env.boxed_clone();
+        env.reset(derive_seed(seed, &[IMPORTED, piece.layout]));
+        env
+    }
+
+    /// Puts an environment into a recorded state and writes the full one, f64 `[state]`.
     ///
     /// # Errors
-    /// A state that the environment refuses.
-    fn episode(&self, number: usize, env: &dyn Env, seed: u64, into: &mut Recorded) -> Result<(), DataError> {
-        let ((from, frames), layout, [size, action]) = (self.episodes[number], self.layouts[number], self.sizes);
-        let (mut env, spec) = (env.boxed_clone(), env.spec());
+    /// A state that the environment refuses, with its row.
+    pub(crate) fn place(
+        &self,
+        env: &mut dyn Env,
+        piece: &Piece,
+        frame: usize,
+        state: &mut [f64],
+    ) -> Result<(), DataError> {
+        let row = piece.from + frame;
+        let given = self.state(row);
+        // An environment may settle what it is placed at; what was recorded has settled already.
+        let placed = env.set_beginning(given).and_then(|()| {
+            env.state(state);
+            state[..given.len()].copy_from_slice(given);
+            env.set_state(state)
+        });
+        placed.map_err(|error| {
+            let what = format!("column `state`, row {row} (frame {frame} of episode {})", piece.number);
+            DataError::format(&self.path, what, error, "a state that can be")
+        })
+    }
+
+    /// The recorded numbers of a row's state.
+    pub(crate) fn state(&self, row: usize) -> &[f64] {
+        crate::batch::row(&self.states, row, self.sizes[0])
+    }
+
+    /// Takes an episode, with its pictures as `env` shows its states.
+    fn episode(&self, piece: &Piece, env: &dyn Env, seed: u64, into: &mut Recorded) -> Result<(), DataError> {
+        let (spec, frames, action) = (env.spec(), piece.frames, self.sizes[1]);
         let Shape { pixels, labels, .. } = Shape::of(spec);
-        env.reset(derive_seed(seed, &[IMPORTED, layout]));
+        let mut env = self.enter(piece, env, seed);
         into.episode = Episode {
-            layout,
+            layout: piece.layout,
             policy: 0,
             states: vec![0.0; frames * spec.state.len()],
-            actions: self.actions[from * action..(from + frames - 1) * action].to_vec(),
+            actions: self.actions[piece.from * action..(piece.from + frames - 1) * action].to_vec(),
             labels: vec![0.0; frames * labels],
             eventful: vec![false; frames],
         };
@@ -109,19 +168,7 @@ impl Recordings {
         episode.actions.chunks_exact_mut(action).for_each(|action| spec.action.clip(action));
         pictures.resize(frames * pixels.len(), 0);
         for frame in 0..frames {
-            let row = from + frame;
-            let given = &self.states[row * size..(row + 1) * size];
-            let state = row_mut(&mut episode.states, frame, spec.state.len());
-            // An environment may settle what it is placed at; what was recorded has settled already.
-            let placed = env.set_beginning(given).and_then(|()| {
-                env.state(state);
-                state[..size].copy_from_slice(given);
-                env.set_state(state)
-            });
-            placed.map_err(|error| {
-                let what = format!("column `state`, row {row} (frame {frame} of episode {number})");
-                DataError::format(&self.path, what, error, "a state that can be")
-            })?;
+            self.place(env.as_mut(), piece, frame, row_mut(&mut episode.states, frame, spec.state.len()))?;
             env.labels(row_mut(&mut episode.labels, frame, labels));
             episode.eventful[frame] = env.eventful();
             env.observe(row_mut(pictures, frame, pixels.len()));
@@ -147,7 +194,8 @@ impl Recordings {
         let mut manifest = Manifest::new(env.spec(), made, &mix, None, seed);
         manifest.policies = vec![PolicyRecord { name: "recorded".to_owned(), share: 1.0 }];
         let writer = Writer::create(out, manifest, shard_mib << 20)?;
-        record_all(writer, self.episodes.len(), |number, into| self.episode(number, env, seed, into), progress)
+        let record = |number: usize, into: &mut Recorded| self.episode(&self.pieces[number], env, seed, into);
+        record_all(writer, self.pieces.len(), record, progress)
     }
 }
 

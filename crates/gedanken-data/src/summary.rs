@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::moved::{Moved, MovedLabel, moved};
-use crate::{Counts, DataError, Dataset};
+use crate::{Counts, DataError, Dataset, PixelSummary};
 
 /// Least, mean and greatest of something.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -18,15 +18,17 @@ pub struct Extent {
     pub max: f64,
 }
 
-/// One number of a label, over all frames.
+/// One number of the actions, the labels or the states, over all frames that have it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LabelSummary {
-    /// The label's name, with `[i]` behind it where the label has several numbers.
+pub struct NumberSummary {
+    /// Its name, with `[i]` behind it where there are several of this name.
     pub name: String,
     /// Its unit.
     pub unit: String,
     /// Its values.
     pub values: Extent,
+    /// Their 5 %, 50 % and 95 % quantiles, of at most 65,536 frames.
+    pub quantiles: [f64; 3],
     /// Their standard deviation.
     pub std: f64,
 }
@@ -71,10 +73,16 @@ pub struct Summary {
     pub action_norm_mean: f64,
     /// Standard deviation of that norm.
     pub action_norm_std: f64,
+    /// Change in the pictures; none where there are latents in their place, or no window.
+    pub pixels: Option<PixelSummary>,
     /// The policies.
     pub policies: Vec<PolicySummary>,
-    /// The labels.
-    pub labels: Vec<LabelSummary>,
+    /// The actions' numbers.
+    pub actions: Vec<NumberSummary>,
+    /// The labels' numbers.
+    pub labels: Vec<NumberSummary>,
+    /// The states' numbers.
+    pub states: Vec<NumberSummary>,
 }
 
 /// Gathers an [`Extent`].
@@ -85,11 +93,13 @@ struct Gather {
     squares: f64,
     max: f64,
     count: f64,
+    /// Values for quantiles.
+    sample: Vec<f64>,
 }
 
 impl Gather {
     fn new() -> Self {
-        Self { min: f64::INFINITY, sum: 0.0, squares: 0.0, max: f64::NEG_INFINITY, count: 0.0 }
+        Self { min: f64::INFINITY, sum: 0.0, squares: 0.0, max: f64::NEG_INFINITY, count: 0.0, sample: Vec::new() }
     }
 
     fn add(&mut self, value: f64) {
@@ -122,6 +132,23 @@ impl Gather {
     fn std(&self) -> f64 {
         (self.squares / self.count.max(1.0) - self.mean().powi(2)).max(0.0).sqrt()
     }
+
+    fn summary(self, (name, unit): (String, String)) -> NumberSummary {
+        let (values, std, mut sample) = (self.range(), self.std(), self.sample);
+        sample.sort_unstable_by(f64::total_cmp);
+        let last = sample.len().saturating_sub(1) as f64;
+        let quantiles = [0.05, 0.5, 0.95].map(|q| sample.get((q * last).round() as usize).copied().unwrap_or(0.0));
+        NumberSummary { name, unit, values, quantiles, std }
+    }
+}
+
+/// Frames that quantiles are taken of, at most.
+const SAMPLE: usize = 1 << 16;
+
+/// The names of several numbers.
+fn named(name: &str, unit: &str, size: usize) -> Vec<(String, String)> {
+    let number = |i| if size == 1 { name.to_owned() } else { format!("{name}[{i}]") };
+    (0..size).map(|i| (number(i), unit.to_owned())).collect()
 }
 
 impl Dataset {
@@ -132,28 +159,34 @@ impl Dataset {
     /// [`DataError::Format`] for a label or an action that is not finite.
     pub fn summary(&self, frameskip: usize) -> Result<Summary, DataError> {
         let manifest = self.manifest();
-        let mut labels = vec![Gather::new(); self.shape().labels];
+        let gathers = |size: usize| vec![Gather::new(); size];
+        let (mut actions, mut labels) = (gathers(self.shape().action), gathers(self.shape().labels));
+        let (mut states, stride) = (gathers(manifest.state.len()), self.frames().div_ceil(SAMPLE).max(1));
         let (mut norms, mut eventful) = (Gather::new(), 0usize);
         for index in 0..self.frames() {
             let Some(frame) = self.frame(index) else { break };
-            for (gather, value) in labels.iter_mut().zip(frame.labels()) {
-                gather.add(self.finite(value, "label", index)?);
-            }
+            let gather = |all: &mut [Gather], what: &str, row: &mut dyn Iterator<Item = f64>| {
+                all.iter_mut().zip(row).try_fold(0.0, |square, (gather, value)| {
+                    if !value.is_finite() {
+                        let what = format!("{what} of frame {index}");
+                        return Err(DataError::format(self.path(), what, value, "a finite number"));
+                    }
+                    gather.add(value);
+                    if index.is_multiple_of(stride) {
+                        gather.sample.push(value);
+                    }
+                    Ok(square + value * value)
+                })
+            };
+            gather(&mut labels, "label", &mut frame.labels().map(f64::from))?;
+            gather(&mut states, "state", &mut frame.state())?;
             eventful += usize::from(frame.eventful());
-            let mut square = 0.0;
-            for value in frame.action() {
-                square += self.finite(value, "action", index)?.powi(2);
-            }
             if !frame.last() {
-                norms.add(square.sqrt());
+                norms.add(gather(&mut actions, "action", &mut frame.action().map(f64::from))?.sqrt());
             }
         }
-        let names = manifest.labels.iter().flat_map(|label| {
-            (0..label.size).map(move |i| match label.size {
-                1 => (label.name.clone(), label.unit.clone()),
-                _ => (format!("{}[{i}]", label.name), label.unit.clone()),
-            })
-        });
+        let named_labels = manifest.labels.iter().flat_map(|label| named(&label.name, &label.unit, label.size));
+        let named_states = manifest.state.iter().flat_map(|field| named(&field.name, &field.unit, 1));
         let acted = |policy| self.episodes().iter().filter(|episode| episode.policy == policy).count();
         let eventful_of = |policy| {
             let episodes = self.episodes().iter().filter(|episode| episode.policy == policy);
@@ -177,6 +210,7 @@ impl Dataset {
             frameskip,
             action_norm_mean: norms.mean(),
             action_norm_std: norms.std(),
+            pixels: PixelSummary::of(self, frameskip)?,
             policies: manifest
                 .policies
                 .iter()
@@ -190,19 +224,15 @@ impl Dataset {
                     moved: (!moved.labels.is_empty()).then_some(moved),
                 })
                 .collect(),
-            labels: names
-                .zip(&labels)
-                .map(|((name, unit), gather)| LabelSummary { name, unit, values: gather.range(), std: gather.std() })
-                .collect(),
+            actions: summaries(actions, named("action", &manifest.action.unit, self.shape().action)),
+            labels: summaries(labels, named_labels),
+            states: summaries(states, named_states),
         })
     }
+}
 
-    fn finite(&self, value: f32, what: &str, frame: usize) -> Result<f64, DataError> {
-        match value.is_finite() {
-            true => Ok(f64::from(value)),
-            false => Err(DataError::format(self.path(), format!("{what} of frame {frame}"), value, "a finite number")),
-        }
-    }
+fn summaries(gathers: Vec<Gather>, names: impl IntoIterator<Item = (String, String)>) -> Vec<NumberSummary> {
+    gathers.into_iter().zip(names).map(|(gather, name)| gather.summary(name)).collect()
 }
 
 impl fmt::Display for Summary {
@@ -238,12 +268,45 @@ impl fmt::Display for Summary {
                 line(f, "  there by", far)?;
             }
         }
-        for LabelSummary { name, unit, values, std } in &self.labels {
-            line(f, &format!("label {name}"), format!("{} {unit}, standard deviation {}", range(values), Short(*std)))?;
+        if self.policies.iter().filter_map(|policy| policy.moved.as_ref()).any(|moved| moved.steps > 0.0) {
+            line(
+                f,
+                "what moves",
+                "labels but `agent`: what never moves, or in too few windows, is never learned".to_owned(),
+            )?;
         }
-        Ok(())
+        if let Some(pixels) = &self.pixels {
+            pixels.write(f, self.frameskip)?;
+        }
+        self.write_numbers(f)
     }
 }
+
+impl Summary {
+    /// The table of numbers; of states those that vary, and no more than [`SHOWN`] of them.
+    fn write_numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "numbers: whoever plans beyond them asks for what no episode shows")?;
+        let columns = ["least", "5 %", "50 %", "95 %", "most", "std"].map(|name| format!("{name:>9}")).concat();
+        writeln!(f, "{:<24}{columns}", "")?;
+        let varies = |state: &&NumberSummary| state.values.min < state.values.max;
+        let states = self.states.iter().filter(varies);
+        let rows = self.actions.iter().map(|action| (action.name.clone(), action));
+        let rows = rows.chain(self.labels.iter().map(|label| (format!("label {}", label.name), label)));
+        let rows = rows.chain(states.clone().take(SHOWN).map(|state| (format!("state {}", state.name), state)));
+        for (name, NumberSummary { unit, values, quantiles: [low, middle, high], std, .. }) in rows {
+            let numbers = [values.min, *low, *middle, *high, values.max, *std];
+            let numbers = numbers.map(|x| format!("{:>9}", Short(x).to_string())).concat();
+            writeln!(f, "{name:<24}{numbers}  {unit}")?;
+        }
+        match states.count().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "{:<24}and {more} more numbers of the state that vary: --json", ""),
+        }
+    }
+}
+
+/// Most numbers of the state in the table.
+const SHOWN: usize = 12;
 
 /// A number in at most three decimals, without trailing zeros.
 struct Short(f64);
@@ -251,6 +314,7 @@ struct Short(f64);
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("{:.3}", self.0);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        f.write_str(if text == "-0" { "0" } else { text })
     }
 }

@@ -1,8 +1,7 @@
 //! A convolutional encoder on the fast kernels: pictures with much in them, at a CPU's price.
 
 use burn::module::Module;
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use gedanken_nn::{Conv3x3, Conv3x3Config, GroupNorm, GroupNormConfig, Linear, Part, Projector, embed_patches, halve};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,10 +30,6 @@ pub struct ConvEncoderConfig {
     pub dim: usize,
     /// The latent: a vector made of the last map, or that map itself. Default `vector`.
     pub latent: PatchLatent,
-    /// Keypoints that a vector is made of, each the mean place of a softmax over the last map (Levine et al., 2016); 0: it is made of the
-    /// whole map. Default 0.
-    #[schemars(range(min = 0, max = 4096))]
-    pub keypoints: usize,
     /// Width of the hidden layer of the projector behind it, which has a BatchNorm; 0 for no projector. Default 0.
     #[schemars(range(min = 0, max = 65536))]
     pub projector: usize,
@@ -43,16 +38,7 @@ pub struct ConvEncoderConfig {
 impl Default for ConvEncoderConfig {
     fn default() -> Self {
         let channels = vec![16, 32, 64];
-        Self {
-            patch: 4,
-            channels,
-            groups: 4,
-            depth: 1,
-            dim: 192,
-            latent: PatchLatent::Vector,
-            keypoints: 0,
-            projector: 0,
-        }
+        Self { patch: 4, channels, groups: 4, depth: 1, dim: 192, latent: PatchLatent::Vector, projector: 0 }
     }
 }
 
@@ -62,7 +48,6 @@ impl Default for ConvEncoderConfig {
 pub struct ConvEncoder {
     stages: Vec<Stage>,
     norm: GroupNorm,
-    keypoints: Option<Linear>,
     output: Linear,
     projector: Option<Projector>,
     #[module(skip)]
@@ -97,16 +82,14 @@ impl ConvEncoderConfig {
         };
         let first = channels * self.patch * self.patch;
         let inputs = std::iter::once(first).chain(self.channels.iter().map(|width| 4 * width));
-        let numbers = match (self.latent, self.keypoints) {
-            (PatchLatent::Map, _) => self.last(),
-            (PatchLatent::Vector, 0) => (height / self.stride()) * (width / self.stride()) * self.last(),
-            (PatchLatent::Vector, keypoints) => 2 * keypoints,
+        let places = match self.latent {
+            PatchLatent::Map => 1,
+            PatchLatent::Vector => (height / self.stride()) * (width / self.stride()),
         };
         ConvEncoder {
             stages: inputs.zip(self.channels.iter().copied()).map(stage).collect(),
             norm: GroupNormConfig::new(self.groups, self.last()).init(device),
-            keypoints: (self.keypoints > 0).then(|| Linear::new(self.last(), self.keypoints, device)),
-            output: Linear::new(numbers, self.dim, device),
+            output: Linear::new(places * self.last(), self.dim, device),
             projector: (self.projector > 0).then(|| Projector::new(self.dim, self.projector, device)),
             config: self.clone(),
         }
@@ -124,9 +107,6 @@ impl EncoderConfig for ConvEncoderConfig {
             return Some(format!(
                 "patch {patch} and {halvings} halvings: {stride} does not divide the picture, {height} x {width}"
             ));
-        }
-        if self.keypoints > 0 && self.latent == PatchLatent::Map {
-            return Some("keypoints make a vector; expected latent = \"vector\", or keypoints = 0".to_owned());
         }
         let odd = self.channels.iter().find(|width| !width.is_multiple_of(self.groups));
         odd.map(|width| format!("groups {} does not divide {width} channels", self.groups))
@@ -165,48 +145,13 @@ impl ConvEncoder {
             x = residual.fold(x, |x, (norm, convolution)| x.clone() + convolution.forward(norm.forward_relu(x)));
         }
         let x = self.norm.forward_relu(x);
-        let latent = match (self.config.latent, &self.keypoints) {
-            (PatchLatent::Map, _) => self.output.forward(x.flatten::<3>(1, 2)),
-            (PatchLatent::Vector, None) => self.output.forward(x.flatten::<2>(1, 3)).unsqueeze_dim(1),
-            (PatchLatent::Vector, Some(heat)) => self.output.forward(places(x, heat)).unsqueeze_dim(1),
+        let latent = match self.config.latent {
+            PatchLatent::Map => self.output.forward(x.flatten::<3>(1, 2)),
+            PatchLatent::Vector => self.output.forward(x.flatten::<2>(1, 3)).unsqueeze_dim(1),
         };
         match &self.projector {
             Some(projector) => projector.forward(latent),
             None => latent,
         }
-    }
-}
-
-/// The mean place of every keypoint: maps `[frames, rows, columns, channels]` -> `[frames, 2 * keypoints]`, all rows, then all columns, from
-/// -2 to 2, which is about normal(0, 1) where all places are as likely.
-fn places(x: Tensor<4>, heat: &Linear) -> Tensor<2> {
-    let [_, rows, columns, _] = x.dims();
-    let heat = softmax(heat.forward(x.flatten::<3>(1, 2)), 1);
-    let side = |place: usize, places: usize| 4.0 * (place as f32 + 0.5) / places as f32 - 2.0;
-    let mean = |at: &dyn Fn(usize) -> f32| {
-        let at: Vec<f32> = (0..rows * columns).map(at).collect();
-        let at = Tensor::<3>::from_data(TensorData::new(at, [1, rows * columns, 1]), &heat.device());
-        (heat.clone() * at).sum_dim(1).squeeze_dim::<2>(1)
-    };
-    let by_row = mean(&|place| side(place / columns, rows));
-    let by_column = mean(&|place| side(place % columns, columns));
-    Tensor::cat(vec![by_row, by_column], 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_keypoint_is_where_its_heat_is() {
-        let device = Device::flex();
-        let mut heat = Linear::new(1, 1, &device);
-        heat.weight = burn::module::Param::from_tensor(Tensor::ones([1, 1], &device) * 50.0);
-        let mut map = vec![0.0; 4 * 8];
-        // Row 1 of 4, between the columns 5 and 6 of 8.
-        (map[8 + 5], map[8 + 6]) = (1.0, 1.0);
-        let x = Tensor::<1>::from_data(map.as_slice(), &device).reshape([1, 4, 8, 1]);
-        let found: Vec<f32> = places(x, &heat).into_data().try_to_vec().unwrap();
-        assert!((found[0] + 0.5).abs() < 1e-4 && (found[1] - 1.0).abs() < 1e-4, "{found:?}");
     }
 }

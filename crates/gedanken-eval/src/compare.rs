@@ -116,6 +116,7 @@ pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) 
     let protocol = setup.protocol;
     contest.check(protocol)?;
     let tasks = protocol.tasks(contest.tasks)?;
+    protocol.remarks.iter().chain(tasks.remarks()).for_each(|remark| say(remark));
     let (world, simulator) = (setup.world(), TrueWorld::default());
     let cost = LabelCost { env: protocol.env.as_ref(), labels: Labels::Simulated, rule: CostRule::Plain };
     let objective = setup.objective()?;
@@ -141,7 +142,7 @@ pub fn compare(setup: &Setup<'_>, contest: &Contest, say: &mut dyn FnMut(&str)) 
         }
     }
     let world = if contest.simulator { "the true simulator" } else { "the learned model" }.to_owned();
-    Ok(Standings { env: protocol.env.spec().name.clone(), world, tasks: contest.tasks, rows })
+    Ok(Standings { env: protocol.env.spec().name.clone(), world, tasks: tasks.count, rows })
 }
 
 /// One planner's episodes.

@@ -22,6 +22,8 @@ pub struct EvalConfig {
     /// Recorded tasks: control steps from the start to the goal in the episode that they are cut from. Default 25.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub goal_offset: usize,
+    /// Recorded tasks: what is drawn. Default `episodes`.
+    pub draw: Draw,
     /// Recorded tasks: draw one again that is solved at its start. The field's protocols keep them. Default false.
     pub skip_solved: bool,
     /// Control steps of an episode. Default 200.
@@ -70,6 +72,17 @@ pub enum TasksFrom {
     Recorded,
 }
 
+/// What is drawn for a recorded task; none is drawn twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Draw {
+    /// An episode, every one alike, then a frame of it.
+    #[default]
+    Episodes,
+    /// A frame, every one alike, so that a longer episode gives more tasks: LeWorldModel's rule.
+    Frames,
+}
+
 /// When a task counts as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -89,6 +102,7 @@ impl Default for EvalConfig {
             seeds: 1,
             tasks_from: TasksFrom::Reset,
             goal_offset: 25,
+            draw: Draw::Episodes,
             skip_solved: false,
             budget: 200,
             rule: Rule::Final,

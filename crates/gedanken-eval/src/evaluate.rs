@@ -1,5 +1,6 @@
 //! The learned model under a protocol, and its floors and ceilings under the same one.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::{
@@ -24,8 +25,11 @@ pub fn evaluate(
     let seeds = if whole { protocol.config.seeds.max(1) } else { 1 };
     let of_seed = |seed| EvalConfig { seed, seeds, tasks, ..protocol.config.clone() };
     let configs: Vec<EvalConfig> = protocol.config.task_seeds().take(seeds).map(of_seed).collect();
-    let drawn = configs.iter().map(|config| protocol.tasks_of(config, 0..tasks)).collect::<Result<Vec<_>, _>>()?;
+    let drawn: Vec<Tasks<'_>> =
+        configs.iter().map(|config| protocol.tasks_of(config, 0..tasks)).collect::<Result<_, _>>()?;
     let mut rows = Rows { protocol, tasks: &drawn, rows: Vec::new(), say };
+    let remarks = drawn.iter().flat_map(Tasks::remarks).chain(&protocol.remarks);
+    let remarks: BTreeSet<String> = remarks.cloned().collect();
     let (objective, guardrails) = (setup.objective()?, setup.guardrails()?);
     let model = Thinker {
         world: &setup.world(),
@@ -52,7 +56,12 @@ pub fn evaluate(
         version: protocol.blueprint.version.clone(),
         env: protocol.env.spec().name.clone(),
         step,
-        protocol: EvalConfig { tasks, seeds, ..protocol.config.clone() },
+        protocol: EvalConfig {
+            tasks: drawn.iter().map(|tasks| tasks.count).min().unwrap_or(tasks),
+            seeds,
+            ..protocol.config.clone()
+        },
+        remarks: remarks.into_iter().collect(),
         radius,
         planner: protocol.planner.config(),
         frameskip: setup.frameskip(),

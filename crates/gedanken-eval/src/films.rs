@@ -16,7 +16,7 @@ const HEIGHT: usize = 260;
 /// Frames that the end of an episode is held.
 const HOLD: usize = 8;
 
-/// Films of some tasks, every frame one control step. A film ends a moment after the goal is reached.
+/// Films of some tasks, of those that there are; every frame is one control step. A film ends a moment after the goal is reached.
 ///
 /// # Errors
 /// As [`crate::evaluate`].
@@ -24,6 +24,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     if tasks.is_empty() {
         return Ok(Vec::new());
     }
+    let tasks = setup.protocol.tasks_of(&setup.protocol.config, tasks)?;
     let world = setup.world();
     let objective = setup.objective()?;
     let kept = setup.guardrails()?;
@@ -35,11 +36,11 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
         frameskip: setup.frameskip(),
         arrived: setup.protocol.config.arrived,
     })
-    .from_task(tasks.start);
+    .from_task(tasks.first);
     let radius = setup.protocol.radius()?;
-    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.len()];
-    let (mut held, mut ways) = (vec![0; tasks.len()], vec![Vec::new(); tasks.len()]);
-    setup.protocol.tasks_of(&setup.protocol.config, tasks)?.watch(&mut actor, &mut |moment| {
+    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.count];
+    let (mut held, mut ways) = (vec![0; tasks.count], vec![Vec::new(); tasks.count]);
+    tasks.watch(&mut actor, &mut |moment| {
         let envs = moment.envs;
         for ((task, film), (held, seen)) in films.iter_mut().enumerate().zip(held.iter_mut().zip(&mut ways)) {
             *held = if envs.envs()[task].distance() < radius { *held + 1 } else { 0 };

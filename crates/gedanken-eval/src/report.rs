@@ -138,8 +138,11 @@ pub struct Report {
     pub env: String,
     /// The model's updates.
     pub step: u64,
-    /// The protocol.
+    /// The protocol, with the tasks that were run.
     pub protocol: EvalConfig,
+    /// What a reader must know of it, each in a sentence: that there were fewer tasks than asked for, that the data is another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The radius of success.
     pub radius: f64,
     /// The planner.
@@ -301,6 +304,7 @@ impl fmt::Display for Report {
             "{}: {} {tasks} ({seeds}), {} control steps{skip}, success = distance below {} {rule}",
             self.env, p.tasks, p.budget, self.radius
         )?;
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))?;
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         writeln!(
             f,

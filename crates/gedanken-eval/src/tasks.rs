@@ -6,6 +6,7 @@ use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 use rayon::prelude::*;
 
+use crate::pieces::{Pieces, Recorded};
 use crate::{EvalConfig, EvalError, GuardrailConfig, Replay};
 
 /// The tasks of a protocol.
@@ -23,25 +24,13 @@ pub struct Tasks<'a> {
     /// Constraints on plans; no task starts or ends in a forbidden place.
     pub guardrails: &'a [GuardrailConfig],
     recorded: Option<Vec<Recorded>>,
+    remarks: Vec<String>,
 }
 
-/// A piece of a recorded episode as a task: it starts at the piece's first state, and the picture of the last is the goal.
-pub struct Recorded {
-    /// The episode's index in its source.
-    pub episode: u64,
-    /// The frame of the episode that is the start.
-    pub frame: usize,
-    /// The actions between them, f32 `[goal_offset, action]`.
-    pub actions: Vec<f32>,
-    env: Box<dyn Env>,
-}
-
-/// Derived seeds: recorded tasks,
-const RECORDED: u64 = 5;
-/// and tasks that are drawn again.
+/// A purpose of derived seeds: tasks that are drawn again.
 const DRAWN_AGAIN: u64 = 7;
-/// Episodes that are looked at for one task before there is none.
-const ATTEMPTS: u64 = 1000;
+/// Draws for one task before there is none.
+pub(crate) const ATTEMPTS: u64 = 1000;
 
 impl<'a> Tasks<'a> {
     /// The first `count` tasks of a protocol whose tasks are drawn by [`Env::reset`].
@@ -52,11 +41,13 @@ impl<'a> Tasks<'a> {
     /// These of the tasks of a protocol whose tasks are drawn by [`Env::reset`]: task `i` is the same in every range.
     pub fn among(env: &'a dyn Env, config: &'a EvalConfig, tasks: Range<usize>) -> Self {
         let EvalConfig { seed, budget, ref guardrails, .. } = *config;
-        Self { env, seed, first: tasks.start, count: tasks.len(), budget, guardrails, recorded: None }
+        let (first, count) = (tasks.start, tasks.len());
+        Self { env, seed, first, count, budget, guardrails, recorded: None, remarks: Vec::new() }
     }
 
-    /// The first `count` tasks of a protocol whose tasks are pieces of recorded episodes. Task `i` is a function of
-    /// `config.seed`, of `i` and of the source: an episode, in it a frame that is uniform over those with `config.goal_offset`
+    /// The first `count` tasks of a protocol whose tasks are pieces of recorded episodes, all of them different; fewer where the source
+    /// has no more. Task `i` follows from `config.seed`, the source and the tasks before it: an episode (or, with
+    /// [`Draw::Frames`](crate::Draw), an episode by its length), in it a frame that is uniform over those with `config.goal_offset`
     /// control steps after it, and the goal that many later.
     ///
     /// # Errors
@@ -81,9 +72,15 @@ impl<'a> Tasks<'a> {
         tasks: Range<usize>,
         source: &dyn Source,
     ) -> Result<Self, EvalError> {
-        let draw = |task: usize| Recorded::draw(env, config, task as u64, source);
-        let recorded = tasks.clone().into_par_iter().map(draw).collect::<Result<_, _>>()?;
-        Ok(Self { recorded: Some(recorded), ..Self::among(env, config, tasks) })
+        let (mut recorded, remarks) = Pieces::of(env, config, source)?.draw(tasks.end)?;
+        let recorded = recorded.split_off(tasks.start.min(recorded.len()));
+        let tasks = tasks.start..tasks.start + recorded.len();
+        Ok(Self { recorded: Some(recorded), remarks, ..Self::among(env, config, tasks) })
+    }
+
+    /// What a reader of their results must know, each in a sentence: that there are fewer than were asked for.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// The pieces that recorded tasks are; none where tasks are drawn by resets.
@@ -137,7 +134,7 @@ impl<'a> Tasks<'a> {
     }
 }
 
-fn no_place(task: u64) -> String {
+pub(crate) fn no_place(task: u64) -> String {
     format!(
         "eval.guardrails: of {ATTEMPTS} starts and goals drawn for task {task}, none keeps clear of them; a smaller region or \
          margin.clearance may help"
@@ -145,7 +142,7 @@ fn no_place(task: u64) -> String {
 }
 
 /// True where start and goal are clear of all guardrails.
-fn clear(env: &dyn Env, guardrails: &[GuardrailConfig]) -> bool {
+pub(crate) fn clear(env: &dyn Env, guardrails: &[GuardrailConfig]) -> bool {
     let spec = env.spec();
     let (mut start, mut goal) = (vec![0.0; spec.label_len()], vec![0.0; spec.label_len()]);
     env.labels(&mut start);
@@ -153,51 +150,8 @@ fn clear(env: &dyn Env, guardrails: &[GuardrailConfig]) -> bool {
     guardrails.iter().all(|guardrail| [&start, &goal].iter().all(|labels| guardrail.clear_of(spec, labels)))
 }
 
-fn reset(env: &dyn Env, seed: u64, task: u64) -> Box<dyn Env> {
+pub(crate) fn reset(env: &dyn Env, seed: u64, task: u64) -> Box<dyn Env> {
     let mut env = env.boxed_clone();
     env.reset(derive_seed(seed, &[task]));
     env
-}
-
-impl Recorded {
-    fn draw(env: &dyn Env, config: &EvalConfig, task: u64, source: &dyn Source) -> Result<Self, EvalError> {
-        let (state, action) = (env.spec().state.len(), env.spec().action.len());
-        let offset = config.goal_offset;
-        let radius = config.radius.unwrap_or(env.spec().require_task()?.radius);
-        let (mut longest, mut solved, mut forbidden) = (0, 0, 0);
-        for attempt in 0..ATTEMPTS {
-            let random = |what: u64| derive_seed(config.seed, &[task, RECORDED, attempt, what]);
-            let number = random(0);
-            let episode = source.episode(number)?;
-            longest = longest.max(episode.frames().saturating_sub(1));
-            let Some(starts) = episode.frames().checked_sub(offset).filter(|&starts| starts > 0) else { continue };
-            let frame = (random(1) % starts as u64) as usize;
-            // A reset may leave numbers by which the next one is drawn; everything else is in the state.
-            let mut env = reset(env, config.seed, task);
-            let at = |frame: usize| episode.states.get(frame * state..(frame + 1) * state).unwrap_or_default();
-            env.set_state(at(frame))?;
-            env.set_goal(at(frame + offset))?;
-            if !clear(env.as_ref(), &config.guardrails) {
-                forbidden += 1;
-                continue;
-            }
-            if config.skip_solved && env.distance() < radius {
-                solved += 1;
-                continue;
-            }
-            let actions = episode.actions.get(frame * action..(frame + offset) * action).unwrap_or_default().to_vec();
-            return Ok(Self { episode: number, frame, actions, env });
-        }
-        Err(EvalError::Mismatch(match solved {
-            _ if forbidden > 0 => no_place(task),
-            0 => format!(
-                "eval.goal_offset: {offset}; expected at most {longest}, the control steps of the longest of {ATTEMPTS} \
-                 episodes of the data"
-            ),
-            _ => format!(
-                "eval.skip_solved: true; {solved} of {ATTEMPTS} recorded tasks drawn are solved at their start and the \
-                 others too short; a longer eval.goal_offset than {offset} or a smaller eval.radius than {radius} may help"
-            ),
-        }))
-    }
 }

@@ -63,8 +63,12 @@ impl Protocol {
     /// # Errors
     /// [`EvalError`].
     pub fn film(&self, model: &WorldModel, task: usize, path: &Path) -> Result<(), EvalError> {
-        let films = films::films(&Setup { protocol: self, model }, task..task + 1)?;
-        films.first().map_or(Ok(()), |film| Ok(save_gif(film, path, films::FPS)?))
+        match films::films(&Setup { protocol: self, model }, task..task + 1)?.first() {
+            Some(film) => Ok(save_gif(film, path, films::FPS)?),
+            None => {
+                Err(EvalError::Mismatch(format!("there is no task {task}: the recorded episodes have not as many")))
+            }
+        }
     }
 
     fn checks(&self, model: &WorldModel) -> Result<Checks, EvalError> {
@@ -137,7 +141,8 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
                     numbers.extend(values.map(|(name, value)| (format!("plan_round_{round:02}/{name}"), value)));
                 }
                 let [low, high] = row.interval.map(|x| 100.0 * x);
-                said.push(format!("success {:.0} % ({low:.0}-{high:.0} %, n = {tasks})", 100.0 * row.success));
+                let n = row.episodes.len();
+                said.push(format!("success {:.0} % ({low:.0}-{high:.0} %, n = {n})", 100.0 * row.success));
             }
             create(folder)?;
             if let Some(film) = films::films(&setup, 0..1)?.first() {

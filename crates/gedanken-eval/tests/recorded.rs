@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use gedanken_data::{DataConfig, Source, SourceKind, Split};
 use gedanken_env::Env;
 use gedanken_eval::{
-    CostRule, EvalConfig, EvalError, LabelCost, Labels, Nobody, Perceive, Planning, Row, Rule, Tasks, TasksFrom,
+    CostRule, Draw, EvalConfig, EvalError, LabelCost, Labels, Nobody, Perceive, Planning, Row, Rule, Tasks, TasksFrom,
     Thinker, TrueWorld,
 };
 use gedanken_planner::{Cem, PlanConfig, Planner, World};
@@ -175,4 +175,101 @@ fn other_rules_are_reported_beside_the_tasks_own() {
     assert_eq!((row.success, other.success, other.success_final, other.success_ever), (0.0, 0.75, 0.25, 0.75));
     assert_eq!(other.interval, gedanken_eval::wilson(3, 4));
     assert_eq!(other.to_string(), "block 75.0 % (30-95)");
+}
+
+/// Episodes of given lengths in Two-Rooms, in which nothing moves.
+struct Few(Vec<usize>);
+
+impl Source for Few {
+    fn batch(&self, _: u64) -> Result<gedanken_data::Batch, gedanken_data::DataError> {
+        unreachable!("no batch is asked for")
+    }
+
+    fn episode(&self, index: u64) -> Result<gedanken_data::Episode, gedanken_data::DataError> {
+        let (mut env, frames) = (two_rooms(), self.0[index as usize % self.0.len()]);
+        env.reset(index % self.0.len() as u64);
+        let mut state = vec![0.0; env.spec().state.len()];
+        env.state(&mut state);
+        Ok(gedanken_data::Episode {
+            states: state.repeat(frames),
+            actions: vec![0.0; 2 * (frames - 1)],
+            labels: vec![0.0; 4 * frames],
+            eventful: vec![false; frames],
+            ..Default::default()
+        })
+    }
+
+    fn lengths(&self) -> Option<Vec<usize>> {
+        Some(self.0.clone())
+    }
+}
+
+/// Episode and frame of every task.
+fn places(config: &EvalConfig, count: usize, source: &Few) -> (Vec<(u64, usize)>, Vec<String>) {
+    let env = two_rooms();
+    let tasks = Tasks::recorded(env.as_ref(), config, count, source).unwrap();
+    assert_eq!(tasks.count, tasks.start().len());
+    let places = tasks.pieces().unwrap().iter().map(|piece| (piece.episode, piece.frame)).collect();
+    (places, tasks.remarks().to_vec())
+}
+
+/// What was drawn before tasks had to be different: for task `i` the first draw.
+fn drawn(config: &EvalConfig, task: u64, source: &Few) -> (u64, usize) {
+    let random = |what: u64| gedanken_env::derive_seed(config.seed, &[task, 5, 0, what]);
+    let episode = random(0) % source.0.len() as u64;
+    (episode, random(1) as usize % (source.0[episode as usize] - config.goal_offset))
+}
+
+#[test]
+fn a_task_that_another_one_is_already_is_drawn_again_and_all_others_stay() {
+    let (config, source) = (EvalConfig { goal_offset: 5, ..config() }, Few(vec![15; 20]));
+    let (found, remarks) = places(&config, 60, &source);
+    assert_eq!(found.iter().collect::<std::collections::BTreeSet<_>>().len(), 60, "all are different");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut again = 0;
+    for (task, place) in found.iter().enumerate() {
+        let first = drawn(&config, task as u64, &source);
+        if seen.contains(&first) {
+            again += 1;
+        } else {
+            assert_eq!(*place, first, "task {task}");
+        }
+        seen.insert(*place);
+    }
+    assert!((3..20).contains(&again) && remarks.is_empty(), "{again} of 60 among 200, {remarks:?}");
+    assert_eq!(places(&config, 25, &source).0, found[..25], "whatever follows");
+}
+
+#[test]
+fn where_there_are_too_few_pieces_every_one_is_a_task_once() {
+    let (config, source) = (EvalConfig { goal_offset: 5, ..config() }, Few(vec![5, 6, 7, 3]));
+    let (mut found, remarks) = places(&config, 100, &source);
+    assert_eq!(places(&config, 2, &source).0, found[..2]);
+    found.sort_unstable();
+    assert_eq!(found, [(1, 0), (2, 0), (2, 1)]);
+    let said = [
+        "3 tasks and not 100: no other piece of 5 control steps",
+        "2 of 4 episodes are no longer than 5 control steps",
+    ];
+    assert!(
+        remarks.len() == 2 && said.iter().zip(&remarks).all(|(said, remark)| remark.starts_with(said)),
+        "{remarks:?}"
+    );
+    // Thousands, to the last one.
+    let source = Few(vec![55; 60]);
+    let (found, remarks) = places(&config, 3000, &source);
+    assert_eq!((found.iter().collect::<std::collections::BTreeSet<_>>().len(), remarks.len()), (3000, 0));
+}
+
+#[test]
+fn a_draw_of_frames_gives_a_long_episode_more_tasks_than_a_short_one() {
+    let source = Few([vec![6; 9], vec![1005]].concat());
+    let share = |draw| {
+        let config = EvalConfig { goal_offset: 5, draw, ..config() };
+        let (found, _) = places(&config, 100, &source);
+        found.iter().filter(|(episode, _)| *episode == 9).count()
+    };
+    // Nine pieces in nine short episodes, a thousand in the long one.
+    assert_eq!(share(Draw::Episodes), 91);
+    assert!(share(Draw::Frames) >= 96, "{}", share(Draw::Frames));
 }

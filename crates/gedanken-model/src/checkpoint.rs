@@ -24,6 +24,20 @@ pub struct Blueprint {
     pub spaces: Spaces,
     /// Statistics of its training data.
     pub statistics: Statistics,
+    /// The datasets that it learns from, in all phases and before them; none where it learns from streams alone, or was made by a version
+    /// that did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned_from: Vec<LearnedFrom>,
+}
+
+/// A dataset that a model learns from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnedFrom {
+    /// What tells it from any other: a checksum of its files' checksums.
+    pub dataset: u32,
+    /// The share of it that is kept from training.
+    pub validation: f64,
 }
 
 /// Why a checkpoint could not be read or written.

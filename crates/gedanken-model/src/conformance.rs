@@ -214,7 +214,7 @@ fn round_trip(parts: &Parts, config: &ModelConfig, model: &WorldModel) -> Result
         action_std: Vec::new(),
     };
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let blueprint = Blueprint { version, model: config.clone(), spaces: SPACES, statistics };
+    let blueprint = Blueprint { version, model: config.clone(), spaces: SPACES, statistics, learned_from: Vec::new() };
     let loaded = save(&folder, model, &blueprint).and_then(|()| load(&folder, parts, &Device::flex()));
     let removed = std::fs::remove_dir_all(&folder);
     let (loaded, _) = loaded.map_err(|error| words(&error))?;

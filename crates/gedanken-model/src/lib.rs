@@ -20,7 +20,7 @@ use gedanken_nn::{
 use gedanken_regularizer::{Term, View, sequences};
 use targets::Target;
 
-pub use checkpoint::{Blueprint, COMPATIBLE, CheckpointError, FILES, load, save};
+pub use checkpoint::{Blueprint, COMPATIBLE, CheckpointError, FILES, LearnedFrom, load, save};
 pub use config::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, TermTable};
 pub use heads::{Actor, Ensemble, GoalDistance, Probe};
 pub use parts::{Parts, Plan};

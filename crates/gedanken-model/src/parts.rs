@@ -159,6 +159,13 @@ impl Plan {
         self.encoder.latent_shape(pixels)
     }
 
+    /// The first part that looks at pictures when latents are known already: a target, or a term that has a weight.
+    pub fn looks(&self) -> Option<String> {
+        let mut terms = self.terms.iter().filter(|summand| summand.config.looks() && !summand.weight.is_zero());
+        let target = self.target.looks().then(|| "target".to_owned());
+        target.or_else(|| terms.next().map(|summand| format!("loss.{}", summand.name)))
+    }
+
     /// Hands the setting of its terms to `then`.
     pub(crate) fn setting<T>(
         &self,

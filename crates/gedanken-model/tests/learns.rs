@@ -197,7 +197,13 @@ fn a_model_survives_the_disk_bit_by_bit() {
         action_mean: vec![0.5; 2],
         action_std: vec![2.0; 2],
     };
-    let blueprint = Blueprint { version: env!("CARGO_PKG_VERSION").into(), model: small(), spaces: SPACES, statistics };
+    let blueprint = Blueprint {
+        version: env!("CARGO_PKG_VERSION").into(),
+        model: small(),
+        spaces: SPACES,
+        statistics,
+        learned_from: Vec::new(),
+    };
     save(&folder, &model, &blueprint).unwrap();
     let (loaded, same) = load(&folder, &Parts::default(), &device).unwrap();
     assert_eq!(same, blueprint);

@@ -140,7 +140,13 @@ fn batch_norms_remember_what_they_saw_and_it_survives_the_disk() {
         action_mean: vec![0.0; SPACES.action],
         action_std: vec![1.0; SPACES.action],
     };
-    let blueprint = Blueprint { version: env!("CARGO_PKG_VERSION").into(), model: small(), spaces: SPACES, statistics };
+    let blueprint = Blueprint {
+        version: env!("CARGO_PKG_VERSION").into(),
+        model: small(),
+        spaces: SPACES,
+        statistics,
+        learned_from: Vec::new(),
+    };
     save(&folder, &model, &blueprint).unwrap();
     let (loaded, same) = load(&folder, &Parts::default(), &Device::flex()).unwrap();
     std::fs::remove_dir_all(folder).unwrap();

@@ -1,28 +1,38 @@
 #![doc = include_str!("../README.md")]
 
+mod anisotropic_sigreg;
 mod barlow_twins;
+mod coding_rate;
 mod covariance;
 mod diagnostics;
+mod info_nce;
 mod prediction;
 mod sigreg;
+mod straightening;
 mod term;
 mod time_similarity;
 mod variance;
 mod view;
+mod visreg;
 
 use gedanken_parts::Catalog;
 
+pub use anisotropic_sigreg::{AnisotropicSigreg, AnisotropicSigregConfig};
 pub use barlow_twins::{BarlowTwins, barlow_twins};
+pub use coding_rate::{CodingRate, coding_rate};
 pub use covariance::{Covariance, covariance};
 pub use diagnostics::{Collapse, DEAD_STD, FEW, MAX_SAMPLES, MIN_MEAN_STD, MIN_RANK};
+pub use info_nce::{InfoNce, info_nce};
 pub use prediction::Prediction;
 pub use sigreg::{Sigreg, directions, sigreg};
+pub use straightening::{Straightening, straightening};
 pub use term::{Setting, Term, TermConfig, Value, term};
 pub use time_similarity::{TimeSimilarity, time_similarity};
 pub use variance::{EPSILON, Variance, variance};
 pub use view::{View, sequences};
+pub use visreg::{Visreg, visreg};
 
-/// The terms without weights of their own, in the order in which a loss adds them up.
+/// The terms on latents alone, in the order in which a loss adds them up.
 pub fn terms() -> Catalog<dyn TermConfig> {
     Catalog::new("term of the loss")
         .with(term::<Prediction>("prediction"))
@@ -31,4 +41,9 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<TimeSimilarity>("time_similarity"))
         .with(term::<Sigreg>("sigreg"))
         .with(term::<BarlowTwins>("barlow_twins"))
+        .with(term::<Visreg>("visreg"))
+        .with(term::<CodingRate>("coding_rate"))
+        .with(term::<InfoNce>("info_nce"))
+        .with(term::<Straightening>("straightening"))
+        .with(term::<AnisotropicSigregConfig>("anisotropic_sigreg"))
 }

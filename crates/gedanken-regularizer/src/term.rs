@@ -60,6 +60,11 @@ pub trait TermConfig: std::fmt::Debug + Send + Sync {
         true
     }
 
+    /// True if it looks at pictures, which a phase on kept latents does not have. Default false.
+    fn looks(&self) -> bool {
+        false
+    }
+
     /// A key of the table and a sentence, where the term does not fit the model or its windows.
     fn problem(&self, _: &Setting<'_>) -> Option<(&'static str, String)> {
         None

@@ -1,64 +1,28 @@
 //! From the data's batches to the model's.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken_data::{Batch, DataError, Source};
+use gedanken_data::{Batch, DataError, Scales, Source};
 use gedanken_model::Statistics;
 use gedanken_nn::TrainBatch;
 use half::f16;
 
-/// Statistics of the first `batches` batches of a source: they travel with the model. `stretch` as in [`Statistics`].
+/// Statistics of a source: they travel with the model. Pixels are measured on its first `batches` batches, actions and labels on whole
+/// episodes ([`Source::scales`]). `stretch` as in [`Statistics`].
 ///
 /// # Errors
 /// The source's own.
 pub fn measure(source: &dyn Source, batches: u64, stretch: bool) -> Result<Statistics, DataError> {
     let pixels = gedanken_data::Normalizer::measure(source, batches, stretch)?;
-    let (mut labels, mut actions) = (Moments::default(), Moments::default());
-    for index in 0..batches {
-        let batch = source.batch(index)?;
-        labels.add(&batch.labels, batch.shape.labels);
-        actions.add(&batch.actions, batch.shape.action / batch.frameskip.max(1));
-    }
-    let ((label_mean, label_std), (action_mean, action_std)) = (labels.finish(), actions.finish());
+    let Scales { actions, labels } = source.scales()?;
     Ok(Statistics {
         pixel_mean: pixels.mean,
         pixel_std: pixels.std,
         stretch,
-        label_mean,
-        label_std,
-        action_mean,
-        action_std,
+        label_mean: labels.mean(),
+        label_std: labels.std(),
+        action_mean: actions.mean(),
+        action_std: actions.std(),
     })
-}
-
-/// Gathers the mean and the standard deviation of every column of a table.
-#[derive(Default)]
-struct Moments {
-    count: f64,
-    sums: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Moments {
-    /// Rows of `size` numbers.
-    fn add(&mut self, rows: &[f32], size: usize) {
-        self.sums.resize(size, 0.0);
-        self.squares.resize(size, 0.0);
-        for row in rows.chunks_exact(size.max(1)) {
-            self.count += 1.0;
-            for (i, &x) in row.iter().enumerate() {
-                self.sums[i] += f64::from(x);
-                self.squares[i] += f64::from(x) * f64::from(x);
-            }
-        }
-    }
-
-    fn finish(&self) -> (Vec<f32>, Vec<f32>) {
-        let mean: Vec<f64> = self.sums.iter().map(|s| s / self.count).collect();
-        let std = self.squares.iter().zip(&mean).map(|(s, m)| (s / self.count - m * m).max(0.0).sqrt());
-        // What never varies (the label of a fixed wall) stays in its own unit.
-        let std = std.map(|s| if s > 1e-6 { s as f32 } else { 1.0 }).collect();
-        (mean.iter().map(|&m| m as f32).collect(), std)
-    }
 }
 
 /// A host batch, normalised and on the device; `seed` is that of the loss, see [`TrainBatch`].

@@ -1,6 +1,6 @@
 //! An experiment: one TOML file, the parts' own configs side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
 use gedanken_eval::{EvalConfig, GuardrailConfig, ModelPart, TasksFrom};
@@ -25,7 +25,7 @@ pub struct Experiment {
     pub name: String,
     /// Seed of weights, data and shuffling. The tasks of the evaluation have their own.
     pub seed: u64,
-    /// Folder of all runs. Default `runs`.
+    /// Folder of all runs; `~` is the home folder. Default `runs`.
     pub runs: PathBuf,
     /// Where tensors live: `auto`, `cpu`, `wgpu`, `vulkan`, … Default `auto`.
     pub device: String,
@@ -38,7 +38,7 @@ pub struct Experiment {
     /// Actions as the model takes them: as they are, or normalised by their mean and standard deviation in the data. Plans, bounds
     /// and data are in the environment's units either way. Default `raw`.
     pub actions: ActionStatistics,
-    /// Another run whose weights this one starts from. Default none.
+    /// Another run whose weights this one starts from, relative to the working folder. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<From>,
     /// The environment.
@@ -124,7 +124,8 @@ pub enum ActionStatistics {
     /// In the environment's units.
     #[default]
     Raw,
-    /// Every number of a control step less its mean, over its standard deviation, both measured on the first batches.
+    /// Every number of a control step less its mean, over its standard deviation: those of all training episodes of a dataset, or of the
+    /// first 512 of a stream.
     ZScore,
 }
 
@@ -179,6 +180,22 @@ impl Experiment {
             parts.model.complete(&self.model())?;
         let planner = self.planner.complete(&parts.strategies)?;
         Ok(Self { planner, encoder, proprioception, predictor, prediction, target, loss, ..self })
+    }
+
+    /// The same with other paths for what it reads: datasets, and the run that it starts from.
+    #[must_use]
+    pub fn with_inputs(mut self, change: &dyn Fn(&Path) -> PathBuf) -> Self {
+        self.data.path = self.data.path.as_deref().map(change);
+        match &mut self.from {
+            Some(From::Run(run) | From::Parts(FromParts { run, .. })) => *run = change(run),
+            None => {}
+        }
+        for path in self.phase.iter_mut().filter_map(|phase| phase.data.get_mut("path")) {
+            if let Some(text) = path.as_str() {
+                *path = change(Path::new(text)).display().to_string().into();
+            }
+        }
+        self
     }
 
     /// Sizes of an environment's observations for this experiment's model, and of the blocks of actions that it takes.
@@ -344,9 +361,9 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
             );
             return Err(loaded.error(&at("learn"), message));
         }
-        if experiment.target.kind != "online" {
+        if let Some(part) = plan.looks() {
             let message =
-                format!("target.kind is \"{}\", which looks at pictures; expected \"online\"", experiment.target.kind);
+                format!("`{part}` looks at pictures, which there are none of; expected no such part, or no latents");
             return Err(loaded.error(&at("latents"), message));
         }
     }

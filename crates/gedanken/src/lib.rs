@@ -7,6 +7,7 @@ pub mod device;
 mod commands;
 mod experiment;
 mod kernel_cache;
+mod learned_from;
 mod memory;
 mod parts;
 mod phases;

@@ -209,6 +209,7 @@ fn agrees(name: &str, config: &ModelConfig, gpu: &Device) {
             action_mean: vec![0.0; 2],
             action_std: vec![1.0; 2],
         },
+        learned_from: Vec::new(),
     };
     // Through a checkpoint, as a run on the one would go to the other.
     save(folder.path(), &trained(config), &blueprint).expect("a checkpoint");

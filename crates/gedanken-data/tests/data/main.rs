@@ -11,3 +11,4 @@ mod normalizer;
 mod prefetch;
 mod recordings;
 mod stream;
+mod told;

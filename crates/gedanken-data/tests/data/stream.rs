@@ -181,3 +181,15 @@ fn impossible_values_are_refused_with_their_key() {
     assert_eq!(refused(&[], 30, WindowConfig { eventful: 1.1, ..small() }), "data.window.eventful");
     assert_eq!(refused(&[], 30, WindowConfig { extra: usize::MAX, ..small() }), "data.window.extra");
 }
+
+#[test]
+fn the_scales_of_a_stream_are_those_of_its_first_512_episodes() {
+    let stream = Stream::new(&Line::new(), &both(), 20, small(), 7).unwrap();
+    let actions = (0..512).flat_map(|index| stream.episode(index).unwrap().actions).map(f64::from).collect::<Vec<_>>();
+    let mean = actions.iter().sum::<f64>() / actions.len() as f64;
+    let std = (actions.iter().map(|action| (action - mean).powi(2)).sum::<f64>() / actions.len() as f64).sqrt();
+    let scales = stream.scales().unwrap();
+    assert!((f64::from(scales.actions.mean()[0]) - mean).abs() < 1e-6);
+    assert!((f64::from(scales.actions.std()[0]) - std).abs() < 1e-6);
+    assert_eq!(scales, stream.scales().unwrap(), "whatever threads count");
+}

@@ -1,4 +1,5 @@
-//! The head that reads the action from two consecutive latents.
+//! The head that reads the action from two consecutive latents, and the three ways of training it: on what was seen, on what was
+//! imagined too, and from the change alone.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -22,6 +23,62 @@ impl TermConfig for InverseDynamicsConfig {
         let head = InverseDynamics::new(setting.latent, self.hidden, setting.spaces.action, device);
         (Box::new(head) as Box<dyn Term>).into()
     }
+}
+
+/// Inverse dynamics of imagination: one head reads the action from two consecutive latents, and from a latent and what was predicted to
+/// follow it, so that what a prediction makes of an action can be told (SLIM, arXiv:2610.03137). The sum of both mean squared errors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImaginedInverseConfig {
+    /// Width inside, as that of `inverse_dynamics`.
+    #[schemars(range(min = 1, max = 65536))]
+    pub hidden: Option<usize>,
+}
+
+/// Displacement: the mean squared error of the action read from the change between two consecutive latents alone, so that equal actions
+/// are equal changes (Delta-JEPA, arXiv:2606.31232). Default weight 10, theirs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DisplacementConfig {
+    /// Width of the two hidden layers. Default 256.
+    #[schemars(range(min = 1, max = 65536))]
+    pub hidden: usize,
+}
+
+impl Default for DisplacementConfig {
+    fn default() -> Self {
+        Self { hidden: 256 }
+    }
+}
+
+impl TermConfig for ImaginedInverseConfig {
+    fn init(&self, setting: &Setting<'_>, device: &Device) -> Part<dyn Term> {
+        let head = InverseDynamics::new(setting.latent, self.hidden, setting.spaces.action, device);
+        (Box::new(ImaginedInverse { head }) as Box<dyn Term>).into()
+    }
+}
+
+impl TermConfig for DisplacementConfig {
+    fn weight(&self) -> f64 {
+        10.0
+    }
+
+    fn init(&self, setting: &Setting<'_>, device: &Device) -> Part<dyn Term> {
+        let widths = [setting.latent.numbers(), self.hidden, self.hidden, setting.spaces.action];
+        (Box::new(Displacement { head: Mlp::new(&widths, device) }) as Box<dyn Term>).into()
+    }
+}
+
+/// Reads actions from pairs of latents, imagined ones too.
+#[derive(Module, Debug)]
+pub struct ImaginedInverse {
+    head: InverseDynamics,
+}
+
+/// Reads actions from changes of latents.
+#[derive(Module, Debug)]
+pub struct Displacement {
+    head: Mlp,
 }
 
 /// Reads actions from pairs of latents. Trained with the encoder: it is part of what shapes the latent.
@@ -76,12 +133,45 @@ impl InverseDynamics {
     }
 }
 
+/// Latents `[windows, steps, tokens, dim]` -> `[windows * steps, tokens, dim]`.
+fn rows(latents: Tensor<4>) -> Tensor<3> {
+    latents.flatten(0, 1)
+}
+
+/// Consecutive latents of the windows and the actions between them: `[pairs, tokens, dim]` twice, `[pairs, action]`.
+fn seen(view: &View) -> (Tensor<3>, Tensor<3>, Tensor<2>) {
+    let (sequences, pairs) = (&view.sequences, view.sequences.dims()[1] - 1);
+    let from = |first| rows(sequences.clone().narrow(1, first, pairs));
+    (from(0), from(1), view.batch.actions.clone().flatten(0, 1))
+}
+
+fn error(read: Tensor<2>, taken: Tensor<2>) -> Tensor<1> {
+    (read - taken).powi_scalar(2).mean()
+}
+
 impl Term for InverseDynamics {
     fn loss(&self, view: &View) -> Value {
-        let [windows, time, tokens, dim] = view.sequences.dims();
-        let pairs = time - 1;
-        let flat = |from| view.sequences.clone().narrow(1, from, pairs).reshape([windows * pairs, tokens, dim]);
-        let actions = view.batch.actions.clone().flatten::<2>(0, 1);
-        (self.forward(flat(0), flat(1)) - actions).powi_scalar(2).mean().into()
+        let (latents, next, taken) = seen(view);
+        error(self.forward(latents, next), taken).into()
+    }
+}
+
+impl Term for ImaginedInverse {
+    fn loss(&self, view: &View) -> Value {
+        let (latents, next, taken) = seen(view);
+        let of_seen = error(self.head.forward(latents, next), taken);
+        let (imagined, actions) = (view.predictions(), view.batch.actions.clone());
+        let steps = imagined.dims()[1];
+        let before = rows(view.sequences.clone().narrow(1, 0, steps));
+        let taken = actions.narrow(1, 0, steps).flatten(0, 1);
+        let of_imagined = error(self.head.forward(before, rows(imagined)), taken);
+        Value { loss: of_seen + of_imagined.clone(), notes: vec![("imagined_inverse_error", of_imagined.detach())] }
+    }
+}
+
+impl Term for Displacement {
+    fn loss(&self, view: &View) -> Value {
+        let (latents, next, taken) = seen(view);
+        error(self.head.forward((next - latents).flatten::<2>(1, 2)), taken).into()
     }
 }

@@ -27,6 +27,10 @@ impl Default for EmaConfig {
 }
 
 impl TargetConfig for EmaConfig {
+    fn looks(&self) -> bool {
+        true
+    }
+
     fn init(&self, perception: &dyn Fn() -> Perception) -> Part<dyn Target> {
         let ema = Ema { slow: Slow::like(perception()), momentum: self.momentum.clone() };
         (Box::new(ema) as Box<dyn Target>).into()

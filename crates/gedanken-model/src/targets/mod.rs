@@ -2,6 +2,7 @@
 
 mod ema;
 mod online;
+mod stop_gradient;
 
 use burn::tensor::Tensor;
 use gedanken_nn::{AnyModule, Part, Progress, TrainBatch};
@@ -13,6 +14,7 @@ use crate::{Perception, Seen};
 
 pub use ema::{Ema, EmaConfig};
 pub use online::Online;
+pub use stop_gradient::StopGradient;
 
 /// Makes the latents that predictions should meet.
 pub trait Target: AnyModule {
@@ -29,6 +31,11 @@ pub trait Target: AnyModule {
 
 /// A target as an experiment writes it, `[target]`.
 pub trait TargetConfig: std::fmt::Debug + Send + Sync {
+    /// True if its latents are made of pictures, which a phase on kept latents does not have. Default false.
+    fn looks(&self) -> bool {
+        false
+    }
+
     /// A new target. `perception` makes further ones like the model's own, with weights of their own, to be drawn later.
     fn init(&self, perception: &dyn Fn() -> Perception) -> Part<dyn Target>;
 }
@@ -43,5 +50,8 @@ where
 
 /// All targets.
 pub fn targets() -> Catalog<dyn TargetConfig> {
-    Catalog::new("target").with(target::<Online>("online")).with(target::<EmaConfig>("ema"))
+    Catalog::new("target")
+        .with(target::<Online>("online"))
+        .with(target::<StopGradient>("stop-gradient"))
+        .with(target::<EmaConfig>("ema"))
 }

@@ -1,10 +1,11 @@
 //! `gedanken collect` and `gedanken data`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gedanken_data::{Dataset, EnvRecord, Recordings};
+use gedanken_env::Env;
 
 use super::{Failure, Overrides, print, read, say};
 use crate::{Experiment, Parts};
@@ -19,6 +20,9 @@ pub struct CollectArgs {
     /// Take the episodes of another program in the place of scripted ones: columns state, action and ep_len
     #[arg(long, value_name = "RECORDINGS.safetensors")]
     from: Option<PathBuf>,
+    /// Take them although their actions do not lead from state to state
+    #[arg(long, requires = "from")]
+    unfitting: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -54,10 +58,33 @@ pub fn collect(args: &CollectArgs, parts: &Parts) -> Result<(), Failure> {
     };
     let (env, config, seed) = (env.as_ref(), &experiment.collect, experiment.seed);
     match &args.from {
-        Some(from) => Recordings::open(from, env.spec())?.write(env, made, seed, config.shard_mib, &out, progress)?,
+        Some(from) => {
+            let recordings = Recordings::open(from, env.spec())?;
+            fitting(&recordings, from, env, seed, args.unfitting)?;
+            recordings.write(env, made, seed, config.shard_mib, &out, progress)?
+        }
         None => gedanken_data::collect(config, env, made, seed, &out, progress)?,
     };
     print(&out.display().to_string())
+}
+
+/// Says how well the states and actions of recordings go together, and refuses those that do not, unless they are to be taken all the same.
+fn fitting(recordings: &Recordings, from: &Path, env: &dyn Env, seed: u64, anyway: bool) -> Result<(), Failure> {
+    if let Some(remark) = recordings.remark() {
+        say(&remark);
+    }
+    let retraced = recordings.retrace(env, seed)?;
+    say(&retraced.to_string());
+    match retraced.problem() {
+        Some(problem) if !anyway => {
+            Err(format!("{}: {problem}; --unfitting takes them all the same", from.display()).into())
+        }
+        Some(problem) => {
+            say(&format!("warning: {problem}"));
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 /// The experiment's environment, for whoever opens its dataset.
@@ -69,11 +96,18 @@ pub(super) fn env_record(experiment: &Experiment) -> EnvRecord {
     }
 }
 
-pub fn data(command: &DataCommand) -> Result<(), Failure> {
+pub fn data(command: &DataCommand, parts: &Parts) -> Result<(), Failure> {
     let DataCommand::Inspect { folder, frameskip, json } = command;
     let dataset = Dataset::open(folder)?;
     dataset.verify()?;
-    let summary = dataset.summary(frameskip.get())?;
+    let mut summary = dataset.summary(frameskip.get())?;
+    if let Some(pixels) = &mut summary.pixels {
+        let EnvRecord { name, options, factors } = &dataset.manifest().env;
+        // What this program does not know, or knows otherwise, is not simulated.
+        let env = gedanken_env::make(&parts.environments, name, options, factors).ok();
+        let env = env.filter(|env| dataset.check_env(env.spec()).is_ok());
+        pixels.answer = env.and_then(|env| dataset.answer(env.as_ref(), frameskip.get()).ok().flatten());
+    }
     match json {
         true => print(&serde_json::to_string_pretty(&summary)?),
         false => print(summary.to_string().trim_end()),

@@ -172,20 +172,27 @@ impl StateArgs {
     }
 }
 
-/// Rows of numbers; a first row without a single one is a header.
+/// Rows of numbers, behind a header or not.
 fn read_actions(path: &Path, size: usize) -> Result<Vec<Vec<f32>>, Failure> {
     let text = std::fs::read_to_string(path).map_err(FolderError::io("read", path))?;
     let text = text.trim_start_matches('\u{feff}');
     let mut actions = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let fields = line.split(',').map(|x| x.trim().trim_matches('"').parse::<f32>().ok());
-        let row: Vec<f32> = fields.clone().flatten().filter(|x| x.is_finite()).collect();
-        if row.len() == size && fields.count() == size {
-            actions.push(row);
-        } else if number > 0 || !row.is_empty() {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    for (row, (number, line)) in lines.enumerate() {
+        let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
+        let numbers = fields.iter().filter_map(|field| field.parse().ok().filter(|number: &f32| number.is_finite()));
+        let numbers: Vec<f32> = numbers.collect();
+        if numbers.len() == size && fields.len() == size {
+            actions.push(numbers);
+        } else if row > 0 || fields.len() != size || !fields.iter().all(|field| is_name(field)) {
             let at = format!("{}:{}", path.display(), number + 1);
             return Err(format!("{at}: found `{line}`; expected {size} numbers with commas between them").into());
         }
     }
     Ok(actions)
+}
+
+/// True for a text that begins with a letter and is no number: `nan` and `inf` are some.
+fn is_name(field: &str) -> bool {
+    field.starts_with(|first: char| first.is_alphabetic() || first == '_') && field.parse::<f32>().is_err()
 }

@@ -23,6 +23,7 @@ use gedanken_train::{load_model, measure};
 use crate::config::{EnvOverrides, load_experiment, schema, splice_env, splice_parts, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
+use crate::learned_from::other_data;
 use crate::provenance::{CheckpointRecord, Provenance};
 use crate::{ActionStatistics, Experiment, Parts, PixelStatistics, provenance};
 
@@ -110,7 +111,7 @@ struct ConfigArgs {
 }
 
 /// The error of any command.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The program, with the parts it knows. Reads the command line; errors go to standard error.
 pub fn main(parts: Parts) -> ExitCode {
@@ -140,7 +141,7 @@ fn execute(command: Command, parts: &Parts) -> ExitCode {
         Command::Probe(args) => probe::probe(&args, parts),
         Command::Bench(args) => bench::bench(&args, parts),
         Command::Collect(args) => data::collect(&args, parts),
-        Command::Data(command) => data::data(&command),
+        Command::Data(command) => data::data(&command, parts),
         Command::Envs(args) => environments::envs(&args, parts),
         Command::Render(args) => environments::render(&args, parts),
         Command::Rollout(args) => environments::rollout(&args, parts),
@@ -178,10 +179,26 @@ fn print_config(args: &ConfigArgs, parts: &Parts) -> Result<(), Failure> {
 /// Reads an experiment with every default in place, and its environment.
 fn read(file: &Path, overrides: &[String], parts: &Parts) -> Result<(Experiment, Box<dyn Env>), Failure> {
     let mut loaded = load_experiment(file, overrides, parts)?;
+    loaded.value = loaded.value.with_inputs(&at_home);
+    loaded.value.runs = at_home(&loaded.value.runs);
     let env = loaded.value.env.make(&parts.environments)?;
     check(&loaded, env.as_ref(), parts)?;
     loaded.value.env = loaded.value.env.resolved(&parts.environments)?;
     Ok((loaded.value.complete(parts)?, env))
+}
+
+/// A path in the home folder, where it begins with `~`.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(inside), Some(home)) => home.join(inside),
+        _ => path.to_owned(),
+    }
+}
+
+/// An experiment as a run stores it: whatever folder the run is opened in, it reads the same data.
+fn to_store(experiment: &Experiment) -> Result<String, Failure> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(to_toml(&experiment.clone().with_inputs(&absolute))?)
 }
 
 /// Refuses a run of a version whose models this program cannot build; the first line of a run's config names its version.
@@ -294,10 +311,10 @@ fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, co
     }
 }
 
-/// Batches that the statistics are measured on.
+/// Batches that the statistics of the pixels are measured on.
 const MEASURED_BATCHES: u64 = 4;
 
-/// The blueprint of an experiment's model, with the statistics of its training data.
+/// The blueprint of an experiment's model, with the statistics of its training data; it has learned from nothing yet.
 fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Result<Blueprint, Failure> {
     let stretch = experiment.pixels == PixelStatistics::EbJepa;
     let mut statistics = measure(source, MEASURED_BATCHES, stretch)?;
@@ -308,7 +325,7 @@ fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Res
         statistics = statistics.with_raw_actions();
     }
     let (model, spaces) = (experiment.model(), experiment.spaces(env));
-    Ok(Blueprint { version: env!("CARGO_PKG_VERSION").to_owned(), model, spaces, statistics })
+    Ok(Blueprint { version: env!("CARGO_PKG_VERSION").to_owned(), model, spaces, statistics, learned_from: Vec::new() })
 }
 
 /// A run goes on with the architecture it has: what the experiment says of it must still be true. The loss is another thing: its
@@ -365,12 +382,18 @@ fn protocol(
     let recorder = experiment.env.make(&parts.environments)?;
     same_meaning(env.spec(), recorder.spec(), &format!("{}: eval.env", config.display()))?;
     same_spaces(experiment, env.as_ref(), blueprint, config)?;
+    let practises = experiment.eval.ladder && experiment.eval.privileged_updates > 0;
+    let mut remarks = Vec::new();
+    if practises || experiment.eval.tasks_from == TasksFrom::Recorded {
+        remarks.extend(other_data(&blueprint.learned_from, &experiment.data, config)?);
+    }
     let source = match experiment.eval.tasks_from {
         TasksFrom::Reset => None,
         TasksFrom::Recorded => {
             let source = experiment.data.open_episodes(recorder.as_ref(), Split::Validation, experiment.eval.seed)?;
             // What is wrong with them is better known before a training than after it.
             Tasks::recorded(env.as_ref(), &experiment.eval, 1, source.as_ref())?;
+            remarks.extend(source.remark());
             Some(source)
         }
     };
@@ -381,11 +404,13 @@ fn protocol(
         say(&format!("warning: {warning}"));
     }
     let practice = || experiment.data.open(recorder.as_ref(), Split::Train, experiment.seed);
+    remarks.iter().for_each(|remark| say(&format!("warning: {remark}")));
     Ok(Protocol {
         env,
         config: experiment.eval.clone(),
         source,
-        practice: (experiment.eval.ladder && experiment.eval.privileged_updates > 0).then(practice).transpose()?,
+        remarks,
+        practice: practises.then(practice).transpose()?,
         planner,
         blueprint: blueprint.clone(),
         device: chosen.device.clone(),

@@ -6,8 +6,9 @@ use clap::Args;
 use gedanken_data::{DataConfig, Split, WindowConfig};
 use gedanken_eval::{Frames, Probing, probes};
 
-use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, report};
+use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, report, say};
 use crate::Parts;
+use crate::learned_from::other_data;
 use crate::provenance::{Provenance, Told};
 
 #[derive(Args)]
@@ -32,13 +33,20 @@ pub struct ProbeArgs {
 pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(&args.json)?;
     let opened = open(&args.run, &args.overrides, &args.device, parts)?;
-    let Opened { experiment, env, model, blueprint, chosen, .. } = &opened;
+    let Opened { experiment, env, model, blueprint, chosen, folder, .. } = &opened;
     let labels = env.spec().require_labels()?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.
     let window = WindowConfig { layouts: 1, episodes: 1, eventful: 0.0, ..experiment.data.window };
     let data = DataConfig { window, ..experiment.data.clone() };
+    let warn = |remark: &String| say(&format!("warning: {remark}"));
+    other_data(&blueprint.learned_from, &data, &folder.config())?.iter().for_each(warn);
     let frames = |split: Split, count: u32| -> Result<Frames, Failure> {
         let source = data.open(env.as_ref(), split, experiment.seed)?;
+        source.remark().iter().for_each(warn);
+        let there = source.lengths().map_or(usize::MAX, |lengths| lengths.iter().sum());
+        if there < count as usize {
+            warn(&format!("{count} frames of the {split:?} split: it has {there}, which are taken again and again"));
+        }
         Ok(Frames::of(model, &blueprint.statistics, source.as_ref(), count as usize, &chosen.device)?)
     };
     let (train, test) = (frames(Split::Train, args.frames)?, frames(Split::Validation, args.test_frames)?);

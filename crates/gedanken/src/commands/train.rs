@@ -14,7 +14,7 @@ use gedanken_data::{
 };
 use gedanken_env::{Env, derive_seed};
 use gedanken_eval::{Protocol, Setup, Splits, TasksFrom, TrainingEvaluation};
-use gedanken_model::{Blueprint, WorldModel, part_of};
+use gedanken_model::{Blueprint, LearnedFrom, WorldModel, part_of};
 use gedanken_nn::named_parameters;
 use gedanken_run::{FolderError, ProgressBar, RunFolder, Tracker, say, step_of, write_atomic};
 use gedanken_train::{End, Task, Trainer, load_model, to_half};
@@ -22,10 +22,10 @@ use gedanken_train::{End, Task, Trainer, load_model, to_half};
 use super::data::env_record;
 use super::{
     DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_meaning,
-    same_version,
+    same_version, to_store,
 };
-use crate::config::to_toml;
 use crate::experiment::{From, FromParts};
+use crate::learned_from::{learned_from, name};
 use crate::phases::{MAKE_LATENTS, Phase};
 use crate::provenance::{self, CheckpointRecord, Provenance, Told};
 use crate::{Experiment, Parts};
@@ -38,6 +38,9 @@ pub struct TrainArgs {
     /// Go on with a stopped run from its last checkpoint
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
+    /// Go on although the data is not what the run was trained on so far
+    #[arg(long, requires = "resume")]
+    other_data: bool,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -65,6 +68,8 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let checkpoint = resumed.as_ref().map(RunFolder::latest_checkpoint).transpose()?.flatten();
     // A run is begun when nothing it needs is missing.
     let other = if checkpoint.is_none() { other_model(&experiment, &chosen.device, parts)? } else { None };
+    let before = other.as_ref().map_or(&[][..], |(_, _, before)| before);
+    let learns = learned_from(before, &experiment, &file)?;
     let folder = match resumed {
         Some(folder) => folder,
         None => start(&experiment)?,
@@ -74,10 +79,13 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         Some(checkpoint) => {
             let (model, stored) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
             same_architecture(&experiment, &stored.model, &folder.config())?;
-            (model, Blueprint { model: experiment.model(), ..stored })
+            let learned_from = learned_from(&stored.learned_from, &experiment, &file)?;
+            same_data(&stored.learned_from, &learned_from, args.other_data, &folder)?;
+            (model, Blueprint { model: experiment.model(), learned_from, ..stored })
         }
         None => {
-            let blueprint = blueprint(&experiment, env.as_ref(), source.as_ref())?;
+            let blueprint =
+                Blueprint { learned_from: learns, ..blueprint(&experiment, env.as_ref(), source.as_ref())? };
             (new_model(&experiment, &blueprint, other, &chosen.device, parts)?, blueprint)
         }
     };
@@ -111,9 +119,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     progress.message(&first_line);
 
-    // A dataset may have too little to validate with.
-    let validation = experiment.data.open(env.as_ref(), Split::Validation, experiment.seed).ok();
-    let splits = validation.map(|validation| Splits { training: source, validation });
+    let splits = splits(&experiment, env.as_ref(), source, &progress);
     let tell = progress.clone();
     let hears = Box::new(move |line: &str| tell.message(line));
     let mut evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears };
@@ -218,9 +224,10 @@ impl Session<'_> {
             Some(latents) => {
                 let kept = self.keep(phase, latents, trainer, seed, device, progress)?;
                 let window = WindowConfig { frameskip: 1, ..experiment.data.window };
-                Arc::new(DatasetSource::new(kept, window, Split::Train, experiment.data.validation, seed)?)
+                Arc::new(DatasetSource::new(kept, window, Split::Train, 0.0, seed)?)
             }
         };
+        warn_of(source.as_ref(), progress);
         Ok(experiment.data.prefetch(source, trainer.done()))
     }
 
@@ -286,6 +293,7 @@ impl Session<'_> {
             env: self.env.boxed_clone(),
             config: experiment.eval.clone(),
             source: recorded.then(episodes).transpose()?,
+            remarks: Vec::new(),
             practice: None,
             planner: experiment.planner.init(&self.parts.strategies)?,
             blueprint: self.blueprint.clone(),
@@ -338,6 +346,38 @@ fn identity(model: &WorldModel) -> u32 {
     hasher.finalize()
 }
 
+/// The training data and what it is validated on; none where a dataset has too little for that.
+fn splits(experiment: &Experiment, env: &dyn Env, training: Arc<dyn Source>, progress: &ProgressBar) -> Option<Splits> {
+    let validation = experiment.data.open(env, Split::Validation, experiment.seed);
+    match &validation {
+        Ok(validation) => warn_of(validation.as_ref(), progress),
+        Err(error) => progress.message(&format!("no curves of validation: {error}")),
+    }
+    Some(Splits { training, validation: validation.ok()? })
+}
+
+/// Says what a source leaves out.
+fn warn_of(source: &dyn Source, progress: &ProgressBar) {
+    if let Some(remark) = source.remark() {
+        progress.message(&format!("warning: {remark}"));
+    }
+}
+
+/// Refuses a run whose data is another one than before, unless that is wanted.
+fn same_data(before: &[LearnedFrom], all: &[LearnedFrom], other: bool, folder: &RunFolder) -> Result<(), Failure> {
+    match &all[before.len()..] {
+        [new, ..] if !before.is_empty() && !other => Err(format!(
+            "{}: data.path: {} is not the dataset that the run was trained on so far, {}, whatever its path; --other-data goes on with it \
+             all the same",
+            folder.config().display(),
+            name(new),
+            before.iter().map(name).collect::<Vec<_>>().join(", ")
+        )
+        .into()),
+        _ => Ok(()),
+    }
+}
+
 /// The first line of a training.
 fn beginning(
     experiment: &Experiment,
@@ -350,29 +390,28 @@ fn beginning(
     format!("{name} on {device}: {parameters} parameters, update {step} of {steps}, into {folder}")
 }
 
-/// The model of the run that an experiment starts from, and its checkpoint, if there is one.
-fn other_model(
-    experiment: &Experiment,
-    device: &Device,
-    parts: &Parts,
-) -> Result<Option<(PathBuf, WorldModel)>, Failure> {
+/// A run that another one starts from: its checkpoint, its model, and what that has learned from.
+type Other = (PathBuf, WorldModel, Vec<LearnedFrom>);
+
+/// The run that an experiment starts from, if there is one.
+fn other_model(experiment: &Experiment, device: &Device, parts: &Parts) -> Result<Option<Other>, Failure> {
     let Some(from) = experiment.from.as_ref().map(From::whole) else { return Ok(None) };
     let (_, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
-    let (model, _) = load_model(&checkpoint.path, &parts.model, device)?;
-    Ok(Some((checkpoint.path, model)))
+    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, device)?;
+    Ok(Some((checkpoint.path, model, blueprint.learned_from)))
 }
 
 /// A new model, with the weights of another run where the experiment says so.
 fn new_model(
     experiment: &Experiment,
     blueprint: &Blueprint,
-    other: Option<(PathBuf, WorldModel)>,
+    other: Option<Other>,
     device: &Device,
     parts: &Parts,
 ) -> Result<WorldModel, Failure> {
     let plan = parts.model.plan(&blueprint.model)?;
     let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
-    let Some((from, (checkpoint, other))) = experiment.from.as_ref().map(From::whole).zip(other) else {
+    let Some((from, (checkpoint, other, _))) = experiment.from.as_ref().map(From::whole).zip(other) else {
         return Ok(model);
     };
     let (model, transfer) = model.take(&other, from.parts.as_deref());
@@ -440,13 +479,13 @@ fn change(folder: &RunFolder, experiment: &Experiment, step: u64, parts: &Parts)
         }
     }
     let head = format!("# gedanken {}; changed after {step} updates", env!("CARGO_PKG_VERSION"));
-    Ok(write_atomic(&folder.config(), format!("{head}\n{}", to_toml(experiment)?).as_bytes())?)
+    Ok(write_atomic(&folder.config(), format!("{head}\n{}", to_store(experiment)?).as_bytes())?)
 }
 
 /// Makes the run's folder and writes the experiment into it, before anything else can go wrong.
 fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
     let folder = RunFolder::create(&experiment.runs, &experiment.name, experiment.seed)?;
-    let text = format!("# gedanken {}\n{}", env!("CARGO_PKG_VERSION"), to_toml(experiment)?);
+    let text = format!("# gedanken {}\n{}", env!("CARGO_PKG_VERSION"), to_store(experiment)?);
     write_atomic(&folder.config(), text.as_bytes())?;
     Ok(folder)
 }

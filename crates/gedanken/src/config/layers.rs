@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::nearest;
 use super::planner;
+use super::text::take_texts;
 use super::tree::{Content, Node, PLANNER, Reader, join, place_in, tag_of};
 use super::{ConfigError, ENV, ENV_OVERRIDES, Loaded, Place, Problem, validate};
 
@@ -56,7 +57,8 @@ impl Draft {
     }
 
     /// Checks the tree against the schema and hands it to serde.
-    pub fn check<T: DeserializeOwned>(self, schema: &Value) -> Result<Loaded<T>, ConfigError> {
+    pub fn check<T: DeserializeOwned>(mut self, schema: &Value) -> Result<Loaded<T>, ConfigError> {
+        take_texts(&mut self.root, schema);
         let mut problems = self.problems.clone();
         problems.extend(validate::validate(&self.root, schema));
         if !problems.is_empty() {
@@ -232,8 +234,13 @@ fn parse_set(set: &str) -> Result<(Vec<String>, Node, Vec<Problem>), Problem> {
     };
     let mut reader = Reader::of_set(set);
     let name = path.iter().fold(String::new(), |name, part| join(&name, part));
-    let node = reader.value(&parsed, place, &name);
-    Ok((path, node, reader.problems))
+    match reader.value(&parsed, place.clone(), &name) {
+        // A number that no key takes.
+        Node { content: Content::Leaf(Value::Null), .. } => {
+            Ok((path, Node { place, content: Content::Leaf(Value::String(text.to_owned())) }, Vec::new()))
+        }
+        node => Ok((path, node, reader.problems)),
+    }
 }
 
 /// The parts of a dotted key; `list[2].kind` is `list.2.kind`.

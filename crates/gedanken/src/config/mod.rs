@@ -17,6 +17,7 @@ mod moved;
 mod parts;
 mod planner;
 mod schema;
+mod text;
 mod tree;
 mod validate;
 

@@ -183,7 +183,7 @@ fn a_wrong_set_is_named_by_itself() {
         ("train.steps=many", "train.steps", "found the text \"many\"; expected an integer"),
         ("train.steps=1.5", "train.steps", "found 1.5"),
         ("train.steps=", "train.steps", "found the text \"\""),
-        ("train.rate=nan", "train.rate", "found nan; expected a finite number"),
+        ("train.rate=nan", "train.rate", "found the text \"nan\"; expected a number"),
         ("train.rate=-1", "train.rate", "greater than 0"),
         ("seed.x=1", "seed", "found a table"),
         ("predictor.kind=tranformer", "predictor.kind", "did you mean `transformer`?"),
