@@ -175,8 +175,8 @@ impl Manifest {
     /// A file that is missing, of another version, or that contradicts itself.
     pub fn read(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join(MANIFEST);
-        stays_inside(&path)?;
         let missing = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        stays_inside(&missing)?;
         let text = std::fs::read_to_string(&path).map_err(DataError::io(&missing, "read the dataset's manifest"))?;
         // The version first: a newer manifest may have keys that this program does not know.
         let table: toml::Table =

@@ -1,23 +1,24 @@
 //! Writes a dataset whole or not at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crate::columns::{self, Column, episode_columns, frame_columns};
 use crate::manifest::{EPISODES, MANIFEST, Manifest, ShardRecord, shard_name};
+use crate::partial::Partial;
 use crate::{DataError, Episode};
 
 /// Takes episodes one by one and writes a shard whenever enough have come; memory holds one shard.
 ///
 /// Everything is written to a folder beside the final name, flushed to the disk (while more is recorded), and renamed by [`Writer::finish`].
 /// Dropped before that, the writer removes what it wrote; killed before that, it leaves a folder whose name starts with
-/// a dot and ends in `.partial-…`, which nothing reads and anybody may delete.
+/// a dot and ends in `.partial-…`, which nothing reads and the next writer beside it removes.
 pub struct Writer {
     target: PathBuf,
-    partial: PathBuf,
+    partial: Partial,
     manifest: Manifest,
     columns: Vec<Column>,
     shard_bytes: usize,
@@ -29,7 +30,6 @@ pub struct Writer {
     layouts: BTreeSet<u64>,
     /// The last shard, on its way to the disk.
     flushed: Option<Flush>,
-    finished: bool,
 }
 
 /// Waits for the disk in a thread of its own.
@@ -60,7 +60,7 @@ impl Writer {
     pub fn create(target: &Path, manifest: Manifest, shard_bytes: usize) -> Result<Self, DataError> {
         refuse_existing(target)?;
         manifest.check(target)?;
-        let partial = make_partial(target)?;
+        let partial = Partial::beside(target)?;
         let columns = frame_columns(&manifest);
         Ok(Self {
             target: target.to_owned(),
@@ -74,7 +74,6 @@ impl Writer {
             episodes: Default::default(),
             layouts: BTreeSet::new(),
             flushed: None,
-            finished: false,
         })
     }
 
@@ -144,7 +143,7 @@ impl Writer {
             return Ok(());
         }
         let file = shard_name(self.manifest.shards.len());
-        let path = self.partial.join(&file);
+        let path = self.partial.path().join(&file);
         let (record, written) = columns::write(&path, &self.columns, &self.shard, self.shard_frames)?;
         // While the disk takes this shard the next one is filled; no more than two are on their way.
         self.flush()?;
@@ -175,21 +174,20 @@ impl Writer {
         self.close_shard()?;
         self.manifest.counts.layouts = self.layouts.len();
         let episodes = self.manifest.counts.episodes;
-        let path = self.partial.join(EPISODES);
+        let path = self.partial.path().join(EPISODES);
         let (record, file) = columns::write(&path, &episode_columns(), &self.episodes, episodes)?;
         file.sync_all().map_err(DataError::io(&path, "write"))?;
         self.manifest.episodes = record;
         self.flush()?;
-        let path = self.partial.join(MANIFEST);
+        let path = self.partial.path().join(MANIFEST);
         let text = toml::to_string(&self.manifest)
             .map_err(|error| DataError::format(&path, "manifest", error, "something TOML can say"))?;
         let mut file = File::create_new(&path).map_err(DataError::io(&path, "create"))?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(DataError::io(&path, "write"))?;
 
-        sync_folder(&self.partial)?;
+        sync_folder(self.partial.path())?;
         refuse_existing(&self.target)?;
-        fs::rename(&self.partial, &self.target).map_err(DataError::io(&self.target, "rename the finished dataset"))?;
-        self.finished = true;
+        self.partial.finish(&self.target)?;
         sync_folder(parent(&self.target))?;
         Ok(self.manifest.clone())
     }
@@ -197,16 +195,13 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if !self.finished {
-            // Whatever went wrong, it has been said or is of no use any more.
-            let _ = self.flush();
-            // A folder that cannot be removed is no worse than one left by a killed program.
-            let _ = fs::remove_dir_all(&self.partial);
-        }
+        // Whatever went wrong, it has been said or is of no use any more.
+        let _ = self.flush();
     }
 }
 
-fn parent(target: &Path) -> &Path {
+/// The folder that something is in.
+pub(crate) fn parent(target: &Path) -> &Path {
     target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -215,24 +210,6 @@ fn refuse_existing(target: &Path) -> Result<(), DataError> {
         Ok(_) => Err(DataError::Exists { path: target.to_owned() }),
         Err(_) => Ok(()),
     }
-}
-
-/// Makes a new folder beside `target`.
-fn make_partial(target: &Path) -> Result<PathBuf, DataError> {
-    let Some(name) = target.file_name() else {
-        return Err(DataError::config("dataset", target.display(), "a path that ends in the dataset's name"));
-    };
-    let folder = parent(target);
-    fs::create_dir_all(folder).map_err(DataError::io(folder, "create"))?;
-    let (name, process) = (name.to_string_lossy(), std::process::id());
-    for number in 0u32.. {
-        let partial = folder.join(format!(".{name}.partial-{process}-{number}"));
-        match fs::create_dir(&partial) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            done => return done.map(|()| partial.clone()).map_err(DataError::io(&partial, "create")),
-        }
-    }
-    Err(DataError::Exists { path: folder.to_owned() })
 }
 
 /// Waits until the disk has a folder's names.

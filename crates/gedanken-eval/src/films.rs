@@ -25,6 +25,9 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
         return Ok(Vec::new());
     }
     let tasks = setup.protocol.tasks_of(&setup.protocol.config, tasks)?;
+    if tasks.count == 0 {
+        return Ok(Vec::new());
+    }
     let world = setup.world();
     let objective = setup.objective()?;
     let kept = setup.guardrails()?;

@@ -1,10 +1,10 @@
 //! Evaluation during training and at its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gedanken_model::WorldModel;
-use gedanken_run::{FolderError, Tracker, save_gif, write_atomic};
-use gedanken_train::Evaluate;
+use gedanken_run::{FolderError, RunFolder, Tracker, save_gif, write_atomic};
+use gedanken_train::{Evaluate, Evaluated};
 
 use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
@@ -22,7 +22,8 @@ impl Protocol {
         Ok(report)
     }
 
-    /// Writes an evaluation into `folder`: `report.json`, which is `told` (the report, or more around it), `episodes.csv` and films.
+    /// Writes an evaluation into a folder that is there: `report.json`, which is `told` (the report, or more around it), `episodes.csv` and
+    /// films.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -33,7 +34,6 @@ impl Protocol {
         told: &impl serde::Serialize,
         folder: &Path,
     ) -> Result<(), EvalError> {
-        create(folder)?;
         let text = serde_json::to_string_pretty(told).map_err(std::io::Error::other);
         let path = folder.join("report.json");
         write_atomic(&path, text.map_err(FolderError::io("write", &path))?.as_bytes())?;
@@ -76,10 +76,6 @@ impl Protocol {
     }
 }
 
-fn create(folder: &Path) -> Result<(), FolderError> {
-    std::fs::create_dir_all(folder).map_err(FolderError::io("create", folder))
-}
-
 /// One row per episode of every row of the report.
 fn episodes_csv(report: &Report) -> String {
     let mut csv = "row,task,start,end,least,steps,evaluations\n".to_owned();
@@ -101,16 +97,29 @@ pub struct TrainingEvaluation<'a> {
     pub splits: Option<Splits>,
     /// Hears one line per evaluation.
     pub say: Box<dyn FnMut(&str) + 'a>,
+    /// The run.
+    pub run: &'a RunFolder,
+    /// The folder of the last evaluation, and its update. Default none.
+    pub folder: Option<(u64, PathBuf)>,
+}
+
+impl TrainingEvaluation<'_> {
+    /// The folder of this training's evaluation of an update, the same whenever it is asked for; nobody else writes into it.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn folder(&mut self, step: u64) -> Result<PathBuf, FolderError> {
+        if let Some((_, folder)) = self.folder.as_ref().filter(|(at, _)| *at == step) {
+            return Ok(folder.clone());
+        }
+        let folder = self.run.claim_eval(step)?;
+        self.folder = Some((step, folder.clone()));
+        Ok(folder)
+    }
 }
 
 impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
-    fn evaluate(
-        &mut self,
-        model: &WorldModel,
-        step: u64,
-        folder: &Path,
-        tracker: &mut Tracker,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn evaluate(&mut self, model: &WorldModel, step: u64, tracker: &mut Tracker) -> Evaluated {
         let setup = Setup { protocol: self.protocol, model };
         let checks = self.protocol.checks(model)?;
         let mut numbers = checks.numbers();
@@ -144,9 +153,8 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
                 let n = row.episodes.len();
                 said.push(format!("success {:.0} % ({low:.0}-{high:.0} %, n = {n})", 100.0 * row.success));
             }
-            create(folder)?;
             if let Some(film) = films::films(&setup, 0..1)?.first() {
-                save_gif(film, &folder.join("task-000.gif"), films::FPS)?;
+                save_gif(film, &self.folder(step)?.join("task-000.gif"), films::FPS)?;
                 tracker.film(step, "eval/task-000", film, films::FPS)?;
             }
         }
@@ -163,9 +171,7 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         if let Some(push) = checks.pushes.iter().find(|p| p.kind == "blocked" && p.count > 0) {
             said.push(format!("leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]));
         }
-        let named: Vec<(&str, f64)> = numbers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        tracker.scalars(step, &named)?;
         (self.say)(&format!("update {step}: {}", said.join(", ")));
-        Ok(())
+        Ok(numbers.into_iter().collect())
     }
 }

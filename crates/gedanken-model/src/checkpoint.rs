@@ -62,6 +62,12 @@ pub enum CheckpointError {
         /// A right one.
         expected: String,
     },
+    /// Ruined weights are not written.
+    #[error("{name} holds numbers that are not finite")]
+    NotFinite {
+        /// The first of them.
+        name: String,
+    },
 }
 
 /// A model's files.
@@ -76,9 +82,12 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError + '_ {
 /// Writes a model into an existing folder.
 ///
 /// # Errors
-/// [`CheckpointError::Io`].
+/// [`CheckpointError::NotFinite`]; [`CheckpointError::Io`].
 pub fn save(folder: &Path, model: &WorldModel, blueprint: &Blueprint) -> Result<(), CheckpointError> {
     let named = named_parameters(model);
+    if let Some(ruined) = named.iter().find(|named| named.values.iter().any(|value| !value.is_finite())) {
+        return Err(CheckpointError::NotFinite { name: ruined.name.clone() });
+    }
     let bytes: Vec<(String, Vec<usize>, Vec<u8>)> =
         named.into_iter().map(|p| (p.name, p.shape, p.values.iter().flat_map(|v| v.to_le_bytes()).collect())).collect();
     let path = folder.join(WEIGHTS);

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! runs/two_rooms/2026-11-22T13-05-12-seed1/
-//!   config.toml
+//!   config.toml              configs/until-000500.toml
 //!   events.out.tfevents…     metrics.jsonl
-//!   checkpoints/step-001000/
-//!   eval/step-001000/
+//!   checkpoints/step-001000/ checkpoints/best/
+//!   eval/step-001000/        eval/step-001000-2/
+//!   aside/2026-11-22T14-10-00/
 //! ```
 //!
 //! Everything in it is written whole or not at all, whenever the writer is killed; opening it removes what killed writers left behind.
@@ -15,7 +16,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::atomic::{entries, remove_dir_atomic, remove_leftovers};
+use crate::atomic::{entries, remove_dir_atomic, remove_leftovers, write_atomic};
+use crate::best::{BEST, Best};
 use crate::error::FolderError;
 
 /// A checkpoint. It appears by renaming, so one that is there is complete.
@@ -45,19 +47,8 @@ impl RunFolder {
         if !plain || !experiment.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return Err(FolderError::Name(experiment.to_string()));
         }
-        let parent = root.join(experiment);
-        fs::create_dir_all(&parent).map_err(FolderError::io("create", &parent))?;
         let name = format!("{}-seed{seed}", timestamp(SystemTime::now()));
-        let mut path = parent.join(&name);
-        let mut copy = 1;
-        loop {
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => copy += 1,
-                Err(e) => return Err(FolderError::io("create", &path)(e)),
-            }
-            path = parent.join(format!("{name}-{copy}"));
-        }
+        Ok(Self { path: claim(&root.join(experiment), &name)? })
     }
 
     /// The run at `path`, or the one that the checkpoint at `path` belongs to; removes what killed writers left in it.
@@ -65,11 +56,20 @@ impl RunFolder {
     /// # Errors
     /// [`FolderError::Missing`]; [`FolderError::NotARun`], which names the latest run where `path` holds several.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let (run, _) = find_run(path)?;
-        for folder in [run.path.clone(), run.checkpoints_path(), run.path.join("eval")] {
+        Ok(Self::open_at(path)?.0)
+    }
+
+    /// The same, and the checkpoint that `path` is, if it is one.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`].
+    pub fn open_at(path: &Path) -> Result<(Self, Option<Checkpoint>), FolderError> {
+        let (run, checkpoint) = find_run(path)?;
+        let evaluations = entries(&run.path.join("eval"))?.into_iter().filter(|path| path.is_dir());
+        for folder in [run.path.clone(), run.checkpoints_path(), run.path.join("eval")].into_iter().chain(evaluations) {
             remove_leftovers(&folder)?;
         }
-        Ok(run)
+        Ok((run, checkpoint))
     }
 
     /// The run at `path` with its latest checkpoint; or, where `path` is a checkpoint, that one with its run.
@@ -77,8 +77,8 @@ impl RunFolder {
     /// # Errors
     /// As [`RunFolder::open`], and [`FolderError::NoCheckpoint`].
     pub fn open_checkpoint(path: &Path) -> Result<(Self, Checkpoint), FolderError> {
-        let run = Self::open(path)?;
-        let checkpoint = match find_run(path)?.1 {
+        let (run, given) = Self::open_at(path)?;
+        let checkpoint = match given {
             Some(given) => Some(given),
             None => run.latest_checkpoint()?,
         };
@@ -119,12 +119,31 @@ impl RunFolder {
         self.path.join("eval").join(step_name(step))
     }
 
-    /// The first of `eval/step-000123`, `eval/step-000123-2`, `eval/step-000123-3`, … that is not there yet: for one more evaluation
-    /// of the same update.
+    /// The first of `eval/step-000123`, `eval/step-000123-2`, `eval/step-000123-3`, … that is not there yet.
     pub fn next_eval(&self, step: u64) -> PathBuf {
         let first = self.eval(step);
-        let further = (2..).map(|number| first.with_file_name(format!("{}-{number}", step_name(step))));
-        std::iter::once(first.clone()).chain(further).find(|path| !path.exists()).unwrap_or(first)
+        names(&self.path.join("eval"), &step_name(step)).find(|path| !path.exists()).unwrap_or(first)
+    }
+
+    /// Makes that folder, for one evaluation of the update: nobody else gets the same, and none is replaced.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn claim_eval(&self, step: u64) -> Result<PathBuf, FolderError> {
+        claim(&self.path.join("eval"), &step_name(step))
+    }
+
+    /// Writes another `config.toml`; the one before, which held until `step`, is kept: `configs/until-000123.toml`.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn change_config(&self, step: u64, text: &str) -> Result<(), FolderError> {
+        let before = fs::read(self.config()).map_err(FolderError::io("read", &self.config()))?;
+        let names = names(&self.path.join("configs"), &format!("until-{step:06}"));
+        if let Some(free) = names.map(|name| name.with_extension("toml")).find(|path| !path.exists()) {
+            write_atomic(&free, &before)?;
+        }
+        write_atomic(&self.config(), text.as_bytes())
     }
 
     /// All checkpoints, by step.
@@ -149,24 +168,45 @@ impl RunFolder {
         Ok(self.checkpoints()?.pop())
     }
 
-    /// Removes all checkpoints but the last `keep_last` and that of update `spared`; the very last one always stays.
+    /// Removes all checkpoints but the last `keep_last` and those of the updates in `spared`; the very last one and the best always
+    /// stay.
     ///
     /// # Errors
     /// [`FolderError::Io`].
-    pub fn prune(&self, keep_last: usize, spared: u64) -> Result<(), FolderError> {
+    pub fn prune(&self, keep_last: usize, spared: &[u64]) -> Result<(), FolderError> {
         let found = self.checkpoints()?;
         let old = found.len().saturating_sub(keep_last.max(1));
-        let mut old = found[..old].iter().filter(|checkpoint| checkpoint.step != spared);
+        let mut old = found[..old].iter().filter(|checkpoint| !spared.contains(&checkpoint.step));
         old.try_for_each(|checkpoint| remove_dir_atomic(&checkpoint.path))
     }
 
-    fn checkpoints_path(&self) -> PathBuf {
+    pub(crate) fn checkpoints_path(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 }
 
+/// `name`, `name-2`, `name-3`, … in a folder.
+fn names(parent: &Path, name: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let first = parent.join(name);
+    let (plain, name) = (first.clone(), name.to_owned());
+    let further = (2u64..).map(move |number| first.with_file_name(format!("{name}-{number}")));
+    std::iter::once(plain).chain(further)
+}
+
+/// Makes the first of these folders that nobody has made: two processes never get the same.
+pub(crate) fn claim(parent: &Path, name: &str) -> Result<PathBuf, FolderError> {
+    fs::create_dir_all(parent).map_err(FolderError::io("create", parent))?;
+    for path in names(parent, name) {
+        match fs::create_dir(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path.clone()).map_err(FolderError::io("create", &path)),
+        }
+    }
+    Err(FolderError::io("create", parent)(io::ErrorKind::AlreadyExists.into()))
+}
+
 /// `2026-11-22T13-05-12`: the second in UTC, without the colons that Windows forbids in names.
-fn timestamp(time: SystemTime) -> String {
+pub(crate) fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string().replace(':', "-").replace('Z', "")
 }
 
@@ -200,7 +240,9 @@ fn find_run(path: &Path) -> Result<(RunFolder, Option<Checkpoint>), FolderError>
             "it is a file; expected the folder that holds config.toml, or a checkpoint inside it".to_string(),
         );
     }
-    if let (Some(step), Some(run)) = (step_of(&whole), whole.parent().and_then(Path::parent)) {
+    let step =
+        step_of(&whole).or_else(|| whole.ends_with(BEST).then(|| Best::read(&whole)).flatten().map(|best| best.step));
+    if let (Some(step), Some(run)) = (step, whole.parent().and_then(Path::parent)) {
         if is_run(run) {
             return Ok((RunFolder { path: run.to_path_buf() }, Some(Checkpoint { step, path: path.to_path_buf() })));
         }
@@ -306,11 +348,36 @@ mod tests {
         [900, 1_000_000, 5, 99_999].iter().for_each(|&step| save(&run, step));
         fs::create_dir(run.checkpoints_path().join("step-last")).unwrap();
         assert_eq!(saved(&run), [5, 900, 99_999, 1_000_000]);
-        run.prune(2, 5).unwrap();
+        run.prune(2, &[5]).unwrap();
         assert_eq!(saved(&run), [5, 99_999, 1_000_000]);
-        run.prune(0, 0).unwrap();
+        run.prune(0, &[]).unwrap();
         assert_eq!(saved(&run), [1_000_000]);
         assert!(run.checkpoint(123).ends_with("checkpoints/step-000123") && run.eval(7).ends_with("eval/step-000007"));
+    }
+
+    #[test]
+    fn every_evaluation_gets_a_folder_of_its_own_however_many_ask_at_once() {
+        let (_root, run) = run();
+        let claim = || (0..5).map(|_| run.claim_eval(7).unwrap()).collect::<Vec<_>>();
+        let claimed: Vec<_> = std::thread::scope(|scope| {
+            let askers: Vec<_> = (0..4).map(|_| scope.spawn(claim)).collect();
+            askers.into_iter().flat_map(|asker| asker.join().unwrap()).collect()
+        });
+        let different: std::collections::BTreeSet<_> = claimed.iter().collect();
+        assert!(different.len() == 20 && claimed.contains(&run.eval(7)), "{claimed:?}");
+        assert!(run.next_eval(7).ends_with("eval/step-000007-21"));
+    }
+
+    #[test]
+    fn a_config_that_changes_is_kept_with_the_update_until_which_it_held() {
+        let (_root, run) = run();
+        let until = |name: &str| fs::read_to_string(run.path.join("configs").join(name)).unwrap();
+        run.change_config(5, "seed = 2").unwrap();
+        run.change_config(5, "seed = 3").unwrap();
+        run.change_config(9, "seed = 4").unwrap();
+        assert_eq!(fs::read_to_string(run.config()).unwrap(), "seed = 4");
+        let kept = ["until-000005.toml", "until-000005-2.toml", "until-000009.toml"].map(until);
+        assert_eq!(kept, ["seed = 1", "seed = 2", "seed = 3"]);
     }
 
     #[test]

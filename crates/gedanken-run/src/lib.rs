@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod aside;
 mod atomic;
+mod best;
 mod error;
 mod film;
 mod folder;
@@ -10,11 +12,13 @@ mod progress;
 mod tensorboard;
 mod tracker;
 
+pub use aside::Aside;
 pub use atomic::{check_writable, lies_inside, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
+pub use best::Best;
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
 pub use folder::{Checkpoint, RunFolder, step_of};
 pub use picture::{Picture, PictureError, check_ending};
 pub use plot::Plot;
 pub use progress::{ProgressBar, say};
-pub use tracker::{TrackError, Tracker};
+pub use tracker::{TrackError, Tracker, curve};

@@ -212,10 +212,7 @@ fn truncate(path: &Path, step: u64) -> Result<(u64, f64), TrackError> {
         };
         let mut line = Vec::new();
         for number in 1.. {
-            line.clear();
-            old.read_until(b'\n', &mut line)?;
-            // Without a newline it is the last one, which a kill or a full disk cut short.
-            if line.pop() != Some(b'\n') {
+            if !read_line(&mut old, &mut line)? {
                 break;
             }
             let json: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
@@ -236,6 +233,36 @@ fn truncate(path: &Path, step: u64) -> Result<(u64, f64), TrackError> {
         Some(line) => Err(TrackError::Line { path: path.to_path_buf(), line }),
         None => Ok(kept?),
     }
+}
+
+/// Reads the next line, without its newline; false after the last. One without a newline was cut short by a kill or a full disk, and
+/// is none.
+fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    file.read_until(b'\n', line)?;
+    Ok(line.pop() == Some(b'\n'))
+}
+
+/// The points of a curve in the `metrics.jsonl` of a run's folder: updates and values, in order, without those that are not finite. None
+/// where there is no such file.
+///
+/// # Errors
+/// [`TrackError::Folder`]. A line that is no line of metrics has no point.
+pub fn curve(run: &Path, name: &str) -> Result<Vec<(u64, f64)>, TrackError> {
+    let path = run.join("metrics.jsonl");
+    let read = || {
+        let (mut points, mut line) = (Vec::new(), Vec::new());
+        let mut file = match File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(points),
+            file => BufReader::new(file?),
+        };
+        while read_line(&mut file, &mut line)? {
+            let json: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
+            points.extend(json["step"].as_u64().zip(json[name].as_f64()));
+        }
+        Ok(points)
+    };
+    Ok(read().map_err(FolderError::io("read", &path))?)
 }
 
 #[cfg(test)]
@@ -296,6 +323,18 @@ mod tests {
         steps(&mut tracker, 11..=20);
         assert_eq!(lines(resumed.path()), lines(unbroken.path()));
         assert_eq!(tracker.length, fs::metadata(&path).unwrap().len());
+    }
+
+    #[test]
+    fn a_curve_has_the_points_that_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(curve(folder.path(), "train/loss").unwrap(), []);
+        let mut tracker = Tracker::create(folder.path(), quiet).unwrap();
+        steps(&mut tracker, 1..=2);
+        tracker.scalars(3, &[("train/loss", f64::NAN)]).unwrap();
+        tracker.scalars(4, &[("train/loss", 0.125), ("b", 1.0)]).unwrap();
+        assert_eq!(curve(folder.path(), "train/loss").unwrap(), [(1, 1.0), (2, 0.5), (4, 0.125)]);
+        assert_eq!(curve(folder.path(), "b").unwrap(), [(4, 1.0)]);
     }
 
     #[test]

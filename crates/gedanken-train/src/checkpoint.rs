@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::Device;
 use gedanken_model::{Blueprint, CheckpointError, Parts, WorldModel};
-use gedanken_run::{FolderError, RunFolder, lies_inside, step_of, write_dir_atomic};
+use gedanken_run::{Checkpoint, FolderError, RunFolder, lies_inside, step_of, write_dir_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -61,6 +61,26 @@ pub fn load_model(
     // The files are these, whatever names the state has: a stranger's would read elsewhere.
     gedanken_model::FILES.into_iter().try_for_each(|name| state.verify(checkpoint, name))?;
     gedanken_model::load(checkpoint, parts, device)
+}
+
+/// Checks that all files of a checkpoint are the ones that were written.
+///
+/// # Errors
+/// [`CheckpointError`] names the first that is not.
+pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
+    let state = State::of(checkpoint)?;
+    state.crc32.keys().try_for_each(|name| state.verify(checkpoint, name))
+}
+
+/// The newest whole checkpoint of a run, if there is one.
+///
+/// # Errors
+/// [`FolderError::Io`].
+pub fn newest_whole(folder: &RunFolder) -> Result<Option<Checkpoint>, FolderError> {
+    let best = folder.best().map(|best| Checkpoint { step: best.step, path: folder.best_path() });
+    let mut all: Vec<Checkpoint> = best.into_iter().chain(folder.checkpoints()?).collect();
+    all.sort_by_key(|checkpoint| checkpoint.step);
+    Ok(all.into_iter().rfind(|checkpoint| verify(&checkpoint.path).is_ok()))
 }
 
 /// Reads what training needs beside the model: the optimiser's state, and the updates done.

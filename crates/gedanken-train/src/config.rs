@@ -42,12 +42,19 @@ pub struct TrainConfig {
     /// Updates between two evaluations; there is always one at the end. Default 1000.
     #[schemars(range(min = 1))]
     pub eval_every: u64,
-    /// Updates between two checkpoints; there is always one at the end. Default 500.
+    /// Updates between two checkpoints; there is always one before an evaluation, and one at the end. Default 500.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u64,
-    /// Checkpoints kept, the newest ones. Default 3.
+    /// Checkpoints kept, the newest ones. The last that a finite loss has followed stays beside them. Default 3.
     #[schemars(range(min = 1))]
     pub keep: usize,
+    /// A number that evaluations in training write, such as `"eval/model/success"` (`"eval/success"` for short): the checkpoint of its
+    /// greatest value is kept as `checkpoints/best`. A minus in front asks for its smallest: `"-probe/agent"`. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub keep_best: Option<String>,
+    /// Evaluations in a row without a better `keep_best` after which the training ends; 0: it goes on to the last update. Default 0.
+    pub patience: u64,
     /// Ends the run at a collapse of the latents after the warm-up. Default true.
     pub stop_on_collapse: bool,
 }
@@ -79,6 +86,8 @@ impl Default for TrainConfig {
             eval_every: 1000,
             checkpoint_every: 500,
             keep: 3,
+            keep_best: None,
+            patience: 0,
             stop_on_collapse: true,
         }
     }

@@ -22,7 +22,20 @@ pub enum TrainError {
         loss: f32,
         /// Its terms.
         terms: String,
-        /// The checkpoint before it.
+        /// The last good checkpoint.
+        kept: Option<PathBuf>,
+    },
+    /// An update has ruined weights: they are not written.
+    #[error(
+        "update {step}: {name} holds numbers that are not finite; {}. A lower train.lr or train.clip may help",
+        last_good(kept)
+    )]
+    Ruined {
+        /// The update.
+        step: u64,
+        /// The first weights that are.
+        name: String,
+        /// The last good checkpoint.
         kept: Option<PathBuf>,
     },
     /// The latents say the same about everything.
@@ -32,7 +45,7 @@ pub enum TrainError {
         step: u64,
         /// The measurement.
         diagnosis: String,
-        /// The checkpoint before it.
+        /// The last good checkpoint.
         kept: Option<PathBuf>,
     },
     /// The data ended or broke.
@@ -47,9 +60,6 @@ pub enum TrainError {
     /// The metrics could not be written.
     #[error(transparent)]
     Track(#[from] TrackError),
-    /// An evaluation failed.
-    #[error("evaluation: {0}")]
-    Evaluate(Box<dyn std::error::Error + Send + Sync>),
 }
 
 fn last_good(kept: &Option<PathBuf>) -> String {

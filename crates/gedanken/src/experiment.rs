@@ -306,7 +306,12 @@ fn check_parts(loaded: &Loaded<Experiment>, known: &[&str]) -> Result<(), Config
         }
         _ => {}
     }
-    let rates = &loaded.value.train.rates;
+    let train = &loaded.value.train;
+    if train.patience > 0 && train.keep_best.is_none() {
+        let message = format!("{}; expected a number that is to improve, train.keep_best", train.patience);
+        return Err(loaded.error("train.patience", message));
+    }
+    let rates = &train.rates;
     if let Some(name) = rates.keys().find(unknown) {
         return Err(loaded.unknown(&format!("train.rates.{name}"), "part", name, known));
     }
@@ -349,6 +354,11 @@ fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts:
                 }
                 other => loaded.error(&at("data"), other.to_string()),
             });
+        }
+        if here.train.patience > 0 && number + 1 < phases.len() {
+            let message =
+                format!("{}; expected 0 in every phase but the last: the next begins at its end", here.train.patience);
+            return Err(loaded.error(&at("train.patience"), message));
         }
         check_planner(here, &at("planner"), loaded, parts)?;
         if phase.latents.is_none() {

@@ -12,6 +12,7 @@ mod memory;
 mod parts;
 mod phases;
 pub mod provenance;
+mod signals;
 mod threads;
 
 pub use commands::{main, run};

@@ -14,10 +14,12 @@ fn experiments() -> PathBuf {
 #[test]
 fn every_experiment_resolves() {
     let place = Place::new();
-    let files = std::fs::read_dir(experiments()).expect("the experiments");
-    let files: Vec<String> = files.map(|file| file.expect("a file").path().display().to_string()).collect();
-    assert!(files.len() >= 5, "{files:?}");
+    let folders = [experiments(), experiments().join("zoo")].map(|folder| std::fs::read_dir(folder).expect("a folder"));
+    let files: Vec<PathBuf> = folders.into_iter().flatten().map(|file| file.expect("a file").path()).collect();
+    let files: Vec<_> = files.iter().filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
+    assert!(files.len() >= 20, "{files:?}");
     for file in files {
+        let file = file.display().to_string();
         let resolved = place.run(&["config", &file]).good().out;
         place.write("resolved.toml", &resolved);
         assert_eq!(place.run(&["config", "resolved.toml"]).good().out, resolved, "{file}");

@@ -128,6 +128,32 @@ fn nothing_is_overwritten_and_nothing_half_written_is_left_or_read() {
 }
 
 #[test]
+fn what_a_killed_writer_left_is_removed_by_the_next_and_what_a_living_one_writes_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mix = PolicyMix::new(&both(), Line::new().spec()).unwrap();
+    let start = |name: &str| {
+        Writer::create(&folder.path().join(name), Manifest::new(Line::new().spec(), made(), &mix, None, 0), 1)
+    };
+    let left = folder.path().join(".line.partial-4194305-0");
+    let mine = folder.path().join(".line.partial-of-mine");
+    for path in [&left, &mine] {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("shard-00000.safetensors"), [0; 100]).unwrap();
+    }
+    let living = start("other").unwrap();
+    let names = || {
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(!left.exists() && mine.exists(), "{:?}", names());
+    let writer = start("line").unwrap();
+    assert_eq!(names().len(), 3, "one of each writer, and what has another name: {:?}", names());
+    writer.finish().unwrap();
+    living.finish().unwrap();
+    assert_eq!(names(), [".line.partial-of-mine", "line", "other"].map(str::to_owned).into());
+}
+
+#[test]
 fn an_episode_of_the_wrong_size_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mix = PolicyMix::new(&both(), Line::new().spec()).unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gedanken_eval::{Contest, Protocol};
-use gedanken_run::check_ending;
+use gedanken_run::{FolderError, check_ending};
 
 use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, print, protocol, report, say};
 use crate::provenance::{Provenance, Told};
@@ -104,6 +104,11 @@ pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
     let say = &mut |row: &str| say(&format!("evaluating: {row}"));
     let found = protocol.full(&opened.model, opened.step, say)?;
     let told = Told { found: &found, provenance: &provenance };
+    // Not before, so that what fails or is stopped leaves no empty one.
+    let folder = match (&folder, &args.out) {
+        (Some(_), None) => Some(opened.folder.claim_eval(opened.step)?),
+        _ => folder,
+    };
     let kept = folder.as_ref().map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder));
     let place = folder.as_ref().or(args.json.as_ref()).map_or(String::new(), |path| path.display().to_string());
     report(&format!("{told}{place}"), args.json.as_deref(), &told)?;
@@ -121,6 +126,7 @@ impl EvalArgs {
                 );
             }
             check_outputs([&report])?;
+            std::fs::create_dir_all(folder).map_err(FolderError::io("create", folder))?;
             return Ok(Some(folder.clone()));
         }
         let folder = opened.folder.next_eval(opened.step);

@@ -5,6 +5,7 @@ mod data;
 mod environments;
 mod evaluate;
 mod probe;
+mod resume;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -17,15 +18,15 @@ use gedanken_eval::{Protocol, Tasks, TasksFrom};
 use gedanken_model::{Blueprint, ModelConfig, WorldModel};
 use gedanken_nn::Precision;
 use gedanken_planner::Bounds;
-use gedanken_run::{FolderError, RunFolder, check_writable, say, write_atomic};
-use gedanken_train::{load_model, measure};
+use gedanken_run::{Checkpoint, FolderError, RunFolder, check_writable, say, write_atomic};
+use gedanken_train::{load_model, measure, newest_whole, verify};
 
 use crate::config::{EnvOverrides, load_experiment, schema, splice_env, splice_parts, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
 use crate::learned_from::other_data;
 use crate::provenance::{CheckpointRecord, Provenance};
-use crate::{ActionStatistics, Experiment, Parts, PixelStatistics, provenance};
+use crate::{ActionStatistics, Experiment, Parts, PixelStatistics, provenance, signals};
 
 /// Joint embedding predictive world models: collect, train, plan, evaluate.
 #[derive(Parser)]
@@ -134,6 +135,7 @@ where
 }
 
 fn execute(command: Command, parts: &Parts) -> ExitCode {
+    signals::listen();
     let done = match command {
         Command::Train(args) => train::train(&args, parts),
         Command::Eval(args) => evaluate::eval(&args, parts),
@@ -151,6 +153,7 @@ fn execute(command: Command, parts: &Parts) -> ExitCode {
             print(&serde_json::to_string_pretty(&schema).unwrap_or_default())
         }
     };
+    signals::pass();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error),
@@ -266,7 +269,7 @@ fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) ->
     same_meaning(env.spec(), made_for.spec(), &format!("{}: env", config.display()))?;
     let chosen = pick_device(device, &experiment)?;
     experiment.device = device.device.clone().unwrap_or(experiment.device);
-    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
+    let (model, blueprint) = open_model(&folder, &checkpoint, parts, &chosen)?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &config)?;
     same_architecture(&experiment, &blueprint.model, &config)?;
     let (step, checkpoint, overrides) = (checkpoint.step, checkpoint.path, overrides.set.clone());
@@ -297,12 +300,40 @@ fn same_meaning(env: &Spec, made_for: &Spec, key: &str) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a model that was made for other observations or actions than those of the experiment that `config` holds.
+/// The model of a run's checkpoint. Where its files are damaged, the error names the newest checkpoint that is whole.
+fn open_model(
+    folder: &RunFolder,
+    checkpoint: &Checkpoint,
+    parts: &Parts,
+    chosen: &Chosen,
+) -> Result<(WorldModel, Blueprint), Failure> {
+    load_model(&checkpoint.path, &parts.model, &chosen.device)
+        .map_err(|error| damaged(folder, checkpoint, error.into()))
+}
+
+/// An error of a checkpoint, with the newest whole one where it is damaged.
+fn damaged(folder: &RunFolder, checkpoint: &Checkpoint, error: Failure) -> Failure {
+    if verify(&checkpoint.path).is_ok() {
+        return error;
+    }
+    match newest_whole(folder) {
+        Ok(Some(whole)) => format!("{error}; the newest whole checkpoint is {}", whole.path.display()).into(),
+        Ok(None) => format!("{error}; no checkpoint of {} is whole", folder.path().display()).into(),
+        Err(_) => error,
+    }
+}
+
+/// Refuses a model that was made for other observations, pixels or actions than those of the experiment that `config` holds.
 fn same_spaces(experiment: &Experiment, env: &dyn Env, blueprint: &Blueprint, config: &Path) -> Result<(), Failure> {
     let config = config.display();
     let (found, expected) = (experiment.spaces(env), &blueprint.spaces);
     if found != *expected {
         return Err(format!("{config}: env: {found}; the model was made for {expected}").into());
+    }
+    match (experiment.pixels, blueprint.statistics.stretch) {
+        (PixelStatistics::Measured, false) | (PixelStatistics::EbJepa, true) => {}
+        (_, true) => return Err(format!("{config}: pixels: \"measured\"; the model was made for \"eb-jepa\"").into()),
+        (_, false) => return Err(format!("{config}: pixels: \"eb-jepa\"; the model was made for \"measured\"").into()),
     }
     match (experiment.actions, blueprint.statistics.takes_raw_actions()) {
         (ActionStatistics::Raw, true) | (ActionStatistics::ZScore, false) => Ok(()),

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use gedanken_data::{DataConfig, Split, WindowConfig};
-use gedanken_eval::{Frames, Probing, probes};
-
 use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, report, say};
 use crate::Parts;
 use crate::learned_from::other_data;
 use crate::provenance::{Provenance, Told};
+use clap::Args;
+use gedanken_data::{DataConfig, Split, WindowConfig};
+use gedanken_eval::{Frames, Probing, probes};
 
 #[derive(Args)]
 pub struct ProbeArgs {

@@ -1,9 +1,8 @@
 //! `gedanken train`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -16,18 +15,20 @@ use gedanken_env::{Env, derive_seed};
 use gedanken_eval::{Protocol, Setup, Splits, TasksFrom, TrainingEvaluation};
 use gedanken_model::{Blueprint, LearnedFrom, WorldModel, part_of};
 use gedanken_nn::named_parameters;
-use gedanken_run::{FolderError, ProgressBar, RunFolder, Tracker, say, step_of, write_atomic};
-use gedanken_train::{End, Task, Trainer, load_model, to_half};
+use gedanken_run::{Checkpoint, FolderError, ProgressBar, RunFolder, Tracker, say, write_atomic};
+use gedanken_train::{End, Evaluate, Evaluated, Task, Trainer, is_evaluated, load_model, to_half};
 
 use super::data::env_record;
 use super::{
-    DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, same_architecture, same_meaning,
-    same_version, to_store,
+    DeviceArg, Failure, Overrides, blueprint, open_model, pick_device, print, protocol, read, resume, same_version,
+    to_store,
 };
+use crate::device::Chosen;
 use crate::experiment::{From, FromParts};
 use crate::learned_from::{learned_from, name};
 use crate::phases::{MAKE_LATENTS, Phase};
 use crate::provenance::{self, CheckpointRecord, Provenance, Told};
+use crate::signals::{self, Last};
 use crate::{Experiment, Parts};
 
 #[derive(Args)]
@@ -35,7 +36,7 @@ pub struct TrainArgs {
     /// The experiment's TOML file (not with --resume: a run knows its own)
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     file: Option<PathBuf>,
-    /// Go on with a stopped run from its last checkpoint
+    /// Go on with a stopped run from its last checkpoint, or with the run of the checkpoint named from that one
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
     /// Go on although the data is not what the run was trained on so far
@@ -48,7 +49,7 @@ pub struct TrainArgs {
 }
 
 pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
-    let resumed = args.resume.as_deref().map(RunFolder::open).transpose()?;
+    let (resumed, named) = args.resume.as_deref().map(RunFolder::open_at).transpose()?.unzip();
     let file = match &resumed {
         Some(folder) => {
             same_version(&folder.config())?;
@@ -65,9 +66,12 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         say(&format!("warning: {difference}"));
     }
 
-    let checkpoint = resumed.as_ref().map(RunFolder::latest_checkpoint).transpose()?.flatten();
+    let checkpoint = match (&resumed, named.flatten()) {
+        (Some(folder), None) => folder.latest_checkpoint()?,
+        (_, named) => named,
+    };
     // A run is begun when nothing it needs is missing.
-    let other = if checkpoint.is_none() { other_model(&experiment, &chosen.device, parts)? } else { None };
+    let other = if checkpoint.is_none() { other_model(&experiment, &chosen, parts)? } else { None };
     let before = other.as_ref().map_or(&[][..], |(_, _, before)| before);
     let learns = learned_from(before, &experiment, &file)?;
     let folder = match resumed {
@@ -77,11 +81,10 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let _claim = claimed.map_or_else(|| folder.claim(), Ok)?;
     let (model, blueprint) = match &checkpoint {
         Some(checkpoint) => {
-            let (model, stored) = load_model(&checkpoint.path, &parts.model, &chosen.device)?;
-            same_architecture(&experiment, &stored.model, &folder.config())?;
+            let (model, stored) = resume::open(&folder, checkpoint, &experiment, parts, &chosen)?;
             let learned_from = learned_from(&stored.learned_from, &experiment, &file)?;
             same_data(&stored.learned_from, &learned_from, args.other_data, &folder)?;
-            (model, Blueprint { model: experiment.model(), learned_from, ..stored })
+            (model, Blueprint { learned_from, ..stored })
         }
         None => {
             let blueprint =
@@ -97,18 +100,14 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let config = folder.config();
         return Err(format!("{}: train.steps: {steps}; the run has {begun} updates behind it", config.display()).into());
     }
-    let mut left = phases.iter().skip_while(|phase| phase.end() <= begun && phase.end() < steps);
+    // A phase ends with its evaluation.
+    let behind = if is_evaluated(&folder, begun)? { begun } else { begun.saturating_sub(1) };
+    let mut left = phases.iter().skip_while(|phase| phase.end() <= behind && phase.end() < steps);
     let Some(mut phase) = left.next() else { return Err("there is no phase".into()) };
-    let checkpoint = checkpoint.map(|checkpoint| checkpoint.path);
     let first_line = beginning(&experiment, &chosen.name, &model, [begun, steps], &folder);
-    let mut trainer = session.enter(phase, model, checkpoint.as_deref(), &chosen.device)?;
+    let mut trainer = session.enter(phase, model, checkpoint.as_ref(), &chosen.device)?;
     if args.resume.is_some() {
-        if checkpoint.is_none() {
-            say(&format!("{} has no checkpoint; it starts again", folder.path().display()));
-        }
-        if !args.overrides.set.is_empty() {
-            change(&folder, &experiment, begun, parts)?;
-        }
+        resume::begin(&folder, checkpoint.as_ref(), &experiment, parts)?;
     }
     let progress = ProgressBar::new(steps, begun);
     let warn = progress.clone();
@@ -122,13 +121,13 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let splits = splits(&experiment, env.as_ref(), source, &progress);
     let tell = progress.clone();
     let hears = Box::new(move |line: &str| tell.message(line));
-    let mut evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears };
-    let (stop, trained) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    listen(&stop, &trained);
-    let run = folder.path().display().to_string();
+    let evaluation = TrainingEvaluation { protocol: &protocol, splits, say: hears, run: &folder, folder: None };
+    let mut evaluation = Interruptible { evaluation, run: &folder };
     loop {
-        let mut data = session.data(phase, &trainer, &chosen.device, &progress)?;
-        let end = trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, &stop);
+        let last = || stopped(&folder, trainer.step());
+        let mut data = signals::at_once(last(), || session.data(phase, &trainer, &chosen.device, &progress))?;
+        let end = signals::finishing(|stop| trainer.run(&mut data, &mut evaluation, &mut tracker, &progress, stop));
+        signals::from_now_on(stopped(&folder, trainer.step()));
         drop(data);
         if !matches!(end, Ok(End::Finished)) {
             progress.finish();
@@ -136,8 +135,8 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let end = end?;
         tracker.flush()?;
         if end == End::Stopped {
-            say(&format!("stopped at update {}; go on with: gedanken train --resume {run}", trainer.step()));
-            return print(&run);
+            stopped(&folder, trainer.step()).say();
+            return Ok(());
         }
         session.leave(phase)?;
         let Some(next) = left.next() else { break };
@@ -146,21 +145,45 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let (model, _) = load_model(&folder.checkpoint(trainer.step()), &parts.model, &chosen.device)?;
         trainer = session.enter(phase, model, None, &chosen.device)?;
     }
-    drop(evaluation);
     progress.finish();
-    trained.store(true, Ordering::Relaxed);
-    if stop.load(Ordering::Relaxed) {
-        say(&format!("stopped before the evaluation; it is made by: gedanken eval {run}"));
-    } else if protocol.env.spec().task.is_none() {
+    if protocol.env.spec().task.is_none() {
         say(&format!("{} has no task: nothing is evaluated", experiment.env.name));
     } else {
         let checkpoint = CheckpointRecord::of(&folder.checkpoint(trainer.step()), trainer.step())?;
         let provenance = Provenance::new(&experiment, env.as_ref(), checkpoint, &chosen.name);
         let provenance = Provenance { config: folder.config(), ..provenance };
         let provenance = provenance::of_evaluation(provenance, &experiment, &protocol, parts)?;
-        finish(&protocol, &trainer, &folder, &provenance, &mut tracker)?;
+        let run = folder.path().display().to_string();
+        let words = format!("stopped before the evaluation; it is made by: gedanken eval {run}");
+        // Whoever asked for a stop in time has a whole training.
+        let code = if signals::asked() { 0 } else { 130 };
+        let last = Last { words, result: Some(run), code };
+        signals::at_once(last, || finish(&mut evaluation.evaluation, &trainer, &provenance, &mut tracker))?;
     }
-    print(&run)
+    if let Some(best) = folder.best() {
+        let (number, value, step, path) = (best.number, best.value, best.step, folder.best_path());
+        say(&format!("best {number}: {value:.4} at update {step}, kept in {}", path.display()));
+    }
+    print(&folder.path().display().to_string())
+}
+
+/// What a training says that is stopped after so many updates, all of which are saved.
+fn stopped(folder: &RunFolder, step: u64) -> Last {
+    let run = folder.path().display().to_string();
+    let words = format!("stopped at update {step}; go on with: gedanken train --resume {run}");
+    Last { words, result: Some(run), code: 0 }
+}
+
+/// Evaluations that a signal ends at once: the checkpoint is there, and they are made again when the run goes on.
+struct Interruptible<'a> {
+    evaluation: TrainingEvaluation<'a>,
+    run: &'a RunFolder,
+}
+
+impl Evaluate<WorldModel> for Interruptible<'_> {
+    fn evaluate(&mut self, model: &WorldModel, step: u64, tracker: &mut Tracker) -> Evaluated {
+        signals::at_once(stopped(self.run, step), || self.evaluation.evaluate(model, step, tracker))
+    }
 }
 
 /// A run in training, and what all its phases share.
@@ -179,7 +202,7 @@ impl Session<'_> {
         &self,
         phase: &Phase,
         model: WorldModel,
-        checkpoint: Option<&Path>,
+        checkpoint: Option<&Checkpoint>,
         device: &Device,
     ) -> Result<Trainer<WorldModel>, Failure> {
         let Self { whole, blueprint, folder, parts, .. } = *self;
@@ -198,8 +221,8 @@ impl Session<'_> {
             None => Task::world_model(model, blueprint.clone(), device),
         };
         let (train, folder) = (phase.experiment.train.clone(), folder.clone());
-        match checkpoint.filter(|path| step_of(path).is_some_and(|step| step > phase.first)) {
-            Some(checkpoint) => Ok(Trainer::resume(train, task, folder, phase.first, checkpoint)?),
+        match checkpoint.filter(|checkpoint| checkpoint.step > phase.first) {
+            Some(checkpoint) => Ok(Trainer::resume(train, task, folder, phase.first, &checkpoint.path)?),
             None => Ok(Trainer::new(train, task, folder, phase.first)),
         }
     }
@@ -228,7 +251,7 @@ impl Session<'_> {
             }
         };
         warn_of(source.as_ref(), progress);
-        Ok(experiment.data.prefetch(source, trainer.done()))
+        Ok(experiment.data.prefetch(source, trainer.next_batch()))
     }
 
     /// The latents of a phase's episodes.
@@ -394,10 +417,10 @@ fn beginning(
 type Other = (PathBuf, WorldModel, Vec<LearnedFrom>);
 
 /// The run that an experiment starts from, if there is one.
-fn other_model(experiment: &Experiment, device: &Device, parts: &Parts) -> Result<Option<Other>, Failure> {
+fn other_model(experiment: &Experiment, chosen: &Chosen, parts: &Parts) -> Result<Option<Other>, Failure> {
     let Some(from) = experiment.from.as_ref().map(From::whole) else { return Ok(None) };
-    let (_, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
-    let (model, blueprint) = load_model(&checkpoint.path, &parts.model, device)?;
+    let (run, checkpoint) = RunFolder::open_checkpoint(&from.run)?;
+    let (model, blueprint) = open_model(&run, &checkpoint, parts, chosen)?;
     Ok(Some((checkpoint.path, model, blueprint.learned_from)))
 }
 
@@ -467,21 +490,6 @@ fn parameters(model: &WorldModel) -> usize {
     named.iter().filter(|p| !p.is_statistic()).map(|p| p.values.len()).sum()
 }
 
-/// Writes what a resumed run was told to do otherwise into its experiment: the next resumption goes on with it.
-fn change(folder: &RunFolder, experiment: &Experiment, step: u64, parts: &Parts) -> Result<(), Failure> {
-    let (before, made_for) = read(&folder.config(), &[], parts)?;
-    same_meaning(experiment.env.make(&parts.environments)?.spec(), made_for.spec(), "--set env")?;
-    for (key, before, now) in
-        [("seed", before.seed.to_string(), experiment.seed.to_string()), ("name", before.name, experiment.name.clone())]
-    {
-        if before != now {
-            return Err(format!("--set {key}={now}: the run's is {before}, which a resumed run cannot change").into());
-        }
-    }
-    let head = format!("# gedanken {}; changed after {step} updates", env!("CARGO_PKG_VERSION"));
-    Ok(write_atomic(&folder.config(), format!("{head}\n{}", to_store(experiment)?).as_bytes())?)
-}
-
 /// Makes the run's folder and writes the experiment into it, before anything else can go wrong.
 fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
     let folder = RunFolder::create(&experiment.runs, &experiment.name, experiment.seed)?;
@@ -492,34 +500,15 @@ fn start(experiment: &Experiment) -> Result<RunFolder, Failure> {
 
 /// The evaluation at the end.
 fn finish(
-    protocol: &gedanken_eval::Protocol,
+    evaluation: &mut TrainingEvaluation<'_>,
     trainer: &Trainer<WorldModel>,
-    folder: &RunFolder,
     provenance: &Provenance,
     tracker: &mut Tracker,
 ) -> Result<(), Failure> {
-    let (step, model) = (trainer.step(), trainer.model());
+    let (step, model, protocol) = (trainer.step(), trainer.model(), evaluation.protocol);
     let report = protocol.full(&model, step, &mut |row| say(&format!("evaluating: {row}")))?;
-    protocol.keep(&model, &report, &Told { found: &report, provenance }, &folder.eval(step))?;
+    protocol.keep(&model, &report, &Told { found: &report, provenance }, &evaluation.folder(step)?)?;
     tracker.text(step, "report", &format!("```\n{report}\n```"));
     tracker.flush()?;
     print(&report.to_string())
-}
-
-/// Ctrl-C stops a training after its update. A second one, or one after the training, ends the program at once.
-fn listen(stop: &Arc<AtomicBool>, trained: &Arc<AtomicBool>) {
-    let (stop, trained) = (stop.clone(), trained.clone());
-    let installed = ctrlc::set_handler(move || {
-        if trained.load(Ordering::Relaxed) {
-            say("\nstopped; the training is done, and gedanken eval makes its evaluation");
-            std::process::exit(130);
-        }
-        if stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        say("\nstopping after this update; press Ctrl-C again to stop at once");
-    });
-    if let Err(error) = installed {
-        say(&format!("Ctrl-C will not save: {error}"));
-    }
 }
