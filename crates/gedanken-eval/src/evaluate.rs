@@ -115,7 +115,7 @@ impl Rows<'_> {
         }
         let (rule, radius) = (self.protocol.config.rule, self.protocol.radius()?);
         let row = Row::of(name, about, &all, rule, radius, start.elapsed().as_secs_f64());
-        let seeds: Vec<u64> = self.tasks.iter().map(|tasks| tasks.seed).collect();
+        let seeds: Vec<(u64, usize)> = self.tasks.iter().map(|tasks| (tasks.seed, tasks.count)).collect();
         self.rows.push(row.over_seeds(&seeds, rule, radius));
         Ok(())
     }

@@ -224,15 +224,17 @@ impl Row {
 }
 
 impl Row {
-    /// The same with the rates of these seeds, each of which has as many episodes; with one seed there is nothing to add.
-    pub(crate) fn over_seeds(mut self, seeds: &[u64], rule: Rule, radius: f64) -> Self {
+    /// The same with the rates of these seeds, each with its number of episodes; with one seed there is nothing to add.
+    pub(crate) fn over_seeds(mut self, seeds: &[(u64, usize)], rule: Rule, radius: f64) -> Self {
         if seeds.len() < 2 {
             return self;
         }
-        let (done, n) = (self.done(rule, radius), seeds.len() as f64);
-        let rate = |done: &[bool]| done.iter().filter(|&&done| done).count() as f64 / done.len() as f64;
-        let parts = done.chunks((done.len() / seeds.len()).max(1));
-        self.seeds = seeds.iter().zip(parts).map(|(&seed, done)| SeedRate { seed, success: rate(done) }).collect();
+        let (mut done, n) = (self.done(rule, radius).into_iter(), seeds.len() as f64);
+        let mut rate = |count: usize| {
+            let successes = done.by_ref().take(count).filter(|&done| done).count();
+            successes as f64 / count.max(1) as f64
+        };
+        self.seeds = seeds.iter().map(|&(seed, count)| SeedRate { seed, success: rate(count) }).collect();
         let mean = self.seeds.iter().map(|rate| rate.success).sum::<f64>() / n;
         let squares = self.seeds.iter().map(|rate| (rate.success - mean).powi(2)).sum::<f64>();
         self.seeds_std = Some((squares / (n - 1.0)).sqrt());

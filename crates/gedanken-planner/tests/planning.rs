@@ -431,7 +431,7 @@ fn every_planner_fits_any_box_of_actions() {
     let table = Bounds::new(vec![0.0; 2], vec![512.0; 2], None).unwrap();
     let throttles = Bounds::new(vec![0.0, -0.5], vec![1.0, 0.25], None).unwrap();
     let large = Bounds::new(vec![-1e3; 2], vec![1e3; 2], None).unwrap();
-    let cases: [(&dyn World, &Bounds, [f32; 2], [f32; 2]); 3] = [
+    let cases: [(&dyn World, _, [f32; 2], [f32; 2]); 3] = [
         (&Table, &table, [60.0, 450.0], [400.0, 330.0]),
         (&Plane, &throttles, [0.0, 0.0], [6.0, -3.0]),
         (&Plane, &large, [0.0, 0.0], [3e3, -4e3]),
