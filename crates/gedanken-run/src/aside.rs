@@ -93,7 +93,7 @@ mod tests {
         let aside = run.go_back(&fifth).unwrap().unwrap();
         assert_eq!((aside.checkpoints, aside.evaluations), (3, 4));
         assert!(aside.path.starts_with(run.path().join("aside")));
-        assert_eq!(run.checkpoints().unwrap(), [fifth.clone()]);
+        assert_eq!(run.checkpoints().unwrap(), std::slice::from_ref(&fifth));
         assert_eq!((run.best(), entries(&run.path().join("eval")).unwrap().len()), (None, 2));
         let (old, newest) = RunFolder::open_checkpoint(&aside.path).unwrap();
         assert_eq!((newest.step, old.best().unwrap().step), (15, 10));
