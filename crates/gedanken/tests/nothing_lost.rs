@@ -83,6 +83,27 @@ fn the_best_checkpoint_is_kept_with_its_number_and_a_training_that_no_longer_imp
 }
 
 #[test]
+fn what_a_checkpoint_fixes_is_refused_and_the_config_before_a_change_is_kept() {
+    let place = Place::new();
+    let run = place.train(&QUICK);
+    let resume = |set: &str| place.run(&["train", "--resume", &run, "--set", set]);
+    assert_eq!(resume("pixels=eb-jepa").bad_manners("the model was made for \"measured\""), None);
+    let before = place.read(&format!("{run}/config.toml"));
+    resume("train.steps=14").good();
+    assert_eq!(place.read(&format!("{run}/configs/until-000012.toml")), before);
+}
+
+#[test]
+fn a_collection_clears_away_what_a_dead_one_left() {
+    let place = Place::new();
+    // No process has this number: Linux gives out less than 2^22.
+    let left = place.path(".data.partial-4194305-0");
+    std::fs::create_dir(&left).expect("what a killed collection leaves");
+    place.run(&["collect", "tiny.toml", "--out", "data"]).good();
+    assert!(!left.exists());
+}
+
+#[test]
 fn results_are_never_replaced() {
     let place = Place::new();
     let run = place.train(&QUICK);
