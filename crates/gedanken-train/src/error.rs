@@ -65,6 +65,6 @@ pub enum TrainError {
 fn last_good(kept: &Option<PathBuf>) -> String {
     match kept {
         Some(path) => format!("the last good checkpoint is {}", path.display()),
-        None => "there is no checkpoint yet".to_owned(),
+        None => "there is no good checkpoint yet".to_owned(),
     }
 }

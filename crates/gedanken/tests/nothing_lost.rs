@@ -6,17 +6,14 @@ mod common;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Place, metrics, weights};
+use common::{Place, metrics, names, weights};
 use serde_json::Value;
 
 const QUICK: [&str; 8] =
     ["--set", "eval.tasks=1", "--set", "eval.baselines=false", "--set", "eval.films=0", "--set", "train.keep=9"];
 
 fn entries(place: &Place, folder: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(place.path(folder)).into_iter().flatten();
-    let mut names: Vec<String> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into()).collect();
-    names.sort();
-    names
+    names(&place.path(folder))
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{Place, Said, metrics, weights};
@@ -25,15 +25,6 @@ const LONG: [&str; 10] = [
     "--set",
     "eval.tasks=1",
 ];
-
-fn start(place: &Place, arguments: &[&str]) -> Child {
-    place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill {name}");
-}
 
 /// The run's folder, once it has a config.
 fn run_of(place: &Place) -> Option<String> {
@@ -130,7 +121,7 @@ fn a_run_that_is_killed_at_any_moment_ends_bit_equal_to_an_unbroken_one() {
                 Some(run) => vec!["train", "--resume", run],
                 None => [&["train", "tiny.toml"], &LONG[..]].concat(),
             };
-            let mut child = start(&place, &arguments);
+            let mut child = place.start(&arguments);
             let patience = whole.mul_f64(random.random_range(0.05..0.9));
             let deadline = Instant::now() + patience;
             let status = loop {
@@ -141,7 +132,7 @@ fn a_run_that_is_killed_at_any_moment_ends_bit_equal_to_an_unbroken_one() {
                 }
             };
             if status.is_none() {
-                signal(&child, "-KILL");
+                common::signal(&child, "-KILL");
                 killed += 1;
             }
             let output = child.wait_with_output().expect("its last words");
@@ -167,7 +158,7 @@ fn ctrl_c_saves_and_stops_and_says_how_to_go_on() {
     let place = Place::new();
     let unbroken = place.path(&place.train(&LONG));
     let place = Place::new();
-    let mut child = start(&place, &[&["train", "tiny.toml"], &LONG[..]].concat());
+    let mut child = place.start(&[&["train", "tiny.toml"], &LONG[..]].concat());
     // In the middle of training: there is a line of metrics.
     let metrics_begun = || {
         let run = run_of(&place)?;
@@ -177,7 +168,7 @@ fn ctrl_c_saves_and_stops_and_says_how_to_go_on() {
     while metrics_begun().is_none() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
     }
-    signal(&child, "-INT");
+    common::signal(&child, "-INT");
     let (mut out, mut err) = (String::new(), String::new());
     child.stdout.take().expect("piped").read_to_string(&mut out).expect("text");
     child.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
@@ -204,7 +195,28 @@ fn what_a_resumption_changes_is_written_into_the_run() {
     let config = place.read(&format!("{run}/config.toml"));
     assert_eq!(resume(&["--set", "train.steps=3"]).bad_manners("the run has 14 updates behind it"), None);
     assert_eq!(resume(&["--set", "actions=z-score"]).bad_manners("the model was made for"), None);
+    assert_eq!(resume(&["--set", "pixels=eb-jepa"]).bad_manners("pixels: \"eb-jepa\"; the model was made for"), None);
+    for (set, names) in [
+        ("loss.probe.hidden=32", "loss.probe.hidden: 32; the checkpoint has 16"),
+        ("encoder.width=16", "encoder: "),
+        ("prediction.shared_norm=true", "prediction.shared_norm: true"),
+        ("name=other", "--set name=other"),
+        ("runs=elsewhere", "--set runs="),
+        ("from=other", "--set from="),
+    ] {
+        let said = resume(&["--set", set, "--set", "train.steps=16"]);
+        assert_eq!(said.bad_manners(names), None, "{set}");
+    }
     assert_eq!(place.read(&format!("{run}/config.toml")), config, "what is refused changes nothing");
+
+    // What changes is kept as it was, with the update until which it held.
+    let configs = place.path(&run).join("configs");
+    assert_eq!(common::names(&configs), ["until-000012.toml"]);
+    resume(&["--set", "train.steps=16", "--set", "train.clip=1"]).good();
+    assert_eq!(common::names(&configs), ["until-000012.toml", "until-000014.toml"]);
+    assert_eq!(place.read(&format!("{run}/configs/until-000014.toml")), config);
+    assert!(place.read(&format!("{run}/configs/until-000012.toml")).contains("steps = 12"));
+    place.run(&["config", &format!("{run}/configs/until-000012.toml")]).good();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -160,6 +160,11 @@ impl Place {
         command
     }
 
+    /// Starts the program, whose words can be read.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Said {
         Said::of(self.command(arguments).output().expect("the program starts"))
     }
@@ -169,6 +174,20 @@ impl Place {
         let arguments = [&["train", "tiny.toml"], more].concat();
         self.run(&arguments).good().last().to_owned()
     }
+}
+
+/// Sends a program a signal, such as `-TERM`.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill {name}");
+}
+
+/// The names of all that is in a folder, hidden things included, in order; none where there is no such folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into()).collect();
+    names.sort();
+    names
 }
 
 /// The weights of a run's checkpoint, as bytes.
