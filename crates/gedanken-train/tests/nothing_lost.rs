@@ -211,7 +211,7 @@ fn the_best_checkpoint_is_kept_and_patience_ends_a_training_and_stays_at_an_end(
     assert_eq!(trainer.step(), 16, "it ends two evaluations after the best");
     assert_eq!(run.best(), Some(Best { step: 8, number: "score".to_owned(), value: 1.0 }));
     let number = |folder: &Path| std::fs::read(folder.join("number")).expect("a number");
-    assert_eq!(saved(&run), [16]);
+    assert_eq!(saved(&run).last(), Some(&16));
     assert!(number(&run.best_path()) != number(&run.checkpoint(16)));
 
     // The metrics know how long it has not improved.

@@ -123,7 +123,7 @@ train = { steps = 3 }
 [[phase]]
 name = "apart"
 learn = ["predictor"]
-latents = { layouts = 8 }
+latents = { layouts = 8, episodes = 2 }
 train = { steps = 3 }
 "#;
 
