@@ -117,6 +117,7 @@ fn results_are_never_replaced() {
 
 #[test]
 fn whoever_ends_a_training_politely_finds_it_saved() {
+    common::heed_hangups();
     for signal in ["-TERM", "-HUP"] {
         let place = Place::new();
         let long = ["train", "tiny.toml", "--set", "train.steps=100000", "--set", "train.eval_every=100000"];
@@ -127,8 +128,7 @@ fn whoever_ends_a_training_politely_finds_it_saved() {
         while !begun() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()));
+        common::signal(&child, signal);
         let asked = Instant::now();
         let code = child.wait().expect("an end").code();
         assert_eq!(code, Some(0), "{signal}");

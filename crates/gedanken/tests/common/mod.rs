@@ -176,6 +176,16 @@ impl Place {
     }
 }
 
+/// Programs that are started from now on heed a closed terminal, also where these tests run under `nohup`.
+#[cfg(unix)]
+pub fn heed_hangups() {
+    unsafe extern "C" {
+        fn signal(number: i32, handler: usize) -> usize;
+    }
+    // SAFETY: C's own function; 1 is SIGHUP, 0 its default.
+    unsafe { signal(1, 0) };
+}
+
 /// Sends a program a signal, such as `-TERM`.
 pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([name, &child.id().to_string()]).status();
