@@ -69,7 +69,8 @@ pub fn load_model(
 /// [`CheckpointError`] names the first that is not.
 pub fn verify(checkpoint: &Path) -> Result<(), CheckpointError> {
     let state = State::of(checkpoint)?;
-    state.crc32.keys().try_for_each(|name| state.verify(checkpoint, name))
+    let mut names = state.crc32.keys().map(String::as_str).chain([OPTIMIZER]);
+    names.try_for_each(|name| state.verify(checkpoint, name))
 }
 
 /// The newest whole checkpoint of a run, if there is one.
