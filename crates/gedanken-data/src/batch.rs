@@ -144,7 +144,7 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// What a user should hear of it, in a sentence: what it leaves out. Default nothing.
+    /// A warning to the user, in a sentence: the episodes that it leaves out. Default none.
     fn remark(&self) -> Option<String> {
         None
     }

@@ -29,7 +29,7 @@ pub struct DatasetSource {
     seed: u64,
     /// The episodes of each layout of the split.
     layouts: Vec<Vec<EpisodeEntry>>,
-    /// What of the split is left out, in a sentence.
+    /// Episodes of the split that are left out, in a sentence.
     left_out: Option<String>,
 }
 

@@ -161,7 +161,7 @@ impl Manifest {
         }
     }
 
-    /// What tells this dataset from any other: a checksum of the checksums of its files.
+    /// The identity of its content: a checksum of the checksums of its files.
     pub fn identity(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         let shards = self.shards.iter().map(|shard| shard.crc32);

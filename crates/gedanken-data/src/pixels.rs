@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{DataError, Dataset, EpisodeEntry};
 
-/// How much of a picture changes, and how much of it is for actions to decide: means over windows of all episodes.
+/// Shares of a picture's pixels that change and that answer to actions: means over windows of all episodes.
 ///
 /// A pixel is another one when one of its channels differs by more than 8 of 255.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

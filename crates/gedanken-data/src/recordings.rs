@@ -102,7 +102,7 @@ impl Recordings {
         })
     }
 
-    /// What is left out, in a sentence; nothing where every episode has an action.
+    /// Episodes that are left out, in a sentence; none where every episode has an action.
     pub fn remark(&self) -> Option<String> {
         let short = self.episodes - self.pieces.len();
         (short > 0).then(|| {

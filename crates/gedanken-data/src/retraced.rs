@@ -181,7 +181,7 @@ impl Numbers {
         numbers
     }
 
-    /// How far the first numbers of a state are from others.
+    /// Distance between the first numbers of two states.
     fn differences(&self, found: &[f64], expected: &[f64]) -> Vec<f64> {
         let difference = |((&found, &expected), &angle): ((&f64, &f64), &bool)| {
             let off = (found - expected).abs();
@@ -193,7 +193,7 @@ impl Numbers {
 }
 
 impl Retraced {
-    /// What is wrong with the recordings, in a sentence; nothing where states and actions belong together.
+    /// The fault of the recordings, in a sentence; none where states and actions belong together.
     pub fn problem(&self) -> Option<String> {
         let ((missed, number), (worst, at, _)) = (&self.missed, &self.worst);
         let found = match () {

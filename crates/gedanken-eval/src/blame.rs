@@ -20,17 +20,17 @@ pub struct Blame {
     pub sentence: String,
 }
 
-/// What may hold a model back.
+/// Parts that may hold a model back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// The search, or the control steps that it has.
     Planner,
-    /// What the model sees.
+    /// The model's sight.
     Encoder,
-    /// What its plans minimise.
+    /// The energy that its plans minimise.
     Objective,
-    /// What it imagines.
+    /// Its imagination.
     Predictor,
     /// The probe's reading of its latents.
     Probe,
@@ -129,7 +129,7 @@ impl Drop<'_> {
         [count([true, false]), count([false, true])]
     }
 
-    /// How many tasks more are done above than below.
+    /// Tasks that are done above and not below, less those done below and not above.
     fn tasks(&self) -> usize {
         let [above, below] = self.apart();
         above.saturating_sub(below)
@@ -171,7 +171,7 @@ impl Part {
         }
     }
 
-    /// What stands in its place on a higher rung.
+    /// Its substitute on a higher rung.
     fn truth(self, plain: bool) -> &'static str {
         match self {
             Self::Planner => "a better search",
@@ -184,7 +184,7 @@ impl Part {
     }
 }
 
-/// What is said where nobody is to blame.
+/// The sentence where nobody is to blame.
 fn nobody(ladder: &[&Rung<'_>]) -> String {
     let rows: Vec<&Row> = ladder.iter().map(|rung| rung.row).collect();
     let tasks = rows.last().map_or(0, |model| model.episodes.len());

@@ -22,7 +22,7 @@ pub struct EvalConfig {
     /// Recorded tasks: control steps from the start to the goal in the episode that they are cut from. Default 25.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub goal_offset: usize,
-    /// Recorded tasks: what is drawn. Default `episodes`.
+    /// Recorded tasks: drawn by episodes or by frames. Default `episodes`.
     pub draw: Draw,
     /// Recorded tasks: draw one again that is solved at its start. The field's protocols keep them. Default false.
     pub skip_solved: bool,
@@ -72,7 +72,7 @@ pub enum TasksFrom {
     Recorded,
 }
 
-/// What is drawn for a recorded task; none is drawn twice.
+/// The unit that recorded tasks are drawn by; no task is drawn twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Draw {

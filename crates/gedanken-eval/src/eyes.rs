@@ -29,7 +29,7 @@ impl<'a> TrueDynamics<'a> {
         Self { eyes, copies: Copies::default() }
     }
 
-    /// What the model sees of environments, behind their numbers: `[envs, 1 + tokens, dim]`.
+    /// The model's latents of environments, behind their numbers: `[envs, 1 + tokens, dim]`.
     fn see(&self, envs: &Many, numbers: &[usize]) -> Tensor<3> {
         let (pixels, labels) = (pixels_of(envs), labels_of(envs));
         let [picture, row] = [pixels.len(), labels.len()].map(|all| all / envs.len().max(1));

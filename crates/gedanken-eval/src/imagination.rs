@@ -13,9 +13,9 @@ use crate::worlds::host;
 
 /// Two splits of a model's data.
 pub struct Splits {
-    /// What it is trained on.
+    /// Data that it is trained on.
     pub training: Arc<dyn Source>,
-    /// What it is not.
+    /// Data that it is not.
     pub validation: Arc<dyn Source>,
 }
 

@@ -140,7 +140,7 @@ pub struct Report {
     pub step: u64,
     /// The protocol, with the tasks that were run.
     pub protocol: EvalConfig,
-    /// What a reader must know of it, each in a sentence: that there were fewer tasks than asked for, that the data is another one.
+    /// Warnings to the reader, each a sentence: fewer tasks than asked for, another dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// The radius of success.

@@ -19,7 +19,7 @@ pub struct Protocol {
     pub config: EvalConfig,
     /// The episodes that recorded tasks are cut from; needed by protocols that ask for them.
     pub source: Option<Arc<dyn Source>>,
-    /// What a reader of its results must know, each in a sentence.
+    /// Warnings to the reader of its results, each a sentence.
     pub remarks: Vec<String>,
     /// The batches that the model was trained on; needed by protocols with a ladder, for its privileged rung.
     pub practice: Option<Arc<dyn Source>>,

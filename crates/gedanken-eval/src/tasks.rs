@@ -78,7 +78,7 @@ impl<'a> Tasks<'a> {
         Ok(Self { recorded: Some(recorded), remarks, ..Self::among(env, config, tasks) })
     }
 
-    /// What a reader of their results must know, each in a sentence: that there are fewer than were asked for.
+    /// Warnings to the reader of their results, each a sentence: fewer than were asked for.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }

@@ -213,7 +213,7 @@ fn places(config: &EvalConfig, count: usize, source: &Few) -> (Vec<(u64, usize)>
     (places, tasks.remarks().to_vec())
 }
 
-/// What was drawn before tasks had to be different: for task `i` the first draw.
+/// The draws of before tasks had to be different: for task `i` the first.
 fn drawn(config: &EvalConfig, task: u64, source: &Few) -> (u64, usize) {
     let random = |what: u64| gedanken_env::derive_seed(config.seed, &[task, 5, 0, what]);
     let episode = random(0) % source.0.len() as u64;

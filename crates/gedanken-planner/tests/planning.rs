@@ -4,11 +4,11 @@ mod toy;
 
 use burn::prelude::*;
 use gedanken_planner::{
-    ActionCost, ActionLimit, Bounds, Guardrail, LatentDistance, Norm, Objective, PlanError, PlannerConfig, Plans,
-    Problem, Trajectory, Warm, WeightedSum, World, strategies,
+    ActionCost, ActionLimit, Guardrail, LatentDistance, Norm, Objective, PlanError, PlannerConfig, Plans, Trajectory,
+    Warm, WeightedSum, strategies,
 };
-use serde_json::{Value, json};
-use toy::{Ask, Disc, Guided, Lit, NanBeyond, Plane, Untracked, planner, points, set, thorough, thorough_of, way};
+use serde_json::json;
+use toy::{Ask, Disc, Lit, NanBeyond, Untracked, planner, points, set, thorough, thorough_of, way};
 
 const RETURNS: [&str; 3] = ["mean", "best", "elite"];
 
@@ -55,26 +55,6 @@ fn the_gradient_finds_the_optimum_to_two_hundredths() {
     // One look more than there are steps, each at twice the price of a future.
     assert_eq!(plans.evaluations, [201 * 2 * 8]);
     assert!(plans.trace[0].gradient[0] > 1.0 && plans.trace.last().unwrap().gradient[0] > 0.0);
-}
-
-#[test]
-fn what_the_world_proposes_is_a_plan_and_where_a_search_starts() {
-    let guided = Ask { world: &Guided, ..Ask::default() };
-    let keys = json!({ "horizon": 8, "over": "last", "proposals": true });
-    let actor = set(&planner(json!({ "kind": "actor" })), keys.clone());
-    let plans = guided.with(&actor).unwrap();
-    // Eight steps of (3, 4) / 8, which arrive.
-    assert_eq!(plans.actions, [0.375, 0.5].repeat(8));
-    assert!(plans.energy[0] < 1e-9 && plans.evaluations == [8], "{plans:?}");
-    // A search keeps the way that it starts around where it finds none that is better.
-    let narrow = json!({ "samples": 8, "iterations": 1, "init_std": 0.01, "returns": "best" });
-    for kind in ["cem", "icem", "mppi", "random"] {
-        let search = set(&set(&planner(json!({ "kind": kind })), keys.clone()), narrow.clone());
-        assert!(guided.with(&search).unwrap().energy[0] < 1e-4, "{kind}");
-        assert!(Ask::default().with(&search).unwrap().energy[0] > 1.0, "{kind}: nobody proposes anything");
-        let without = set(&search, json!({ "proposals": false }));
-        assert_eq!(Ask::default().with(&search), Ask::default().with(&without), "{kind}");
-    }
 }
 
 #[test]
@@ -409,107 +389,4 @@ fn a_trajectory_knows_where_its_actions_are_taken() {
     };
     let before = trajectory.before().into_data().try_into_vec::<f32>().unwrap();
     assert_eq!(before, [1.0, 2.0, 3.0, 4.0]);
-}
-
-/// A place on a table of 512 x 512: an action is where to go, and a third of the way there is made.
-struct Table;
-
-impl World for Table {
-    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        let mut at = latents;
-        let mut all = Vec::new();
-        for step in 0..actions.dims()[1] {
-            at = at.clone() * 0.7 + actions.clone().narrow(1, step, 1) * 0.3;
-            all.push(at.clone());
-        }
-        Tensor::cat(all, 1).unsqueeze_dim(2)
-    }
-}
-
-#[test]
-fn every_planner_fits_any_box_of_actions() {
-    let table = Bounds::new(vec![0.0; 2], vec![512.0; 2], None).unwrap();
-    let throttles = Bounds::new(vec![0.0, -0.5], vec![1.0, 0.25], None).unwrap();
-    let large = Bounds::new(vec![-1e3; 2], vec![1e3; 2], None).unwrap();
-    let cases: [(&dyn World, _, [f32; 2], [f32; 2]); 3] = [
-        (&Table, &table, [60.0, 450.0], [400.0, 330.0]),
-        (&Plane, &throttles, [0.0, 0.0], [6.0, -3.0]),
-        (&Plane, &large, [0.0, 0.0], [3e3, -4e3]),
-    ];
-    for (world, bounds, start, goal) in cases {
-        let far = (start[0] - goal[0]).hypot(start[1] - goal[1]);
-        for kind in ["random", "cem", "icem", "mppi", "gradient", "adam"] {
-            // Every length at its default, but a floor of noise where MPPI lives on it.
-            let mut keys = json!({ "horizon": 8, "iterations": 20, "samples": 200, "over": "last" });
-            if kind == "mppi" {
-                keys["min_std"] = json!({ "share": 0.2 });
-            }
-            let config = set(&planner(json!({ "kind": kind })), keys);
-            let asked = config.init(&strategies()).unwrap();
-            assert_eq!(asked.too_narrow(bounds), None);
-            let problem = Problem {
-                world,
-                objective: &LatentDistance::default(),
-                guardrails: &[],
-                bounds,
-                start: points(&start),
-                goals: points(&goal),
-                steps_left: 100,
-                seeds: &[7],
-                step: 0,
-                warm: None,
-            };
-            let plans = asked.plan(&problem).unwrap();
-            let left = (2.0 * plans.energy[0]).sqrt();
-            assert!(left < 0.25 * far, "{kind}: {left} of {far} are left in {bounds:?}");
-        }
-    }
-}
-
-#[test]
-fn a_box_of_size_one_is_planned_in_as_with_widths_in_its_units() {
-    let plan = |kind: &str, keys: Value| {
-        let config = set(&planner(json!({ "kind": kind, "horizon": 5, "polish": 2 })), keys);
-        Ask::default().with(&config).unwrap()
-    };
-    let units = json!({ "init_std": 1.0, "min_std": 0.05, "learning_rate": 0.2, "noise": 0.05, "polish_rate": 0.2 });
-    for kind in ["random", "cem", "icem", "mppi", "gradient", "adam"] {
-        assert_eq!(plan(kind, json!({})), plan(kind, units.clone()), "{kind}");
-    }
-}
-
-#[test]
-fn a_short_warm_start_is_filled_up_with_the_middle_of_the_box() {
-    let table = Bounds::new(vec![0.0, 100.0], vec![512.0, 200.0], None).unwrap();
-    let planner = planner(json!({ "kind": "cem", "horizon": 3, "replan_every": 1 })).init(&strategies()).unwrap();
-    let problem = Problem {
-        world: &Table,
-        objective: &LatentDistance::default(),
-        guardrails: &[],
-        bounds: &table,
-        start: points(&[0.0, 0.0]),
-        goals: points(&[10.0, 10.0]),
-        steps_left: 100,
-        seeds: &[7],
-        step: 0,
-        warm: None,
-    };
-    let rest = planner.plan(&problem).unwrap().remainder(0, 2, 3);
-    assert_eq!(rest[2..], [256.0, 150.0, 256.0, 150.0]);
-}
-
-#[test]
-fn a_width_that_cannot_reach_the_ends_of_the_box_is_told() {
-    let table = Bounds::new(vec![0.0; 2], vec![512.0; 2], None).unwrap();
-    let warning = |keys: Value| planner(keys).init(&strategies()).unwrap().too_narrow(&table);
-    let said = warning(json!({ "kind": "cem", "init_std": 1.0 })).expect("a warning");
-    assert!(said.starts_with("planner.init_std: 1: number 0 of an action goes up to 256 from 256"), "{said}");
-    assert!(warning(json!({ "kind": "adam", "init_std": 1.0, "learning_rate": 0.5 })).is_some());
-    for keys in [
-        json!({ "kind": "cem", "init_std": 40.0 }),
-        json!({ "kind": "cem", "init_std": 4.0, "iterations": 30 }),
-        json!({ "kind": "actor" }),
-    ] {
-        assert_eq!(warning(keys.clone()), None, "{keys}");
-    }
 }

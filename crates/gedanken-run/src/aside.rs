@@ -59,7 +59,7 @@ fn evaluated(path: &Path) -> Option<u64> {
     })
 }
 
-/// What was set aside.
+/// Checkpoints and evaluations that were set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aside {
     /// Its folder.

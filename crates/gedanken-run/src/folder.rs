@@ -236,9 +236,8 @@ fn find_run(path: &Path) -> Result<(RunFolder, Option<Checkpoint>), FolderError>
         return Ok((RunFolder { path: path.to_path_buf() }, None));
     }
     if whole.is_file() {
-        return not_a_run(
-            "it is a file; expected the folder that holds config.toml, or a checkpoint inside it".to_string(),
-        );
+        let why = "it is a file; expected the folder that holds config.toml, or a checkpoint inside it";
+        return not_a_run(why.to_string());
     }
     let step =
         step_of(&whole).or_else(|| whole.ends_with(BEST).then(|| Best::read(&whole)).flatten().map(|best| best.step));
@@ -246,10 +245,8 @@ fn find_run(path: &Path) -> Result<(RunFolder, Option<Checkpoint>), FolderError>
         if is_run(run) {
             return Ok((RunFolder { path: run.to_path_buf() }, Some(Checkpoint { step, path: path.to_path_buf() })));
         }
-        return not_a_run(format!(
-            "a checkpoint needs the config.toml of its run, and there is none in {}",
-            run.display()
-        ));
+        let run = run.display();
+        return not_a_run(format!("a checkpoint needs the config.toml of its run, and there is none in {run}"));
     }
     // Names begin with the time, so the greatest is the latest.
     match entries(path)?.iter().filter(|inner| is_run(inner)).max() {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Parts;
 use crate::config::{ConfigError, EnvConfig, Loaded};
-use crate::phases::{MAKE_LATENTS, PhaseConfig};
+use crate::phases::{PhaseConfig, check_phases};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -244,7 +244,7 @@ pub(crate) fn check(
     if experiment.data.source == SourceKind::Stream
         && let Err(error) = experiment.data.open(env, Split::Train, experiment.seed)
     {
-        return Err(at_its_key(loaded, error));
+        return Err(at_its_key(loaded, "", error));
     }
     if let Err(DataError::Config { key, found, expected }) = PolicyMix::new(&experiment.collect.policies, env.spec()) {
         let key = key.replacen("data.", "collect.", 1);
@@ -323,65 +323,8 @@ fn check_parts(loaded: &Loaded<Experiment>, known: &[&str]) -> Result<(), Config
     }
 }
 
-/// Phases that no schema can refuse.
-fn check_phases(loaded: &Loaded<Experiment>, env: &dyn gedanken_env::Env, parts: &Parts) -> Result<(), ConfigError> {
-    let (experiment, known) = (&loaded.value, parts.model.names());
-    let phases = experiment.phases().map_err(|error| loaded.error("phase", error.to_string()))?;
-    for (number, phase) in phases.iter().enumerate().filter(|(_, phase)| phase.name.is_some()) {
-        let at = |key: &str| format!("phase[{number}].{key}");
-        if let Some(name) = phase.learn.iter().flatten().find(|name| !known.contains(&name.as_str())) {
-            return Err(loaded.unknown(&at("learn"), "part", name, &known));
-        }
-        let here = &phase.experiment;
-        let plan = parts.model.plan_of_phase(&here.model(), &experiment.model());
-        let plan = plan.map_err(|error| loaded.error(&at("loss"), error.to_string()))?;
-        if let Some((key, problem)) = plan.problem(&here.spaces(env), Some(here.data.window.time)) {
-            return Err(loaded.error(&at(&key), problem));
-        }
-        if here.data.window.frameskip != experiment.data.window.frameskip {
-            let skip = experiment.data.window.frameskip;
-            return Err(loaded.error(
-                &at("data.window.frameskip"),
-                format!("expected {skip}, as everywhere: it is the length of an action"),
-            ));
-        }
-        if here.data.source == SourceKind::Stream
-            && let Err(error) = here.data.open(env, Split::Train, experiment.seed)
-        {
-            return Err(match error {
-                DataError::Config { key, found, expected } => {
-                    loaded.error(&at(&key), format!("{found}; expected {expected}"))
-                }
-                other => loaded.error(&at("data"), other.to_string()),
-            });
-        }
-        if here.train.patience > 0 && number + 1 < phases.len() {
-            let message =
-                format!("{}; expected 0 in every phase but the last: the next begins at its end", here.train.patience);
-            return Err(loaded.error(&at("train.patience"), message));
-        }
-        check_planner(here, &at("planner"), loaded, parts)?;
-        if phase.latents.is_none() {
-            continue;
-        }
-        let makes = |name: &&str| phase.learn.as_ref().is_none_or(|learn| learn.iter().any(|part| part == name));
-        if let Some(name) = MAKE_LATENTS.iter().find(|name| makes(name)) {
-            let message = format!(
-                "expected parts without `{name}`, which makes the latents that are kept: learn = [\"predictor\"]"
-            );
-            return Err(loaded.error(&at("learn"), message));
-        }
-        if let Some(part) = plan.looks() {
-            let message =
-                format!("`{part}` looks at pictures, which there are none of; expected no such part, or no latents");
-            return Err(loaded.error(&at("latents"), message));
-        }
-    }
-    Ok(())
-}
-
 /// The planner of an experiment, whose table is `at`.
-fn check_planner(
+pub(crate) fn check_planner(
     experiment: &Experiment,
     at: &str,
     loaded: &Loaded<Experiment>,
@@ -394,10 +337,12 @@ fn check_planner(
     }
 }
 
-/// The data's own error at the place of the key that it names.
-fn at_its_key(loaded: &Loaded<Experiment>, error: DataError) -> ConfigError {
+/// The data's own error at the place of the key that it names, in a table with this prefix.
+pub(crate) fn at_its_key(loaded: &Loaded<Experiment>, prefix: &str, error: DataError) -> ConfigError {
     match error {
-        DataError::Config { key, found, expected } => loaded.error(&key, format!("{found}; expected {expected}")),
-        other => loaded.error("data", other.to_string()),
+        DataError::Config { key, found, expected } => {
+            loaded.error(&format!("{prefix}{key}"), format!("{found}; expected {expected}"))
+        }
+        other => loaded.error(&format!("{prefix}data"), other.to_string()),
     }
 }

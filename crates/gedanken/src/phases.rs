@@ -1,6 +1,7 @@
 //! Phases: a training in several parts, one after the other.
 
-use gedanken_data::{DataConfig, LatentsConfig};
+use gedanken_data::{DataConfig, LatentsConfig, SourceKind, Split};
+use gedanken_env::Env;
 use gedanken_model::{LossConfig, PredictionConfig};
 use gedanken_planner::PlannerConfig;
 use gedanken_train::TrainConfig;
@@ -8,7 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Experiment;
+use crate::config::{ConfigError, Loaded};
+use crate::experiment::{at_its_key, check_planner};
+use crate::{Experiment, Parts};
 
 /// A phase of a training, `[[phase]]`: the parts that learn in it, and keys of `[data]`, `[prediction]`, `[loss]`, `[train]` and `[planner]` that
 /// are other ones than the experiment's. Its optimiser and schedules start anew.
@@ -130,4 +133,59 @@ fn lay(table: &mut Value, keys: &Map<String, Value>) {
             (below, value) => *below = value.clone(),
         }
     }
+}
+
+/// Checks the phases, for what no schema can say.
+///
+/// # Errors
+/// The first problem, at the place of its key.
+pub(crate) fn check_phases(loaded: &Loaded<Experiment>, env: &dyn Env, parts: &Parts) -> Result<(), ConfigError> {
+    let (experiment, known) = (&loaded.value, parts.model.names());
+    let phases = experiment.phases().map_err(|error| loaded.error("phase", error.to_string()))?;
+    for (number, phase) in phases.iter().enumerate().filter(|(_, phase)| phase.name.is_some()) {
+        let at = |key: &str| format!("phase[{number}].{key}");
+        if let Some(name) = phase.learn.iter().flatten().find(|name| !known.contains(&name.as_str())) {
+            return Err(loaded.unknown(&at("learn"), "part", name, &known));
+        }
+        let here = &phase.experiment;
+        let plan = parts.model.plan_of_phase(&here.model(), &experiment.model());
+        let plan = plan.map_err(|error| loaded.error(&at("loss"), error.to_string()))?;
+        if let Some((key, problem)) = plan.problem(&here.spaces(env), Some(here.data.window.time)) {
+            return Err(loaded.error(&at(&key), problem));
+        }
+        if here.data.window.frameskip != experiment.data.window.frameskip {
+            let skip = experiment.data.window.frameskip;
+            return Err(loaded.error(
+                &at("data.window.frameskip"),
+                format!("expected {skip}, as everywhere: it is the length of an action"),
+            ));
+        }
+        if here.data.source == SourceKind::Stream
+            && let Err(error) = here.data.open(env, Split::Train, experiment.seed)
+        {
+            return Err(at_its_key(loaded, &at(""), error));
+        }
+        if here.train.patience > 0 && number + 1 < phases.len() {
+            let message =
+                format!("{}; expected 0 in every phase but the last: the next begins at its end", here.train.patience);
+            return Err(loaded.error(&at("train.patience"), message));
+        }
+        check_planner(here, &at("planner"), loaded, parts)?;
+        if phase.latents.is_none() {
+            continue;
+        }
+        let makes = |name: &&str| phase.learn.as_ref().is_none_or(|learn| learn.iter().any(|part| part == name));
+        if let Some(name) = MAKE_LATENTS.iter().find(|name| makes(name)) {
+            let message = format!(
+                "expected parts without `{name}`, which makes the latents that are kept: learn = [\"predictor\"]"
+            );
+            return Err(loaded.error(&at("learn"), message));
+        }
+        if let Some(part) = plan.looks() {
+            let message =
+                format!("`{part}` looks at pictures, which there are none of; expected no such part, or no latents");
+            return Err(loaded.error(&at("latents"), message));
+        }
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use gedanken_run::say;
 /// True once a signal has asked for a stop.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// What a signal does now. While one ends the process, it is locked, and nobody else says a word.
+/// The effect of a signal at this moment; locked while one ends the process, so that nobody else says a word.
 static NOW: Mutex<Now> =
     Mutex::new(Now { finishing: None, last: Last { words: String::new(), result: None, code: 130 } });
 
@@ -22,7 +22,7 @@ struct Now {
     last: Last,
 }
 
-/// What a process says when a signal ends it, and how.
+/// The last words of a process that a signal ends, and its exit code.
 #[derive(Clone, Debug)]
 pub struct Last {
     /// A line for standard error.
@@ -51,7 +51,7 @@ fn now() -> MutexGuard<'static, Now> {
     NOW.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens from now on. What a process says when a signal ends it is [`from_now_on`]'s.
+/// Listens from now on. The last words are [`from_now_on`]'s.
 pub fn listen() {
     from_now_on(Last { words: "stopped before the end".to_owned(), result: None, code: 130 });
     let kept = hangup::is_ignored();

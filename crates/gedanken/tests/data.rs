@@ -1,4 +1,4 @@
-//! What a run knows of its data: its split, its content, its place; and what the program says of what it leaves out.
+//! A run and its data: split, content, place; and the warnings of data that is left out.
 
 mod common;
 

@@ -120,7 +120,7 @@ fn survives(name: &str, what: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// What the command line does with an experiment before anything is computed.
+/// The command line's way with an experiment before anything is computed.
 fn load(file: &Path, sets: &[String]) {
     let parts = gedanken::parts();
     if let Ok(loaded) = load_experiment(file, sets, &parts) {

@@ -7,7 +7,7 @@ mod block_means;
 mod field;
 mod hill_climbing;
 mod linear;
-mod stopped;
+mod normalized;
 
 fn main() -> std::process::ExitCode {
     gedanken::main(parts())
@@ -19,7 +19,7 @@ fn parts() -> gedanken::Parts {
         .environment(field::entry())
         .encoder::<block_means::BlockMeansConfig>("block-means")
         .predictor::<linear::LinearConfig>("linear")
-        .target::<stopped::Stopped>("stopped")
+        .target::<normalized::Normalized>("normalized")
         .term::<barlow::Barlow>("barlow")
         .strategy::<hill_climbing::HillClimbing>("hill-climbing")
 }
@@ -37,7 +37,7 @@ mod tests {
         let table = |kind: &str| Table { kind: kind.to_owned(), ..Table::default() };
         conformance::encoder(&parts.model, &table("block-means"), &devices).expect("the encoder");
         conformance::predictor(&parts.model, &table("linear"), &devices).expect("the predictor");
-        conformance::target(&parts.model, &table("stopped"), &devices).expect("the target");
+        conformance::target(&parts.model, &table("normalized"), &devices).expect("the target");
         conformance::term(&parts.model, "barlow", &TermTable::default(), &devices).expect("the term");
         gedanken::planner::conform(&super::hill_climbing::HillClimbing::default()).expect("the strategy");
         let env = gedanken::env::make(&parts.environments, "field", &serde_json::json!({}), &Default::default());

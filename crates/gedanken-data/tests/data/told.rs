@@ -1,4 +1,4 @@
-//! What a dataset tells of itself: what is left out of it, its scales, its identity, what it covers.
+//! A dataset's own account: episodes left out, scales, identity, coverage.
 
 use std::fs;
 use std::path::Path;

@@ -130,12 +130,12 @@ impl Term for Decoder {
         let first = view.sequences.clone().narrow(0, 0, 1).narrow(1, 0, 1);
         let imagined = Tensor::cat(vec![first, imagined.narrow(0, 0, 1)], 1).reshape([steps + 1, tokens, dim]);
         let seen = view.batch.pixels.clone().narrow(0, 0, steps + 1);
-        let error = |step: usize| {
+        let drawn = self.draw(imagined);
+        let number = |step: usize| {
             let of = |x: &Tensor<4>| x.clone().narrow(0, step, 1);
-            psnr(of(&seen), of(&self.draw(imagined.clone())))
+            Shown::Number { name: format!("imagine/psnr_{step}"), value: psnr(of(&seen), of(&drawn)) }
         };
-        let number = |step: usize| Shown::Number { name: format!("imagine/psnr_{step}"), value: error(step) };
-        let both = Tensor::cat(vec![seen.clone(), self.draw(imagined.clone())], 2);
+        let both = Tensor::cat(vec![seen.clone(), drawn.clone()], 2);
         let film = Shown::Film { name: "imagine/seen_and_imagined".to_owned(), pixels: coloured(both, &seen) };
         [film].into_iter().chain([1, steps].map(number)).collect()
     }

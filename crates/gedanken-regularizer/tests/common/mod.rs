@@ -39,3 +39,16 @@ pub fn assert_close(ours: &[f64], theirs: &[f64], relative: f64, what: &str) {
         assert!((a - b).abs() <= relative * size + 1e-15, "{what}, number {i}: {a}, but {b} was expected");
     }
 }
+
+/// The gradient is that of central differences in f64, at every entry.
+#[track_caller]
+pub fn assert_gradient<const D: usize>(relative: f64, x: Tensor<D>, loss: impl Fn(Tensor<D>) -> Tensor<1>) {
+    let (shape, step, at) = (x.dims(), 1e-5, numbers(x.clone()));
+    let moved = |i: usize, by: f64| {
+        let mut at = at.clone();
+        at[i] += by;
+        scalar(loss(tensor(&at, shape, DType::F64)))
+    };
+    let differences: Vec<f64> = (0..at.len()).map(|i| (moved(i, step) - moved(i, -step)) / (2.0 * step)).collect();
+    assert_close(&value_and_gradient(x, &loss).1, &differences, relative, "finite differences");
+}

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use gedanken_eval::{Contest, Protocol};
 use gedanken_run::{FolderError, check_ending};
 
-use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, print, protocol, report, say};
+use super::opened::{Opened, open};
+use super::{DeviceArg, Failure, Overrides, check_outputs, print, protocol, report, say};
 use crate::provenance::{Provenance, Told};
 use crate::{Parts, provenance};
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{DeviceArg, Failure, Opened, Overrides, check_outputs, open, report, say};
+use super::opened::{Opened, open};
+use super::{DeviceArg, Failure, Overrides, check_outputs, report, say};
 use crate::Parts;
 use crate::learned_from::other_data;
 use crate::provenance::{Provenance, Told};

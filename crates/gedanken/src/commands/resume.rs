@@ -8,7 +8,8 @@ use gedanken_nn::named_parameters;
 use gedanken_run::{Checkpoint, RunFolder, say};
 use gedanken_train::verify;
 
-use super::{Failure, damaged, open_model, read, same_architecture, same_meaning, to_store};
+use super::opened::{damaged, open_model, same_architecture, same_meaning};
+use super::{Failure, read, to_store};
 use crate::device::Chosen;
 use crate::experiment::FromParts;
 use crate::{Experiment, Parts};
@@ -75,7 +76,7 @@ pub fn begin(
     Ok(())
 }
 
-/// What a run begins with, by key.
+/// Values that a run is begun with, by key.
 fn begun(experiment: &Experiment) -> Result<[(&'static str, String); 4], Failure> {
     let Experiment { seed, name, runs, .. } = experiment;
     // Parts may thaw.
