@@ -56,6 +56,14 @@ impl World for LearnedWorld<'_> {
         self.model.destination(latents, self.statistics.actions(actions))
     }
 
+    fn chance(&self) -> usize {
+        self.model.chance()
+    }
+
+    fn rollout_by(&self, latents: Tensor<3>, actions: Tensor<3>, chance: Tensor<3>) -> Tensor<4> {
+        self.model.unroll_by(latents, self.statistics.actions(actions), chance)
+    }
+
     fn propose(&self, latents: Tensor<3>, goals: Tensor<3>, horizon: usize) -> Option<Tensor<3>> {
         let actions = self.model.propose(latents, goals, horizon)?;
         Some(self.statistics.actions_in_units(actions))

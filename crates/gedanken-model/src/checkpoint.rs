@@ -226,6 +226,7 @@ fn beyond_ranges(model: &ModelConfig, parts: &Parts) -> Option<String> {
     let schema = |entry: Result<serde_json::Value, gedanken_parts::PartError>| entry.unwrap_or_default();
     let encoder = schema(parts.encoders.entry(&model.encoder.kind).map(|entry| entry.schema()));
     let predictor = schema(parts.predictors.entry(&model.predictor.kind).map(|entry| entry.schema()));
+    let variable = schema(parts.variables.entry(&model.latent_variable.kind).map(|entry| entry.schema()));
     let target = schema(parts.targets.entry(&model.target.kind).map(|entry| entry.schema()));
     let of_loss = || {
         let mut terms = model.loss.0.iter();
@@ -235,6 +236,7 @@ fn beyond_ranges(model: &ModelConfig, parts: &Parts) -> Option<String> {
     };
     beyond("encoder", &encoder, &model.encoder.keys)
         .or_else(|| beyond("predictor", &predictor, &model.predictor.keys))
+        .or_else(|| beyond("latent_variable", &variable, &model.latent_variable.keys))
         .or_else(|| beyond("target", &target, &model.target.keys))
         .or_else(of_loss)
 }

@@ -20,6 +20,9 @@ pub struct ModelConfig {
     pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent.
     pub predictor: Table,
+    /// What the past does not tell about the next latent.
+    #[serde(default = "no_variable")]
+    pub latent_variable: Table,
     /// The way predictions are made in training.
     pub prediction: PredictionConfig,
     /// Latents that predictions should meet.
@@ -34,11 +37,16 @@ impl Default for ModelConfig {
             encoder: Table::of("patch", &PatchConfig::default()),
             proprioception: ProprioceptionConfig::default(),
             predictor: Table::of("conv", &ConvConfig::default()),
+            latent_variable: no_variable(),
             prediction: PredictionConfig::default(),
             target: Table { kind: "online".to_owned(), ..Table::default() },
             loss: LossConfig::default(),
         }
     }
+}
+
+fn no_variable() -> Table {
+    Table { kind: "none".to_owned(), ..Table::default() }
 }
 
 /// Proprioception: labels that the agent feels of itself (its own place; DINO-WM takes that and the velocity), through a small

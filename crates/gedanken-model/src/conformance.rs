@@ -69,7 +69,22 @@ pub fn target(parts: &Parts, table: &Table, devices: &[Device]) -> Result<(), St
 pub fn term(parts: &Parts, name: &str, table: &TermTable, devices: &[Device]) -> Result<(), String> {
     let mut config = base();
     config.loss.0.insert(name.to_owned(), table.clone());
+    // A term of the latent variable, where it does not fit a model without.
+    let plan = parts.plan(&config).map_err(|error| error.to_string())?;
+    if plan.problem(&SPACES, Some(TIME)).is_some() {
+        config.latent_variable = kind("branches");
+    }
     check(parts, &config, name, devices)
+}
+
+/// Checks the latent variable of a table.
+///
+/// # Errors
+/// The first broken promise.
+pub fn latent_variable(parts: &Parts, table: &Table, devices: &[Device]) -> Result<(), String> {
+    let mut config = ModelConfig { latent_variable: table.clone(), ..base() };
+    config.loss.0.insert("information".to_owned(), TermTable::default());
+    check(parts, &config, "latent_variable", devices)
 }
 
 /// A vector latent, predicted by an MLP, with a prediction loss that varies.

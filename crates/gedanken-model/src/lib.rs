@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod config;
+mod imagination;
 mod parts;
 mod statistics;
 mod transfer;
@@ -14,9 +15,10 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::{
-    Encoder, LatentShape, Learn, Loss, Mlp, Noise, Part, Parts as Named, Predictor, Progress, Schedule, Shown, Spaces,
+    Encoder, LatentShape, Learn, Loss, Mlp, Part, Parts as Named, Predictor, Progress, Schedule, Shown, Spaces,
     TrainBatch, draw, seeded,
 };
+use gedanken_predictor::Variable;
 use gedanken_regularizer::{Term, View, sequences};
 use targets::Target;
 
@@ -33,6 +35,7 @@ pub struct WorldModel {
     encoder: Part<dyn Encoder>,
     proprioception: Option<Mlp>,
     predictor: Part<dyn Predictor>,
+    latent_variable: Option<Part<dyn Variable>>,
     norm: Option<LayerNorm>,
     target: Part<dyn Target>,
     terms: Named<dyn Term>,
@@ -91,6 +94,7 @@ impl WorldModel {
             model.terms.iter_mut().for_each(Term::begin);
             // Whether there is any changes no other part's weights.
             model.proprioception = draw(model.proprioception);
+            model.latent_variable = draw(model.latent_variable);
             let perception = model.perception();
             model.target = draw(model.target);
             model.target.begin(&perception);
@@ -115,7 +119,8 @@ impl WorldModel {
         Self {
             encoder,
             proprioception,
-            predictor: plan.predictor.init(latent, spaces.action, cpu),
+            predictor: plan.predictor.init(latent, spaces.action + plan.variable.size(), cpu),
+            latent_variable: plan.variable.init(latent, spaces.action, cpu),
             norm,
             target,
             terms: terms.into(),
@@ -157,91 +162,6 @@ impl WorldModel {
         (!columns.is_empty()).then(|| labels.select(1, Tensor::from_data(columns.as_slice(), &device)))
     }
 
-    /// Imagined steps: latents `[batch, frames, tokens, dim]` of at most [`WorldModel::history`] frames, the actions taken in
-    /// them `[batch, frames, action]` -> the latents after every frame `[batch, frames, tokens, dim]`, each predicted from that
-    /// frame and those before it.
-    pub fn predict(&self, latents: Tensor<4>, actions: Tensor<3>) -> Tensor<4> {
-        self.predict_with(latents, actions, &mut Noise::none())
-    }
-
-    fn predict_with(&self, latents: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
-        normed(&self.norm, self.predictor.predict(latents, actions, noise))
-    }
-
-    /// Frames that a step is predicted from, at most.
-    pub fn history(&self) -> usize {
-        self.predictor.history()
-    }
-
-    /// The imagined future: first latents `[batch, tokens, dim]`, actions `[batch, steps, action]` -> the latents after every
-    /// action `[batch, steps, tokens, dim]`. Every step is predicted from the last [`WorldModel::history`] latents: the first
-    /// alone to begin with, then more and more imagined ones.
-    pub fn unroll(&self, first: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
-        self.unroll_with(first, actions, &mut Noise::none())
-    }
-
-    /// The last latents of [`WorldModel::unroll`] alone, `[batch, tokens, dim]`, without keeping the others.
-    pub fn destination(&self, first: Tensor<3>, actions: Tensor<3>) -> Tensor<3> {
-        let mut last = first.clone().unsqueeze_dim(1);
-        self.imagine(first, actions.dims()[1], &mut Noise::none(), of(&actions), |next| last = next);
-        last.squeeze_dim(1)
-    }
-
-    /// The actions by which the actor would get from latents `[batch, tokens, dim]` to goals of the same shape, `[batch, steps, action]`:
-    /// each from where the one before is imagined to lead. None of a model without an actor.
-    pub fn propose(&self, latents: Tensor<3>, goals: Tensor<3>, steps: usize) -> Option<Tensor<3>> {
-        let actor = self.actor()?;
-        let mut actions = Vec::with_capacity(steps);
-        let act = |step, now: Tensor<3>| {
-            let action = actor.act(now, goals.clone(), steps - step).unsqueeze_dim::<3>(1);
-            actions.push(action.clone());
-            action
-        };
-        self.imagine(latents, steps, &mut Noise::none(), act, |_| {});
-        Some(Tensor::cat(actions, 1))
-    }
-
-    fn unroll_with(&self, first: Tensor<3>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
-        let mut future = Vec::with_capacity(actions.dims()[1]);
-        self.imagine(first, actions.dims()[1], noise, of(&actions), |next| future.push(next));
-        Tensor::cat(future, 1)
-    }
-
-    /// Asks for the action `[batch, 1, action]` of every step in the last latents `[batch, tokens, dim]`, and shows every imagined latent
-    /// `[batch, 1, tokens, dim]`, one after the other.
-    fn imagine(
-        &self,
-        first: Tensor<3>,
-        steps: usize,
-        noise: &mut Noise,
-        mut act: impl FnMut(usize, Tensor<3>) -> Tensor<3>,
-        mut show: impl FnMut(Tensor<4>),
-    ) {
-        let (mut last, mut seen, mut taken) = (first.clone(), vec![first.unsqueeze_dim::<4>(1)], Vec::new());
-        for step in 0..steps {
-            taken.push(act(step, last));
-            let frames = seen.len();
-            let next = self.predict_with(joined(&seen), joined(&taken), noise);
-            let next = if frames == 1 { next } else { next.narrow(1, frames - 1, 1) };
-            show(next.clone());
-            last = next.clone().squeeze_dim(1);
-            seen.push(next);
-            let old = seen.len().saturating_sub(self.history());
-            seen.drain(..old);
-            taken.drain(..old);
-        }
-    }
-
-    /// Every frame but the first of windows `[windows, time, tokens, dim]`, predicted from the true frames before it and the
-    /// actions `[windows, time - 1, action]`, in runs of [`WorldModel::history`] frames -> `[windows, time - 1, tokens, dim]`.
-    fn predict_next(&self, windows: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
-        let ([count, time, tokens, dim], action) = (windows.dims(), actions.dims()[2]);
-        let (runs, history) = ((time - 1) / self.history(), self.history());
-        let seen = windows.narrow(1, 0, time - 1).reshape([count * runs, history, tokens, dim]);
-        let next = self.predict_with(seen, actions.reshape([count * runs, history, action]), noise);
-        next.reshape([count, time - 1, tokens, dim])
-    }
-
     /// Normalised labels that the probe reads: latents `[batch, tokens, dim]` -> `[batch, labels]`; not a number where the loss has
     /// no probe.
     pub fn probe(&self, latents: Tensor<3>) -> Tensor<2> {
@@ -271,16 +191,6 @@ impl WorldModel {
         self.terms.iter().find_map(|(_, term)| term.as_any().downcast_ref())
     }
 
-    /// Predictions of the frames of windows `[windows, time, tokens, dim]` after the first -> `[windows, steps, tokens, dim]`.
-    fn predictions(&self, sequences: Tensor<4>, batch: &TrainBatch) -> Tensor<4> {
-        let mut noise = Noise::seeded(batch.seed);
-        if self.settings.teacher {
-            return self.predict_next(sequences, batch.actions.clone(), &mut noise);
-        }
-        let first = sequences.narrow(1, 0, 1).squeeze_dim(1);
-        self.unroll_with(first, batch.actions.clone().narrow(1, 0, self.settings.unroll), &mut noise)
-    }
-
     /// Encodes a batch, and hands it to `then` as the terms see it.
     fn view<T>(&self, batch: TrainBatch, progress: Progress, then: impl FnOnce(View<'_>) -> T) -> T {
         // Perceive.
@@ -289,9 +199,11 @@ impl WorldModel {
         let windows = sequences(&batch, latents.clone());
 
         // Predict, and say what should have been predicted: each when a term first asks.
-        let predictions = || self.predictions(windows.clone(), &batch);
         let targets = || self.target.latents(windows.clone(), seen.clone(), &batch);
-        then(View::new(batch.clone(), latents.clone(), windows.clone(), progress, targets, predictions))
+        let predictions = || self.predictions(windows.clone(), targets, &batch);
+        let score = || self.energy_score(windows.clone(), targets(), &batch);
+        let view = View::new(batch.clone(), latents.clone(), windows.clone(), progress, targets, predictions);
+        then(if self.latent_variable.is_some() { view.with_energy_score(score) } else { view })
     }
 }
 
@@ -330,20 +242,6 @@ impl Learn for WorldModel {
     fn show(&self, batch: TrainBatch) -> Vec<Shown> {
         let progress = Progress { step: 0, steps: 1 };
         self.view(batch, progress, |view| self.terms.iter().flat_map(|(_, term)| term.show(&view)).collect())
-    }
-}
-
-/// The actions `[batch, steps, action]`, one after the other.
-fn of(actions: &Tensor<3>) -> impl FnMut(usize, Tensor<3>) -> Tensor<3> + use<> {
-    let actions = actions.clone();
-    move |step, _| actions.clone().narrow(1, step, 1)
-}
-
-/// One after the other along the second dimension.
-fn joined<const D: usize>(parts: &[Tensor<D>]) -> Tensor<D> {
-    match parts {
-        [only] => only.clone(),
-        several => Tensor::cat(several.to_vec(), 1),
     }
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use gedanken_encoder::{EncoderConfig, encoders};
 use gedanken_nn::{LatentShape, Part, Schedule, Spaces};
 use gedanken_parts::{Catalog, PartError};
-use gedanken_predictor::{PredictorConfig, predictors};
+use gedanken_predictor::{PredictorConfig, VariableConfig, predictors, variables};
 use gedanken_regularizer::{Setting, Term, TermConfig};
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub struct Parts {
     pub encoders: Catalog<dyn EncoderConfig>,
     /// Latent and action to the next latent.
     pub predictors: Catalog<dyn PredictorConfig>,
+    /// What the past does not tell about the next latent.
+    pub variables: Catalog<dyn VariableConfig>,
     /// Latents that predictions should meet.
     pub targets: Catalog<dyn TargetConfig>,
     /// Terms of the loss.
@@ -28,7 +30,8 @@ pub struct Parts {
 impl Default for Parts {
     /// Gedanken's own.
     fn default() -> Self {
-        Self { encoders: encoders(), predictors: predictors(), targets: targets(), terms: terms() }
+        let (encoders, predictors, variables) = (encoders(), predictors(), variables());
+        Self { encoders, predictors, variables, targets: targets(), terms: terms() }
     }
 }
 
@@ -38,6 +41,7 @@ pub struct Plan {
     pub(crate) encoder: Box<dyn EncoderConfig>,
     pub(crate) proprioception: ProprioceptionConfig,
     pub(crate) predictor: Box<dyn PredictorConfig>,
+    pub(crate) variable: Box<dyn VariableConfig>,
     pub(crate) prediction: PredictionConfig,
     pub(crate) target: Box<dyn TargetConfig>,
     pub(crate) terms: Vec<Summand>,
@@ -57,7 +61,8 @@ pub(crate) struct Summand {
 impl Parts {
     /// The names by which learning rates and other runs' weights tell a model's parts apart: its fields, and the terms of its loss.
     pub fn names(&self) -> Vec<&'static str> {
-        ["encoder", "proprioception", "predictor", "norm", "target"].into_iter().chain(self.terms.names()).collect()
+        let parts = ["encoder", "proprioception", "predictor", "latent_variable", "norm", "target"];
+        parts.into_iter().chain(self.terms.names()).collect()
     }
 
     /// The plan of a model. Terms whose weight is always 0 are no part of it.
@@ -90,6 +95,7 @@ impl Parts {
             encoder: self.encoders.make(&config.encoder)?,
             proprioception: config.proprioception.clone(),
             predictor: self.predictors.make(&config.predictor)?,
+            variable: self.variables.make(&config.latent_variable)?,
             prediction: config.prediction.clone(),
             target: self.targets.make(&config.target)?,
             terms,
@@ -115,6 +121,7 @@ impl Parts {
         Ok(ModelConfig {
             encoder: self.encoders.complete(&config.encoder)?,
             predictor: self.predictors.complete(&config.predictor)?,
+            latent_variable: self.variables.complete(&config.latent_variable)?,
             target: self.targets.complete(&config.target)?,
             loss,
             ..config.clone()
@@ -135,6 +142,9 @@ impl Plan {
         if let Some((key, problem)) = time.and_then(|time| self.unfitting_window(time)) {
             return Some((key.to_owned(), problem));
         }
+        if let Some((key, problem)) = self.unfitting_variable() {
+            return Some((key, problem));
+        }
         if self.terms.is_empty() {
             return Some(("loss".to_owned(), "no term has a weight: there is nothing to learn".to_owned()));
         }
@@ -142,6 +152,27 @@ impl Plan {
             let (key, problem) = self.setting(latent, spaces, time, |setting| summand.config.problem(setting))?;
             Some((format!("loss.{}.{key}", summand.name), problem))
         })
+    }
+
+    /// A latent variable that nothing teaches, or a term that teaches none.
+    fn unfitting_variable(&self) -> Option<(String, String)> {
+        let teaches = |summand: &&Summand| ["information", "energy_score"].contains(&summand.name);
+        let (doubts, teacher) = (self.variable.size() > 0, self.terms.iter().find(teaches));
+        let at = |key: &str, problem: &str| Some((key.to_owned(), problem.to_owned()));
+        match teacher {
+            Some(term) if !doubts => at(
+                &format!("loss.{}", term.name),
+                "there is no latent variable; expected latent_variable.kind = \"branches\", or no such term",
+            ),
+            None if doubts => {
+                at("latent_variable", "nothing teaches it; expected a loss.information or a loss.energy_score")
+            }
+            _ if doubts && self.prediction.teacher && self.predictor.history() > 1 => at(
+                "prediction.teacher",
+                "a predictor with a history and a latent variable is taught by unrolling; expected false",
+            ),
+            _ => None,
+        }
     }
 
     fn unfitting_window(&self, time: usize) -> Option<(&'static str, String)> {

@@ -28,7 +28,7 @@ fn table(kind: &str) -> Table {
 }
 
 #[test]
-fn every_encoder_predictor_target_and_term_conforms() {
+fn every_part_conforms() {
     let parts = Parts::default();
     for kind in parts.encoders.names() {
         conformance::encoder(&parts, &table(kind), NOWHERE).unwrap_or_else(|why| panic!("encoder {kind}: {why}"));
@@ -36,6 +36,11 @@ fn every_encoder_predictor_target_and_term_conforms() {
     for kind in parts.predictors.names() {
         let table = Table { kind: kind.to_owned(), ..Table::default() };
         conformance::predictor(&parts, &table, NOWHERE).unwrap_or_else(|why| panic!("predictor {kind}: {why}"));
+    }
+    for kind in parts.variables.names().filter(|kind| *kind != "none") {
+        let table = Table { kind: kind.to_owned(), ..Table::default() };
+        conformance::latent_variable(&parts, &table, NOWHERE)
+            .unwrap_or_else(|why| panic!("latent variable {kind}: {why}"));
     }
     for kind in parts.targets.names() {
         let table = Table { kind: kind.to_owned(), ..Table::default() };

@@ -1,8 +1,9 @@
 //! Dropout whose masks follow from a seed.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
 
 /// The random numbers of one forward pass of training, or none at all.
 ///
@@ -39,5 +40,12 @@ impl Noise {
         let mask: Vec<f32> = (0..x.shape().num_elements()).map(draw).collect();
         let mask = Tensor::from_data(TensorData::new(mask, x.dims()), (&x.device(), x.dtype()));
         x * mask
+    }
+
+    /// Standard normal numbers; zeros without noise.
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let Some(rng) = self.0.as_mut() else { return Tensor::zeros(shape, device) };
+        let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| StandardNormal.sample(rng)).collect();
+        Tensor::from_data(TensorData::new(numbers, shape), device)
     }
 }

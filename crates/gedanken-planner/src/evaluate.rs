@@ -1,6 +1,9 @@
 //! Energies of candidates: the only place where a planner meets the world.
 
 use burn::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use crate::error::expect_shape;
@@ -26,6 +29,7 @@ pub(crate) struct Evaluator<'a> {
     problem: &'a Problem<'a>,
     over: Over,
     max_rows: usize,
+    scenarios: Option<Scenarios>,
     /// Numbers of an action.
     pub action: usize,
     /// Actions of a plan.
@@ -61,8 +65,10 @@ impl<'a> Evaluator<'a> {
             expect_shape("the warm start", &[warm.plans.tasks, warm.plans.action], &[tasks, problem.bounds.action()])?;
         }
         let horizon = config.horizon.min(problem.steps_left);
-        let (over, max_rows, evaluations) = (config.over, config.max_rows, vec![0; tasks]);
-        Ok(Evaluator { problem, over, max_rows, action: problem.bounds.action(), horizon, evaluations })
+        let scenarios = Scenarios::draw(problem, config, horizon);
+        let rows = scenarios.as_ref().map_or(1, |scenarios| scenarios.count);
+        let (over, max_rows, evaluations) = (config.over, (config.max_rows / rows).max(1), vec![0; tasks]);
+        Ok(Evaluator { problem, over, max_rows, scenarios, action: problem.bounds.action(), horizon, evaluations })
     }
 
     /// Numbers of a sequence.
@@ -76,7 +82,8 @@ impl<'a> Evaluator<'a> {
     pub fn judge(&mut self, tasks: &[usize], candidates: &Tensor<3>, gradient: bool) -> Result<Judged, PlanError> {
         let [_, samples, length] = candidates.dims();
         let all = tasks.len() * samples;
-        let cost = (samples * self.horizon * (1 + usize::from(gradient))) as u64;
+        let futures = samples * self.scenarios.as_ref().map_or(1, |scenarios| scenarios.count);
+        let cost = (futures * self.horizon * (1 + usize::from(gradient))) as u64;
         tasks.iter().for_each(|&task| self.evaluations[task] += cost);
         let rows = candidates.clone().reshape([all, self.horizon, self.action]);
         // Whatever a gradient goes back through is kept meanwhile.
@@ -119,9 +126,12 @@ impl<'a> Evaluator<'a> {
         let rows = actions.dims()[0];
         let of: Vec<i32> = (first..first + rows).map(|row| tasks[row / samples] as i32).collect();
         let of = Tensor::<1, Int>::from_data(TensorData::new(of, [rows]), &self.device());
+        let scenarios = self.scenarios.as_ref();
         Chunk {
             problem: self.problem,
             over: self.over,
+            chance: scenarios.map(|scenarios| scenarios.of(of.clone())),
+            worst: scenarios.map_or(1, |scenarios| scenarios.worst),
             start: self.problem.start.clone().select(0, of.clone()),
             goals: self.problem.goals.clone().select(0, of),
             actions,
@@ -129,10 +139,51 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// The futures that every sequence of a task is judged by.
+struct Scenarios {
+    count: usize,
+    /// Those that count.
+    worst: usize,
+    /// Standard normal numbers `[tasks, count, horizon * chance]`.
+    numbers: Tensor<3>,
+    chance: usize,
+}
+
+impl Scenarios {
+    /// Of a world that thinks several futures possible. They follow from the tasks' seeds and the step.
+    fn draw(problem: &Problem, config: &PlanConfig, horizon: usize) -> Option<Self> {
+        let (chance, count) = (problem.world.chance(), config.scenarios);
+        if chance == 0 || count == 1 {
+            return None;
+        }
+        let length = horizon * chance;
+        let numbers = problem.seeds.iter().flat_map(|seed| {
+            let mut rng = ChaCha8Rng::seed_from_u64(*seed);
+            // A stream of its own: sequences are drawn from the same seed.
+            rng.set_stream(!problem.step);
+            (0..count * length).map(move |_| StandardNormal.sample(&mut rng))
+        });
+        let numbers = TensorData::new(numbers.collect::<Vec<f32>>(), [problem.seeds.len(), count, length]);
+        let worst = ((config.risk * count as f32).ceil() as usize).clamp(1, count);
+        Some(Self { count, worst, numbers: Tensor::from_data(numbers, &problem.start.device()), chance })
+    }
+
+    /// Those of these tasks, `[rows * count, horizon, chance]`.
+    fn of(&self, tasks: Tensor<1, Int>) -> Tensor<3> {
+        let [_, count, length] = self.numbers.dims();
+        let rows = tasks.dims()[0] * count;
+        self.numbers.clone().select(0, tasks).reshape([rows, length / self.chance, self.chance])
+    }
+}
+
 /// Some rows of candidates, each beside its task's start and goal.
 struct Chunk<'a> {
     problem: &'a Problem<'a>,
     over: Over,
+    /// What decides the scenarios of every row, `[rows * scenarios, horizon, chance]`, where there are several.
+    chance: Option<Tensor<3>>,
+    /// Scenarios that count.
+    worst: usize,
     start: Tensor<3>,
     goals: Tensor<3>,
     actions: Tensor<3>,
@@ -165,18 +216,49 @@ impl Chunk<'_> {
 
     /// Energies and violations.
     fn imagine(&self, actions: Tensor<3>) -> Result<(Tensor<1>, Option<Tensor<1>>), PlanError> {
+        let Some(chance) = &self.chance else {
+            return self.futures(self.start.clone(), self.goals.clone(), actions, None);
+        };
+        let rows = actions.dims()[0];
+        let scenarios = chance.dims()[0] / rows;
+        // Every row as often as there are scenarios.
+        fn each(rows: Tensor<3>, times: usize) -> Tensor<3> {
+            let [count, a, b] = rows.dims();
+            rows.unsqueeze_dim::<4>(1).repeat_dim(1, times).reshape([count * times, a, b])
+        }
+        let [start, goals, actions] = [self.start.clone(), self.goals.clone(), actions].map(|x| each(x, scenarios));
+        let (energy, violation) = self.futures(start, goals, actions, Some(chance.clone()))?;
+        let worst = |numbers: Tensor<1>| -> Tensor<1> {
+            let numbers = numbers.reshape([rows, scenarios]);
+            let counted =
+                if self.worst < scenarios { numbers.sort_descending(1).narrow(1, 0, self.worst) } else { numbers };
+            counted.mean_dim(1).squeeze_dim(1)
+        };
+        Ok((worst(energy), violation.map(worst)))
+    }
+
+    /// Energies and violations of one future a row.
+    fn futures(
+        &self,
+        start: Tensor<3>,
+        goals: Tensor<3>,
+        actions: Tensor<3>,
+        chance: Option<Tensor<3>>,
+    ) -> Result<(Tensor<1>, Option<Tensor<1>>), PlanError> {
         let Problem { world, objective, guardrails, .. } = self.problem;
         let [rows, horizon, _] = actions.dims();
         let unwatched = guardrails.is_empty() && !objective.watches_the_way();
-        let (futures, steps) = if self.over == Over::Last && unwatched {
-            (world.destination(self.start.clone(), actions.clone()).unsqueeze_dim(1), 1)
-        } else {
-            (world.rollout(self.start.clone(), actions.clone()), horizon)
+        let (futures, steps) = match chance {
+            Some(chance) => (world.rollout_by(start.clone(), actions.clone(), chance), horizon),
+            None if self.over == Over::Last && unwatched => {
+                (world.destination(start.clone(), actions.clone()).unsqueeze_dim(1), 1)
+            }
+            None => (world.rollout(start.clone(), actions.clone()), horizon),
         };
         let [_, _, tokens, dim] = futures.dims();
         expect_shape("the world's rollout", &futures.dims(), &[rows, steps, tokens, dim])?;
 
-        let way = Trajectory { start: self.start.clone(), latents: futures.clone(), actions };
+        let way = Trajectory { start, latents: futures.clone(), actions };
         let mut violation: Option<Tensor<2>> = None;
         for guardrail in *guardrails {
             let by = guardrail.violation(&way);
@@ -186,7 +268,7 @@ impl Chunk<'_> {
         }
         let judged = if self.over == Over::Last { futures.narrow(1, steps - 1, 1) } else { futures };
         let counted = judged.dims()[1];
-        let energy = objective.energy(judged, self.goals.clone());
+        let energy = objective.energy(judged, goals);
         expect_shape("the objective's energy", &energy.dims(), &[rows, counted])?;
         let energy = if self.over == Over::Mean { energy.mean_dim(1) } else { energy.sum_dim(1) };
         let energy: Tensor<1> = energy.squeeze_dim(1);

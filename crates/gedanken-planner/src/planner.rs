@@ -25,6 +25,14 @@ pub struct PlanConfig {
     pub proposals: bool,
     /// Which imagined steps count.
     pub over: Over,
+    /// Futures that each sequence is judged by, in a world that thinks several possible (a model with a `[latent_variable]`): drawn once a plan,
+    /// the same for all sequences. 1: the likeliest future alone.
+    #[schemars(range(min = 1, max = 65536))]
+    pub scenarios: usize,
+    /// Share of the scenarios, the worst ones, that a sequence's energy and its violation of the guardrails are the mean of: 1 for the
+    /// expectation, 0.1 for the conditional value at risk of a tenth.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub risk: f32,
     /// Greatest Euclidean norm of a control step's action, in place of the environment's own limit.
     #[schemars(range(min = 0.0))]
     pub max_norm: Option<f32>,
@@ -74,6 +82,8 @@ impl Default for PlanConfig {
             warm_start: true,
             proposals: false,
             over: Over::Sum,
+            scenarios: 1,
+            risk: 1.0,
             max_norm: None,
             polish: 0,
             polish_rate: Width::share(0.2),
@@ -109,6 +119,8 @@ impl PlanConfig {
         at_least(self.patience, 1, "patience")?;
         at_least(self.replan_every, 1, "replan_every")?;
         at_least(self.max_rows, 1, "max_rows")?;
+        at_least(self.scenarios, 1, "scenarios")?;
+        between(self.risk, self.risk > 0.0 && self.risk <= 1.0, "risk", "more than 0, at most 1")?;
         let (every, horizon) = (self.replan_every, self.horizon);
         if every > horizon {
             let reason = format!("{every} is more than the horizon of {horizon} actions");

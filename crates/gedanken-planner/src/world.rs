@@ -20,6 +20,17 @@ pub trait World: Sync {
         future.narrow(1, last, 1).squeeze_dim(1)
     }
 
+    /// Standard normal numbers that decide a step of one of the futures that the world thinks possible. Default 0: it knows one.
+    fn chance(&self) -> usize {
+        0
+    }
+
+    /// The imagined future that is decided by `chance`, standard normal numbers `[rows, horizon, chance]`; otherwise as
+    /// [`World::rollout`].
+    fn rollout_by(&self, latents: Tensor<3>, actions: Tensor<3>, _chance: Tensor<3>) -> Tensor<4> {
+        self.rollout(latents, actions)
+    }
+
     /// Sequences that may lead from latents `[rows, tokens, dim]` to goals of the same shape in `horizon` actions of `[action]` numbers,
     /// `[rows, horizon, action]` in the environment's units: what an actor would do. None by default: nobody proposes anything.
     fn propose(&self, _latents: Tensor<3>, _goals: Tensor<3>, _horizon: usize) -> Option<Tensor<3>> {

@@ -6,6 +6,8 @@ mod gru;
 mod mlp;
 mod transformer;
 
+pub mod variables;
+
 use burn::tensor::Device;
 use gedanken_nn::{LatentShape, Part};
 use gedanken_parts::{Catalog, Entry};
@@ -18,6 +20,7 @@ pub use gedanken_nn::{Predictor, frame_by_frame};
 pub use gru::{Gru, GruConfig};
 pub use mlp::{ResidualMlp, ResidualMlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
+pub use variables::{Inferred, Variable, VariableConfig, variable, variables};
 
 /// A predictor as an experiment writes it, `[predictor]`.
 pub trait PredictorConfig: std::fmt::Debug + Send + Sync {

@@ -5,7 +5,9 @@ mod barlow_twins;
 mod coding_rate;
 mod covariance;
 mod diagnostics;
+mod energy_score;
 mod info_nce;
+mod information;
 mod prediction;
 mod sigreg;
 mod straightening;
@@ -22,14 +24,16 @@ pub use barlow_twins::{BarlowTwins, barlow_twins};
 pub use coding_rate::{CodingRate, coding_rate};
 pub use covariance::{Covariance, covariance};
 pub use diagnostics::{Collapse, DEAD_STD, FEW, MAX_SAMPLES, MIN_MEAN_STD, MIN_RANK};
+pub use energy_score::{EnergyScore, energy_score};
 pub use info_nce::{InfoNce, info_nce};
+pub use information::Information;
 pub use prediction::Prediction;
 pub use sigreg::{Sigreg, directions, sigreg};
 pub use straightening::{Straightening, straightening};
 pub use term::{Setting, Term, TermConfig, Value, term};
 pub use time_similarity::{TimeSimilarity, time_similarity};
 pub use variance::{EPSILON, Variance, variance};
-pub use view::{View, sequences};
+pub use view::{Predicted, View, sequences};
 pub use visreg::{Visreg, visreg};
 
 /// The terms on latents alone, in the order in which a loss adds them up.
@@ -46,4 +50,6 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<InfoNce>("info_nce"))
         .with(term::<Straightening>("straightening"))
         .with(term::<AnisotropicSigregConfig>("anisotropic_sigreg"))
+        .with(term::<Information>("information"))
+        .with(term::<EnergyScore>("energy_score"))
 }

@@ -5,7 +5,9 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType::F64;
 use common::{assert_close, assert_gradient, numbers, scalar, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{EPSILON, Variance, covariance, directions, sigreg, time_similarity, variance};
+use gedanken_regularizer::{
+    EPSILON, Variance, covariance, directions, energy_score, sigreg, time_similarity, variance,
+};
 
 fn shapeless(samples: usize, features: usize) -> Tensor<2> {
     tensor(&wave(samples * features, 0.6, 0.8, 0.1), [samples, features], F64)
@@ -30,6 +32,22 @@ fn every_gradient_is_that_of_finite_differences() {
 
 fn gaussian_directions(dim: usize, count: usize, seed: u64) -> Tensor<2> {
     directions(dim, count, seed, &Device::flex()).cast(F64)
+}
+
+#[test]
+fn the_energy_score_is_least_for_the_true_odds() {
+    let row = |x: f64| tensor(&[x, x], [1, 2], F64);
+    let of =
+        |odds: [f64; 2], came: f64| scalar(energy_score(&[row(0.0), row(2.0)], tensor(&odds, [1, 2], F64), row(came)));
+    // By hand: p0 |0 - y| + p1 |2 - y| - p0 p1 |0 - 2|.
+    assert_close(&[of([0.5, 0.5], 0.0), of([0.25, 0.75], 0.5)], &[0.5, 0.875], 1e-5, "scores");
+    // Where both come as often, other odds than even ones score worse on average.
+    let mean = |odds| (of(odds, 0.0) + of(odds, 2.0)) / 2.0;
+    assert!(mean([0.5, 0.5]) < mean([0.4, 0.6]) && mean([0.5, 0.5]) < mean([1.0, 0.0]));
+    assert_gradient(1e-6, shapeless(3, 4), |x| {
+        let odds = if x.device().is_autodiff() { shapeless(3, 2).autodiff() } else { shapeless(3, 2) };
+        energy_score(&[x.clone(), x.clone() * 2.0 - 0.3], odds.square(), x * 0.5 + 1.0)
+    });
 }
 
 #[test]

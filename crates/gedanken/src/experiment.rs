@@ -51,6 +51,8 @@ pub struct Experiment {
     pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent. Default `kind = "conv"`.
     pub predictor: Table,
+    /// What the past does not tell about the next latent. Default `kind = "none"`.
+    pub latent_variable: Table,
     /// The way predictions are made in training.
     pub prediction: PredictionConfig,
     /// Latents that predictions should meet. Default `kind = "online"`.
@@ -87,7 +89,7 @@ pub enum From {
 pub struct FromParts {
     /// The run or checkpoint.
     pub run: PathBuf,
-    /// Its parts: `encoder`, `proprioception`, `predictor`, `norm`, `target`, or names of terms of the loss. Default all.
+    /// Its parts: `encoder`, `proprioception`, `predictor`, `latent_variable`, `norm`, `target`, or names of terms of the loss. Default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub parts: Option<Vec<String>>,
@@ -146,6 +148,7 @@ impl Default for Experiment {
             encoder: model.encoder,
             proprioception: model.proprioception,
             predictor: model.predictor,
+            latent_variable: model.latent_variable,
             prediction: model.prediction,
             target: model.target,
             loss: model.loss,
@@ -165,6 +168,7 @@ impl Experiment {
             encoder: self.encoder.clone(),
             proprioception: self.proprioception.clone(),
             predictor: self.predictor.clone(),
+            latent_variable: self.latent_variable.clone(),
             prediction: self.prediction.clone(),
             target: self.target.clone(),
             loss: self.loss.clone(),
@@ -176,10 +180,10 @@ impl Experiment {
     /// # Errors
     /// [`PartError`] for a part that nobody knows, or a table it cannot be made from.
     pub fn complete(self, parts: &Parts) -> Result<Self, PartError> {
-        let ModelConfig { encoder, proprioception, predictor, prediction, target, loss } =
+        let ModelConfig { encoder, proprioception, predictor, latent_variable, prediction, target, loss } =
             parts.model.complete(&self.model())?;
         let planner = self.planner.complete(&parts.strategies)?;
-        Ok(Self { planner, encoder, proprioception, predictor, prediction, target, loss, ..self })
+        Ok(Self { planner, encoder, proprioception, predictor, latent_variable, prediction, target, loss, ..self })
     }
 
     /// The same with other paths for what it reads: datasets, and the run that it starts from.

@@ -5,7 +5,7 @@ use gedanken_env::{Env, Registry};
 use gedanken_model::targets::{TargetConfig, target};
 use gedanken_parts::{Catalog, Entry};
 use gedanken_planner::{Strategy, strategies, strategy};
-use gedanken_predictor::{PredictorConfig, predictor};
+use gedanken_predictor::{PredictorConfig, VariableConfig, predictor, variable};
 use gedanken_regularizer::{TermConfig, term};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub struct Parts {
     /// Environments, `[env] name = "…"`.
     pub environments: Registry,
-    /// Encoders, predictors, targets and terms of the loss.
+    /// Encoders, predictors, latent variables, targets and terms of the loss.
     pub model: gedanken_model::Parts,
     /// Planners, `[planner] kind = "…"`.
     pub strategies: Catalog<dyn Strategy>,
@@ -51,6 +51,13 @@ impl Parts {
     #[must_use]
     pub fn predictor<C: PredictorConfig + Written>(mut self, kind: &'static str) -> Self {
         self.model.predictors = self.model.predictors.with(predictor::<C>(kind));
+        self
+    }
+
+    /// With a latent variable, `[latent_variable] kind = "…"`.
+    #[must_use]
+    pub fn latent_variable<C: VariableConfig + Written>(mut self, kind: &'static str) -> Self {
+        self.model.variables = self.model.variables.with(variable::<C>(kind));
         self
     }
 

@@ -45,7 +45,7 @@ pub fn entry() -> Entry<dyn Env> {
 /// 2⁵³). The labels are `agent` (x, y), `wall` (wall_x) and `door` (door_y), in px.
 ///
 /// ## Dynamics
-/// There is no momentum: the dot moves by `action · action_gain + N(0, action_noise²)`. Where that goes through a
+/// There is no momentum: the dot moves by `action · action_gain + N(0, action_noise²) ± (0, gust)`. Where that goes through a
 /// wall, [`Rule::Stop`] leaves the dot exactly where it was and [`Rule::Bounce`] puts it beside the wall, with noise.
 /// EB-JEPA trains on the first and plans under the second.
 ///
@@ -55,7 +55,7 @@ pub fn entry() -> Entry<dyn Env> {
 /// success. [`Env::cost_to_go`] is the length of the shortest path through the door over the largest step.
 ///
 /// ## Factors of variation
-/// Visual: `dot_std`, `dot_brightness`, `wall_brightness`. Physical: `door_half_width`, `action_noise`, `action_gain`.
+/// Visual: `dot_std`, `dot_brightness`, `wall_brightness`. Physical: `door_half_width`, `action_noise`, `action_gain`, `gust`.
 ///
 /// ## Policies
 /// `heading`, `door` and `random` generate data and start where they like; `expert`, `straight` and `uniform` act for
@@ -210,6 +210,9 @@ impl Env for TwoRooms {
         if self.factors.action_noise > 0.0 {
             let noise = sampling::normal_pair(scene.noise, 0);
             q = [0, 1].map(|i| q[i] + self.factors.action_noise * noise[i]);
+        }
+        if self.factors.gust > 0.0 {
+            q[1] += self.factors.gust * sampling::normal_pair(scene.noise, 2)[0].signum();
         }
         let rooms = scene.rooms(self.factors.door_half_width);
         scene.agent = match self.fixed.options.rule {

@@ -20,12 +20,14 @@ pub struct Factors {
     pub action_noise: f64,
     /// Factor on every action.
     pub action_gain: f64,
+    /// Length by which every step is blown up or down, one as likely as the other, px.
+    pub gust: f64,
 }
 
 impl Default for Factors {
     fn default() -> Self {
         let look = Look { dot_std: 1.3, dot_brightness: 255.0, wall_brightness: 255.0 };
-        Self { look, door_half_width: 4.0, action_noise: 0.0, action_gain: 1.0 }
+        Self { look, door_half_width: 4.0, action_noise: 0.0, action_gain: 1.0, gust: 0.0 }
     }
 }
 
@@ -39,6 +41,7 @@ impl Factors {
             "door_half_width" => &mut self.door_half_width,
             "action_noise" => &mut self.action_noise,
             "action_gain" => &mut self.action_gain,
+            "gust" => &mut self.gust,
             _ => return None,
         })
     }
@@ -68,6 +71,7 @@ pub fn spec(options: &Options) -> Spec {
             ),
             factor("action_noise", FactorKind::Physical, 0.0, 1.0, "standard deviation of the noise on actions, px"),
             factor("action_gain", FactorKind::Physical, 0.5, 1.5, "what an action is multiplied by"),
+            factor("gust", FactorKind::Physical, 0.0, 3.0, "px by which a step is blown up or down, at even odds"),
         ],
         policies: vec![
             PolicyInfo::new("heading", "a walk whose heading drifts: EB-JEPA's training data; starts anywhere"),

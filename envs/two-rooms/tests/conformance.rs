@@ -120,6 +120,15 @@ fn factors_do_what_they_say() {
     assert_eq!(moved("wall_brightness", 99.0).1[65 * 65..].iter().max(), Some(&99));
     assert_eq!(moved("dot_brightness", 50.0).1[..65 * 65].iter().max(), Some(&50));
     assert_ne!(moved("action_noise", 0.5).0, 2.0);
+    env.set_factor("action_noise", 0.0).unwrap();
+    env.set_factor("gust", 1.5).unwrap();
+    let blown = (0..200).map(|noise| {
+        env.set_state(&[10.0, 30.0, 32.0, 30.0, 50.0, 30.0, f64::from(noise)]).unwrap();
+        env.step(&[0.0, 0.0]);
+        state(&env)[1] - 30.0
+    });
+    let (up, down): (Vec<f64>, Vec<f64>) = blown.partition(|&by| by > 0.0);
+    assert!((70..=130).contains(&up.len()) && up.iter().all(|&by| by == 1.5) && down.iter().all(|&by| by == -1.5));
 }
 
 #[test]

@@ -139,11 +139,12 @@ pub(super) fn same_spaces(
 pub(super) fn same_architecture(experiment: &Experiment, stored: &ModelConfig, config: &Path) -> Result<(), Failure> {
     let asked = experiment.model();
     // Through text, as the stored one went: reading a number may round it.
-    let parts = |model: &ModelConfig| -> Result<[(&str, String); 5], Failure> {
+    let parts = |model: &ModelConfig| -> Result<[(&str, String); 6], Failure> {
         Ok([
             ("encoder", serde_json::to_string(&model.encoder)?),
             ("proprioception", serde_json::to_string(&model.proprioception)?),
             ("predictor", serde_json::to_string(&model.predictor)?),
+            ("latent_variable", serde_json::to_string(&model.latent_variable)?),
             ("prediction.shared_norm", model.prediction.shared_norm.to_string()),
             ("target", serde_json::to_string(&model.target)?),
         ])

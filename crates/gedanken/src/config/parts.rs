@@ -17,6 +17,7 @@ pub fn splice_parts(mut schema: Value, parts: &Parts) -> Value {
     let tagged = [
         ("encoder", choices(&model.encoders, &mut defs)),
         ("predictor", choices(&model.predictors, &mut defs)),
+        ("latent_variable", choices(&model.variables, &mut defs)),
         ("target", choices(&model.targets, &mut defs)),
         ("loss", terms(&model.terms, &mut defs)),
         (PLANNER, planners(&parts.strategies, &schema, &mut defs)),
