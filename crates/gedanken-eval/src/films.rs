@@ -1,12 +1,14 @@
-//! Films of episodes: the observation beside the goal, with the imagined path drawn through the probe.
+//! Films of episodes: the observation beside the goal, with the imagined path drawn through the probe, and its end by the decoder.
 
 use std::ops::Range;
 
 use burn::tensor::Tensor;
 use gedanken_env::{Env, Many};
+use gedanken_model::heads::Decoder;
 use gedanken_planner::{Agent, World};
 use gedanken_run::{Picture, scene};
 
+use crate::worlds::host;
 use crate::{EvalError, Labels, LearnedWorld, ModelPart, Perceive, Planning, Setup, Thinker};
 
 /// Frames a second of a film.
@@ -42,7 +44,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     .from_task(tasks.first);
     let radius = setup.protocol.radius()?;
     let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.count];
-    let (mut held, mut ways) = (vec![0; tasks.count], vec![Vec::new(); tasks.count]);
+    let (mut held, mut ways) = (vec![0; tasks.count], vec![Ahead::default(); tasks.count]);
     tasks.watch(&mut actor, &mut |moment| {
         let envs = moment.envs;
         for ((task, film), (held, seen)) in films.iter_mut().enumerate().zip(held.iter_mut().zip(&mut ways)) {
@@ -50,7 +52,7 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
             if *held <= HOLD {
                 // Plans are made of blocks: while one is being executed, the path is that of its beginning.
                 if moment.step.is_multiple_of(setup.frameskip()) {
-                    *seen = imagined_paths(envs, task, moment.actor.agent(), &world);
+                    *seen = Ahead::of(envs, task, moment.actor.agent(), &world);
                 }
                 film.push(frame(envs.envs()[task].as_ref(), seen));
             }
@@ -59,9 +61,9 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     Ok(films)
 }
 
-fn frame(env: &dyn Env, paths: &[Vec<(f32, f32)>]) -> Picture {
+fn frame(env: &dyn Env, ahead: &Ahead) -> Picture {
     let scale = (HEIGHT / env.spec().observation.height).max(1);
-    scene(&picture(env, false), &picture(env, true), paths, scale)
+    scene(&picture(env, false), &picture(env, true), ahead.end.as_ref(), &ahead.paths, scale)
 }
 
 fn picture(env: &dyn Env, goal: bool) -> Picture {
@@ -75,34 +77,50 @@ fn picture(env: &dyn Env, goal: bool) -> Picture {
     Picture::from_observation(&pixels, space.channels, space.height, space.width)
 }
 
-/// Imagined places along the rest of a task's plan, and of other candidates: the first label, if it is a place.
-fn imagined_paths(
-    envs: &Many,
-    task: usize,
-    agent: Option<(&Agent, &[usize])>,
-    world: &LearnedWorld<'_>,
-) -> Vec<Vec<(f32, f32)>> {
-    let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&active| active == task)?)));
-    let Some((agent, row)) = row else { return Vec::new() };
-    let Some(plans) = agent.plans() else { return Vec::new() };
-    let env = &envs.envs()[task];
-    let spec = env.spec();
-    if spec.labels.first().is_none_or(|label| label.size != 2) || !ModelPart::Probe.of(world.model) {
-        return Vec::new();
+/// The way ahead as the model imagines it.
+#[derive(Clone, Default)]
+struct Ahead {
+    /// Places along the rest of the plan, and of other candidates, px of the picture: the first label, if it is a place and the model reads it.
+    paths: Vec<Vec<(f32, f32)>>,
+    /// The end of the plan, as the decoder draws it; a dark picture before there is a plan.
+    end: Option<Picture>,
+}
+
+impl Ahead {
+    fn of(envs: &Many, task: usize, agent: Option<(&Agent, &[usize])>, world: &LearnedWorld<'_>) -> Self {
+        let env = &envs.envs()[task];
+        let [channels, height, width] = world.model.spaces().pixels;
+        let decoder = world.model.term::<Decoder>();
+        let drawn = |pixels: &[u8]| Picture::from_observation(pixels, channels, height, width);
+        let none = || Self { end: decoder.map(|_| drawn(&vec![0; channels * height * width])), paths: Vec::new() };
+        let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&active| active == task)?)));
+        let Some((agent, row)) = row else { return none() };
+        let Some(plans) = agent.plans() else { return none() };
+        let left = plans.horizon.saturating_sub(agent.executed().min(plans.horizon));
+        let is_place =
+            env.spec().labels.first().is_some_and(|label| label.size == 2) && ModelPart::Probe.of(world.model);
+        if left == 0 || !is_place && decoder.is_none() {
+            return none();
+        }
+        let first = world.present(&envs.select(&[task]));
+        let mut actions = plans.remainder(row, agent.executed(), left);
+        actions.extend(plans.alternatives(row, agent.executed(), left).concat());
+        let count = actions.len() / (left * plans.action);
+        let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([count, left, plans.action]);
+        let first = first.repeat_dim(0, count);
+        let futures = Tensor::cat(vec![first.clone().unsqueeze_dim::<4>(1), world.rollout(first, actions)], 1);
+        let end = decoder.map(|decoder| {
+            let last = futures.clone().narrow(0, 0, 1).narrow(1, left, 1).squeeze_dim::<3>(1);
+            let pixels = host(decoder.draw(last).flatten::<1>(0, 3));
+            drawn(&world.statistics.pictures(&pixels, [channels, height, width]))
+        });
+        let mut paths = Vec::new();
+        if is_place {
+            let labels = Labels::Probed(world.model, world.statistics).read(futures.flatten::<3>(0, 1));
+            let size = env.spec().label_len();
+            let place = |row: &[f32]| env.in_picture([row[0], row[1]]).into();
+            paths = labels.chunks(size * (left + 1)).map(|path| path.chunks(size).map(place).collect()).collect();
+        }
+        Self { paths, end }
     }
-    let left = plans.horizon.saturating_sub(agent.executed().min(plans.horizon));
-    if left == 0 {
-        return Vec::new();
-    }
-    let first = world.present(&envs.select(&[task]));
-    let mut actions = plans.remainder(row, agent.executed(), left);
-    actions.extend(plans.alternatives(row, agent.executed(), left).concat());
-    let count = actions.len() / (left * plans.action);
-    let actions = Tensor::<1>::from_data(actions.as_slice(), world.device).reshape([count, left, plans.action]);
-    let first = first.repeat_dim(0, count);
-    let futures = Tensor::cat(vec![first.clone().unsqueeze_dim::<4>(1), world.rollout(first, actions)], 1);
-    let labels = Labels::Probed(world.model, world.statistics).read(futures.flatten::<3>(0, 1));
-    let size = spec.label_len();
-    let place = |row: &[f32]| env.in_picture([row[0], row[1]]).into();
-    labels.chunks(size * (left + 1)).map(|path| path.chunks(size).map(place).collect()).collect()
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::episodes::Numbers;
 use crate::walks::Walks;
 use crate::worlds::host;
-use crate::{EvalError, LearnedWorld, Perceive};
+use crate::{EvalError, LearnedWorld, Perceive, Pictures};
 
 /// The measures.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +25,9 @@ pub struct Worthiness {
     pub rank: f64,
     /// Standard deviation of these energies over their mean: near 0, a planner has nothing to choose by.
     pub spread: f64,
+    /// Imagination as the decoder draws it, of a model that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Pictures>,
 }
 
 const EPISODES: usize = 32;
@@ -82,6 +85,7 @@ impl Worthiness {
             spread += (squares / EPISODES as f64).sqrt() / mean.abs().max(f64::MIN_POSITIVE);
         }
         Ok(Self {
+            pictures: Pictures::of(world, &walks, &future, &truth),
             error: by_step(future),
             persistence: by_step(start.unsqueeze_dim::<4>(1).repeat_dim(1, horizon)),
             rank: better / (EPISODES * (EPISODES - 1)) as f64,
@@ -126,7 +130,8 @@ impl fmt::Display for Worthiness {
             "actions that led to a goal: {:.1} % of others seem better; the energies' spread is {:.2} of their mean",
             100.0 * self.rank,
             self.spread
-        )
+        )?;
+        self.pictures.as_ref().map_or(Ok(()), |pictures| write!(f, "{pictures}"))
     }
 }
 
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn it_says_what_it_found_at_the_first_a_middle_and_the_last_block() {
         let error = vec![0.1, 0.2, 0.3, 0.4, 0.5];
-        let found = Worthiness { persistence: error.clone(), error, rank: 0.0625, spread: 0.5 };
+        let found = Worthiness { persistence: error.clone(), error, rank: 0.0625, spread: 0.5, pictures: None };
         let text = found.to_string();
         assert!(text.contains("after 1, 3, 5 blocks: error 0.100, 0.300, 0.500"), "{text}");
         assert!(text.contains("6.2 % of others seem better"), "{text}");

@@ -96,6 +96,18 @@ impl Statistics {
         unpacked(pixels, device).reshape(shape) * lines.clone().narrow(3, 0, 1) + lines.narrow(3, 1, 1)
     }
 
+    /// Normalised pixels `[frames * channels * height * width]` of pictures `[channels, height, width]` -> the same as bytes; of stretched
+    /// ones the whole range is the picture's.
+    pub fn pictures(&self, normalized: &[f32], [_, height, width]: [usize; 3]) -> Vec<u8> {
+        let channels = self.pixel_mean.len();
+        let planes = normalized.chunks(height * width).enumerate();
+        let byte = |channel: usize, x: f32| {
+            let unit = x * (self.pixel_std[channel] + 1e-6) + self.pixel_mean[channel];
+            (255.0 * unit).round().clamp(0.0, 255.0) as u8
+        };
+        planes.flat_map(|(i, plane)| plane.iter().map(move |&x| byte(i % channels, x))).collect()
+    }
+
     /// Scale and offset that normalise the bytes of a plane.
     fn line(&self, channel: usize, plane: &[u8]) -> [f32; 2] {
         let (mean, std) = (self.pixel_mean[channel], self.pixel_std[channel] + 1e-6);

@@ -45,7 +45,7 @@ fn configs() -> Vec<ModelConfig> {
     let config = |(encoder, predictor): (Table, Table)| {
         let loss = LossConfig::default()
             .with("inverse_dynamics", None, &InverseDynamicsConfig { hidden: Some(4) })
-            .with("probe", None, &ProbeConfig { channels: vec![3], hidden: 4 });
+            .with("probe", None, &ProbeConfig { channels: vec![3], hidden: 4, teaches: false });
         let loss = match predictor.kind.as_str() {
             "transformer" => loss
                 .with("variance", Some(0.0), &Variance::default())

@@ -40,7 +40,7 @@ fn config(width: usize, loss: impl Fn(LossConfig) -> LossConfig) -> ModelConfig 
     let patch = PatchConfig { patch: 4, width: 4, groups: 2, depth: 1, dim: 3, ..PatchConfig::default() };
     let small = LossConfig::default()
         .with("inverse_dynamics", None, &InverseDynamicsConfig { hidden: Some(4) })
-        .with("probe", None, &ProbeConfig { channels: vec![2], hidden: 4 })
+        .with("probe", None, &ProbeConfig { channels: vec![2], hidden: 4, teaches: false })
         .with("distance", None, &DistanceConfig { hidden: vec![5], dim: 3, steps: 2, ..DistanceConfig::default() });
     ModelConfig {
         encoder: Table::of("patch", &patch),

@@ -11,10 +11,16 @@ use crate::atomic::write_atomic;
 use crate::picture::{COOL, GREEN, GROUND, INK, Picture, PictureError, check_ending};
 
 /// One frame of an episode's film: what is seen, with the way ahead as it is imagined, beside the goal; both enlarged and
-/// framed.
+/// framed, and where the way is imagined to end, if there is a picture of it.
 ///
 /// `paths` are in pixels of the observation: the first is the plan's, the others, drawn faintly, those of other candidates.
-pub fn scene(seen: &Picture, goal: &Picture, paths: &[Vec<(f32, f32)>], factor: usize) -> Picture {
+pub fn scene(
+    seen: &Picture,
+    goal: &Picture,
+    imagined: Option<&Picture>,
+    paths: &[Vec<(f32, f32)>],
+    factor: usize,
+) -> Picture {
     let scale = factor as f32;
     let enlarged = |path: &Vec<(f32, f32)>| path.iter().map(|&(x, y)| (x * scale, y * scale)).collect::<Vec<_>>();
     let mut left = seen.upscale(factor);
@@ -25,8 +31,9 @@ pub fn scene(seen: &Picture, goal: &Picture, paths: &[Vec<(f32, f32)>], factor: 
     left.polyline(&path, (0.5 * scale).max(1.5), COOL, 0.75);
     left.points(path.get(..1).unwrap_or_default(), (0.6 * scale).max(2.0), COOL, 0.9);
     let line = (factor / 2).max(2);
-    let both = [left.border(line, INK), goal.upscale(factor).border(line, GREEN)];
-    Picture::beside(&both, 2 * factor, GROUND).border(factor, GROUND)
+    let mut shown = vec![left.border(line, INK), goal.upscale(factor).border(line, GREEN)];
+    shown.extend(imagined.map(|imagined| imagined.upscale(factor).border(line, COOL)));
+    Picture::beside(&shown, 2 * factor, GROUND).border(factor, GROUND)
 }
 
 /// Frames as an animated GIF that repeats for ever.
@@ -75,7 +82,8 @@ mod tests {
     fn a_film_decodes_to_its_frames() {
         let folder = tempfile::tempdir().unwrap();
         let (seen, goal) = (Picture::new(9, 7, GROUND), Picture::new(9, 7, INK));
-        let frames: Vec<_> = (0..5).map(|i| scene(&seen, &goal, &[vec![(1.0, 1.0), (i as f32, 5.0)]], 4)).collect();
+        let frames: Vec<_> =
+            (0..5).map(|i| scene(&seen, &goal, None, &[vec![(1.0, 1.0), (i as f32, 5.0)]], 4)).collect();
         let path = folder.path().join("new/film.gif");
         save_gif(&frames, &path, 20.0).unwrap();
         let decoder = GifDecoder::new(Cursor::new(std::fs::read(&path).unwrap())).unwrap();

@@ -55,7 +55,7 @@ pub fn entry() -> Entry<dyn Env> {
 /// success. [`Env::cost_to_go`] is the length of the shortest path through the door over the largest step.
 ///
 /// ## Factors of variation
-/// Visual: `dot_std`, `dot_brightness`, `wall_brightness`. Physical: `door_half_width`, `action_noise`, `action_gain`, `gust`.
+/// Visual: `dot_std`, `dot_brightness`, `wall_brightness`, `distractors` (rounded down). Physical: `door_half_width`, `action_noise`, `action_gain`, `gust`.
 ///
 /// ## Policies
 /// `heading`, `door` and `random` generate data and start where they like; `expert`, `straight` and `uniform` act for
@@ -153,6 +153,10 @@ impl TwoRooms {
 
     fn draw(&self, pixels: &mut [u8], dot: Point) {
         render::draw(pixels, &self.factors.look, dot, self.scene.wall_x, self.rooms().door);
+        for number in 0..self.factors.distractors as u64 {
+            let place = sampling::unit_pair(self.scene.noise, 3 + number).map(|unit| unit * (rooms::SIZE - 1) as f64);
+            render::draw_distractor(pixels, &self.factors.look, place);
+        }
     }
 
     fn row(&self, [x, y]: Point, out: &mut [f32]) {

@@ -21,6 +21,11 @@ pub fn draw(pixels: &mut [u8], look: &Look, dot: Point, wall_x: f64, door: [f64;
     draw_walls(walls, look.wall_brightness as u8, wall_x, door);
 }
 
+/// Draws a dot that means nothing among the walls.
+pub fn draw_distractor(pixels: &mut [u8], look: &Look, dot: Point) {
+    draw_dot(&mut pixels[SIZE * SIZE..], look, dot);
+}
+
 /// The Gaussian is a product of one of the column and one of the row; further out than this it is below 1 and
 /// truncated to 0.
 fn draw_dot(pixels: &mut [u8], look: &Look, dot: Point) {
@@ -38,7 +43,7 @@ fn draw_dot(pixels: &mut [u8], look: &Look, dot: Point) {
         let peak = gauss(y, dot[1]) * look.dot_brightness as f32;
         let line = &mut pixels[y * SIZE..][columns.clone()];
         for (pixel, &value) in line.iter_mut().zip(&row[columns.clone()]) {
-            *pixel = (value * peak) as u8;
+            *pixel = (*pixel).max((value * peak) as u8);
         }
     }
 }

@@ -49,11 +49,20 @@ pub fn advance(counter: u64) -> u64 {
 
 /// Two independent numbers from N(0, 1) that follow from a counter and from what they are for (Box and Muller, 1958).
 pub fn normal_pair(counter: u64, purpose: u64) -> [f64; 2] {
-    let bits = derive_seed(counter, &[purpose]);
-    let unit = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
-    let radius = (-2.0 * (1.0 - unit(bits)).ln()).sqrt();
-    let (sin, cos) = (TAU * unit(derive_seed(bits, &[]))).sin_cos();
+    let [first, second] = unit_pair(counter, purpose);
+    let radius = (-2.0 * (1.0 - first).ln()).sqrt();
+    let (sin, cos) = (TAU * second).sin_cos();
     [radius * cos, radius * sin]
+}
+
+/// Two independent numbers from 0 to 1 that follow from a counter and from what they are for.
+pub fn unit_pair(counter: u64, purpose: u64) -> [f64; 2] {
+    let bits = derive_seed(counter, &[purpose]);
+    [bits, derive_seed(bits, &[])].map(unit)
+}
+
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -22,12 +22,14 @@ pub struct Factors {
     pub action_gain: f64,
     /// Length by which every step is blown up or down, one as likely as the other, px.
     pub gust: f64,
+    /// Dots that jump about among the walls at random and mean nothing.
+    pub distractors: f64,
 }
 
 impl Default for Factors {
     fn default() -> Self {
         let look = Look { dot_std: 1.3, dot_brightness: 255.0, wall_brightness: 255.0 };
-        Self { look, door_half_width: 4.0, action_noise: 0.0, action_gain: 1.0, gust: 0.0 }
+        Self { look, door_half_width: 4.0, action_noise: 0.0, action_gain: 1.0, gust: 0.0, distractors: 0.0 }
     }
 }
 
@@ -42,6 +44,7 @@ impl Factors {
             "action_noise" => &mut self.action_noise,
             "action_gain" => &mut self.action_gain,
             "gust" => &mut self.gust,
+            "distractors" => &mut self.distractors,
             _ => return None,
         })
     }
@@ -68,6 +71,13 @@ pub fn spec(options: &Options) -> Spec {
                 2.0,
                 6.0,
                 "half the width of the door, px; it is also seen",
+            ),
+            factor(
+                "distractors",
+                FactorKind::Visual,
+                0.0,
+                16.0,
+                "dots that jump about among the walls and mean nothing",
             ),
             factor("action_noise", FactorKind::Physical, 0.0, 1.0, "standard deviation of the noise on actions, px"),
             factor("action_gain", FactorKind::Physical, 0.5, 1.5, "what an action is multiplied by"),

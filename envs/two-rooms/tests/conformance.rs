@@ -119,6 +119,25 @@ fn factors_do_what_they_say() {
     assert_eq!(walls(&moved("door_half_width", 6.0).1), 418 - 12);
     assert_eq!(moved("wall_brightness", 99.0).1[65 * 65..].iter().max(), Some(&99));
     assert_eq!(moved("dot_brightness", 50.0).1[..65 * 65].iter().max(), Some(&50));
+    let walls_of = |pixels: Vec<u8>| pixels[65 * 65..].to_vec();
+    let plain = walls_of(moved("dot_brightness", 255.0).1);
+    let distracted = walls_of(moved("distractors", 3.0).1);
+    let more = plain.iter().zip(&distracted).filter(|(before, after)| after > before).count();
+    assert!(
+        (20..200).contains(&more) && plain.iter().zip(&distracted).all(|(before, after)| after >= before),
+        "{more}"
+    );
+    env.set_state(&[10.0, 30.0, 32.0, 30.0, 50.0, 30.0, 9.0]).unwrap();
+    let mut pixels = vec![0; 2 * 65 * 65];
+    env.observe(&mut pixels);
+    assert_ne!(walls_of(pixels), distracted, "they jump");
+    env.set_factor("distractors", 0.0).unwrap();
+    let mut moved = |name: &str, value: f64| {
+        env.set_factor(name, value).unwrap();
+        env.set_state(&here).unwrap();
+        env.step(&[2.0, 0.0]);
+        (state(&env)[0] - 10.0, ())
+    };
     assert_ne!(moved("action_noise", 0.5).0, 2.0);
     env.set_factor("action_noise", 0.0).unwrap();
     env.set_factor("gust", 1.5).unwrap();

@@ -7,7 +7,8 @@ use gedanken_regularizer::{Setting, Term, TermConfig, Value, View};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Probe: one network that reads every label from a detached latent; the mean squared error of normalised labels.
+/// Probe: one network that reads every label from the latent; the mean squared error of normalised labels. It teaches the latent nothing,
+/// unless it is asked to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeConfig {
@@ -17,11 +18,13 @@ pub struct ProbeConfig {
     /// Width of the hidden layer. Default 256.
     #[schemars(range(min = 1, max = 65536))]
     pub hidden: usize,
+    /// The encoder learns from it too: a supervised model, which is told the state that others have to find; a baseline. Default false.
+    pub teaches: bool,
 }
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { channels: vec![32, 16], hidden: 256 }
+        Self { channels: vec![32, 16], hidden: 256, teaches: false }
     }
 }
 
@@ -39,13 +42,18 @@ impl TermConfig for ProbeConfig {
 #[derive(Module, Debug)]
 pub struct Probe {
     readout: Readout,
+    #[module(skip)]
+    teaches: bool,
 }
 
 impl Probe {
     /// A probe of so many labels in latents of this shape.
     pub fn new(latent: LatentShape, config: &ProbeConfig, labels: usize, device: &Device) -> Self {
         let map = [latent.rows, latent.columns];
-        Self { readout: Readout::new(map, latent.dim, &config.channels, &[config.hidden, labels], device) }
+        Self {
+            readout: Readout::new(map, latent.dim, &config.channels, &[config.hidden, labels], device),
+            teaches: config.teaches,
+        }
     }
 
     /// Latents `[batch, tokens, dim]` -> normalised labels `[batch, labels]`.
@@ -57,6 +65,7 @@ impl Probe {
 impl Term for Probe {
     fn loss(&self, view: &View) -> Value {
         let labels = view.batch.labels.clone();
-        (self.read(view.latents.clone().detach()) - labels).powi_scalar(2).mean().into()
+        let latents = if self.teaches { view.latents.clone() } else { view.latents.clone().detach() };
+        (self.read(latents) - labels).powi_scalar(2).mean().into()
     }
 }
