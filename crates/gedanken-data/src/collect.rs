@@ -89,7 +89,7 @@ pub fn collect(
         let (layout, index) = (number / config.episodes, number % config.episodes);
         let mut recorder = Recorder::new(env, &mix, steps)?;
         let Recorded { episode, pictures, .. } = recorded;
-        recorder.record(seed, layout as u64, index as u64, episode);
+        recorder.record(seed, layout as u64, index as u64, episode)?;
         pictures.resize(episode.frames() * pixels, 0);
         (0..episode.frames()).try_for_each(|step| recorder.render(episode, step, row_mut(pictures, step, pixels)))
     };

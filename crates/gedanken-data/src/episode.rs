@@ -1,6 +1,6 @@
 //! One episode: simulated from its seeds, remembered as states, drawn only where somebody looks.
 
-use gedanken_env::{ActionSpace, Env, Policy, derive_seed, rng};
+use gedanken_env::{ActionSpace, Env, EnvError, Policy, derive_seed, rng};
 
 use crate::{DataError, PolicyMix, batch::row};
 
@@ -73,7 +73,10 @@ impl Recorder {
 
     /// Records episode number `index` of layout number `layout`: a function of `(seed, layout, index)`. What
     /// `episode` held before is overwritten, its memory used again.
-    pub fn record(&mut self, seed: u64, layout: u64, index: u64, episode: &mut Episode) {
+    ///
+    /// # Errors
+    /// A world that broke.
+    pub fn record(&mut self, seed: u64, layout: u64, index: u64, episode: &mut Episode) -> Result<(), DataError> {
         let frames = self.steps + 1;
         episode.states.resize(frames * self.state, 0.0);
         episode.actions.resize(self.steps * self.action.len(), 0.0);
@@ -100,6 +103,7 @@ impl Recorder {
                 self.env.step(action);
             }
         }
+        whole(&*self.env)
     }
 
     /// Draws frame `step` of an episode of this environment into `pixels`, u8 `[channels, height, width]`.
@@ -109,6 +113,11 @@ impl Recorder {
     pub fn render(&mut self, episode: &Episode, step: usize, pixels: &mut [u8]) -> Result<(), DataError> {
         self.env.set_state(row(&episode.states, step, self.state))?;
         self.env.observe(pixels);
-        Ok(())
+        whole(&*self.env)
     }
+}
+
+/// An error, if the world broke.
+fn whole(env: &dyn Env) -> Result<(), DataError> {
+    env.fault().map_or(Ok(()), |message| Err(EnvError::broken(&env.spec().name, message).into()))
 }

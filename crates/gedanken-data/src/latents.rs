@@ -268,7 +268,7 @@ impl Origin<'_> {
             Self::Simulated { env, mix, steps, seed, each, .. } => {
                 let mut episode = Episode::default();
                 let (layout, index) = ((number / each) as u64, (number % each) as u64);
-                Recorder::new(*env, mix, *steps)?.record(*seed, layout, index, &mut episode);
+                Recorder::new(*env, mix, *steps)?.record(*seed, layout, index, &mut episode)?;
                 Ok(episode)
             }
             Self::Recorded { dataset, episodes } => dataset.episode(&episodes[number]),

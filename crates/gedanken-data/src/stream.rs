@@ -55,7 +55,7 @@ impl Source for Stream {
         for window in 0..self.window.windows() {
             let (group, number) = (window / self.window.episodes, window % self.window.episodes);
             let layout = index.wrapping_mul(self.window.layouts as u64).wrapping_add(group as u64);
-            recorder.record(self.seed, layout, number as u64, &mut episode);
+            recorder.record(self.seed, layout, number as u64, &mut episode)?;
             self.window.cut(episode.frames(), |frame| episode.eventful[frame], &mut rng, &mut times);
             batch.fill(
                 window,
@@ -76,7 +76,7 @@ impl Source for Stream {
     /// The first episode of layout `index`.
     fn episode(&self, index: u64) -> Result<Episode, DataError> {
         let mut episode = Episode::default();
-        Recorder::new(&*self.env, &self.mix, self.steps)?.record(self.seed, index, 0, &mut episode);
+        Recorder::new(&*self.env, &self.mix, self.steps)?.record(self.seed, index, 0, &mut episode)?;
         Ok(episode)
     }
 }

@@ -134,6 +134,12 @@ pub trait Env: BoxedClone + Send + Sync {
         action.fill(0.0);
     }
 
+    /// The last words of a world that broke: a simulator in another process may. It stands still then, and whatever it was used for ends with
+    /// an error. Default none: it cannot break.
+    fn fault(&self) -> Option<String> {
+        None
+    }
+
     /// The place in the observation, px from its left and upper edge, of a place as the first label gives it. By default,
     /// labels count the observation's pixels.
     fn in_picture(&self, place: [f32; 2]) -> [f32; 2] {

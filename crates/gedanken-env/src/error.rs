@@ -6,7 +6,7 @@ use gedanken_parts::PartError;
 
 use crate::Spec;
 
-/// Why an environment cannot be built or set. Stepping never fails.
+/// Why an environment cannot be built or set. Stepping never fails, but a world may break: [`crate::Env::fault`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvError {
@@ -40,6 +40,14 @@ pub enum EnvError {
         /// The capability.
         what: &'static str,
     },
+    /// A world that broke, such as a simulator in another process.
+    #[error("{env}: {message}")]
+    Broken {
+        /// The environment.
+        env: String,
+        /// Its last words.
+        message: String,
+    },
     /// No environment of that name, or options that it cannot be made from.
     #[error(transparent)]
     Part(#[from] PartError),
@@ -55,6 +63,11 @@ impl EnvError {
     pub fn option(env: &str, what: &str, found: impl Display, expected: impl Display) -> Self {
         let (found, expected) = (found.to_string(), expected.to_string());
         Self::Option { env: env.to_owned(), what: what.to_owned(), found, expected }
+    }
+
+    /// A world that broke, with its last words.
+    pub fn broken(env: &str, message: String) -> Self {
+        Self::Broken { env: env.to_owned(), message }
     }
 
     /// The capability `what` that an environment does not have.

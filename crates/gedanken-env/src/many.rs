@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Env, Spec};
+use crate::{Env, EnvError, Spec};
 
 /// The fewest environments that one task steps: a step may take as little as 20 ns.
 const STEPPED: usize = 16;
@@ -54,8 +54,9 @@ impl Many {
     /// When `actions` has another length.
     pub fn step(&mut self, actions: &[f32]) {
         let size = self.row(actions.len(), |spec| spec.action.len());
+        let least = self.least(STEPPED);
         let rows = actions.par_chunks_exact(size);
-        self.envs.par_iter_mut().with_min_len(STEPPED).zip(rows).for_each(|(env, action)| env.step(action));
+        self.envs.par_iter_mut().with_min_len(least).zip(rows).for_each(|(env, action)| env.step(action));
     }
 
     /// Writes the observations, u8 `[envs, channels, height, width]`.
@@ -97,10 +98,24 @@ impl Many {
         distances
     }
 
+    /// The last words of the first that broke, as an error.
+    ///
+    /// # Errors
+    /// [`EnvError::Broken`].
+    pub fn whole(&self) -> Result<(), EnvError> {
+        let broken = self.envs.iter().find_map(|env| Some(EnvError::broken(&env.spec().name, env.fault()?)));
+        broken.map_or(Ok(()), Err)
+    }
+
+    /// The fewest environments of one task.
+    fn least(&self, inside: usize) -> usize {
+        if self.envs.first().is_some_and(|env| env.spec().outside) { 1 } else { inside }
+    }
+
     fn write<T: Send>(&self, out: &mut [T], size: fn(&Spec) -> usize, one: fn(&dyn Env, &mut [T])) {
         let size = self.row(out.len(), size);
         let rows = out.par_chunks_exact_mut(size);
-        self.envs.par_iter().with_min_len(DRAWN).zip(rows).for_each(|(env, row)| one(env.as_ref(), row));
+        self.envs.par_iter().with_min_len(self.least(DRAWN)).zip(rows).for_each(|(env, row)| one(env.as_ref(), row));
     }
 
     /// The length of one environment's row in a buffer of `found` numbers.

@@ -23,6 +23,8 @@ pub struct Spec {
     pub task: Option<TaskInfo>,
     /// The factors of variation.
     pub factors: Vec<Factor>,
+    /// True if its worlds are in other processes: a step is a conversation, and none is too short for a thread of its own.
+    pub outside: bool,
     /// The scripted policies; data is collected with the first unless an experiment says otherwise.
     pub policies: Vec<PolicyInfo>,
 }
@@ -45,6 +47,7 @@ impl Spec {
             labels: Vec::new(),
             task: None,
             factors: Vec::new(),
+            outside: false,
             policies: vec![PolicyInfo::new(Uniform::NAME, "each number of the action uniform in its bounds")],
         }
     }

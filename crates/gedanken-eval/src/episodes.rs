@@ -34,6 +34,7 @@ pub(crate) fn play<A: Actor + ?Sized>(
         rows.for_each(|(env, action)| env.rest(action));
         actor.act(envs, step, &mut actions)?;
         envs.step(&actions);
+        envs.whole()?;
     }
     watch(&Moment { step: steps, envs, taken: &actions, actor });
     Ok(())

@@ -97,8 +97,8 @@ impl Ahead {
         let Some((agent, row)) = row else { return none() };
         let Some(plans) = agent.plans() else { return none() };
         let left = plans.horizon.saturating_sub(agent.executed().min(plans.horizon));
-        let is_place =
-            env.spec().labels.first().is_some_and(|label| label.size == 2) && ModelPart::Probe.of(world.model);
+        let is_place = env.spec().labels.first().is_some_and(|label| label.size == 2 && label.unit == "px")
+            && ModelPart::Probe.of(world.model);
         if left == 0 || !is_place && decoder.is_none() {
             return none();
         }

@@ -23,7 +23,10 @@ pub struct Parts {
 
 /// Gedanken's own parts.
 pub fn parts() -> Parts {
-    let environments = Registry::new("environment").with(gedanken_two_rooms::entry()).with(gedanken_push_t::entry());
+    let environments = Registry::new("environment")
+        .with(gedanken_two_rooms::entry())
+        .with(gedanken_push_t::entry())
+        .with(gedanken_gymnasium::entry());
     Parts { environments, model: gedanken_model::Parts::default(), strategies: strategies() }
 }
 

@@ -22,7 +22,7 @@ fn a_dataset_gives_back_every_bit_that_was_simulated() {
     let (mut episode, mut pixels) = (Episode::default(), vec![0; FRAME]);
     assert_eq!((dataset.frames(), dataset.episodes().len(), dataset.layouts().len()), (630, 30, 10));
     for (number, entry) in dataset.episodes().iter().enumerate() {
-        recorder.record(7, entry.layout, number as u64 % 3, &mut episode);
+        recorder.record(7, entry.layout, number as u64 % 3, &mut episode).unwrap();
         assert_eq!((entry.layout, entry.policy, entry.length), (number as u64 / 3, episode.policy, 21));
         for step in 0..entry.length {
             let frame = dataset.frame(entry.offset + step).unwrap();

@@ -149,7 +149,7 @@ fn policies_act_by_their_weights_and_an_empty_table_means_the_first() {
     let mut episode = Episode::default();
     let mut rests = 0;
     for index in 0..1000 {
-        recorder.record(1, 0, index, &mut episode);
+        recorder.record(1, 0, index, &mut episode).unwrap();
         let rested = episode.actions.iter().all(|&action| action == 0.0) && episode.labels[0] == 7.0;
         assert_eq!(rested, episode.policy == 0);
         rests += usize::from(rested);

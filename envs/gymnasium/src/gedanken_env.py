@@ -1,0 +1,215 @@
+"""Environments of Gymnasium for Gedanken, which starts this file as a process of its own and speaks with it over its pipes.
+
+A message is its length (4 bytes, little endian), then JSON. Behind an answer's JSON come as many bytes as its "bytes" says: the numbers of
+a state as doubles, which text would round, or a picture. An answer has the key "error" where an environment raised one. The process ends when its input does.
+"""
+
+import importlib
+import json
+import math
+import os
+import struct
+import sys
+import traceback
+
+# What an environment prints must not reach the pipe that answers go through.
+answers = os.fdopen(os.dup(1), "wb")
+os.dup2(2, 1)
+questions = sys.stdin.buffer
+
+
+class Unknown:
+    """An observation that nobody can make again."""
+
+    def __getitem__(self, _):
+        raise LookupError("not known where the state is set by attributes; read env's own")
+
+    __getattr__ = __getitem__
+
+
+class World:
+    """One environment. Its state is flat: whether it has ended, then what its kind of state holds."""
+
+    def __init__(self, options):
+        import gymnasium
+
+        for module in options["imports"]:
+            importlib.import_module(module)
+        kwargs = {"render_mode": "rgb_array", **options["kwargs"]}
+        if options["pixels"] == "observation":
+            kwargs.pop("render_mode")
+        env = gymnasium.make(options["id"], disable_env_checker=True, **kwargs)
+        # A limit of time is the experiment's to set.
+        while isinstance(env, gymnasium.wrappers.TimeLimit):
+            env = env.env
+        for name in options["wrappers"]:
+            module, _, attribute = name.rpartition(".")
+            env = getattr(importlib.import_module(module), attribute)(env)
+        self.env, self.inner, self.options = env, env.unwrapped, options
+        self.ended, self.info = False, {}
+        space = env.action_space
+        self.discrete = isinstance(space, gymnasium.spaces.Discrete)
+        if not self.discrete and not isinstance(space, gymnasium.spaces.Box):
+            raise TypeError(f"actions are {space}; expected a Box or a Discrete")
+        self.size = int(space.n) if self.discrete else int(math.prod(space.shape))
+        self.reset(0)
+        self.kind = self.kind_of_state()
+
+    def kind_of_state(self):
+        if self.options["state"]:
+            return "attributes"
+        inner = self.inner
+        if hasattr(inner, "set_state") and hasattr(getattr(inner, "data", None), "qpos"):
+            return "mujoco"
+        return "replay"
+
+    def reset(self, seed):
+        self.observation, self.info = self.env.reset(seed=seed)
+        self.ended, self.seed, self.taken = False, seed, []
+
+    def step(self, action):
+        if self.ended:
+            return
+        import numpy
+
+        space = self.env.action_space
+        if self.discrete:
+            chosen = space.start + int(numpy.argmax(action))
+        else:
+            chosen = numpy.asarray(action, dtype=space.dtype).reshape(space.shape)
+        self.observation, _, terminated, _, self.info = self.env.step(chosen)
+        self.taken.append(list(action))
+        full = self.kind_of_state() == "replay" and len(self.taken) >= self.options["max_steps"]
+        self.ended = bool(terminated) or full
+
+    def state(self):
+        import numpy
+
+        if self.kind == "mujoco":
+            own = [self.inner.data.qpos, self.inner.data.qvel]
+        elif self.kind == "attributes":
+            own = [getattr(self.inner, name) for name in self.options["state"]]
+        else:
+            free = self.size * (self.options["max_steps"] - len(self.taken))
+            own = [self.seed, len(self.taken), *self.taken, numpy.zeros(free)]
+        flat = [numpy.asarray(part, dtype=float).ravel() for part in own]
+        return [float(self.ended), *numpy.concatenate(flat).tolist()]
+
+    def set_state(self, state):
+        import numpy
+
+        ended, own = state[0] != 0.0, numpy.asarray(state[1:])
+        if self.kind == "mujoco":
+            nq = self.inner.model.nq
+            self.inner.set_state(own[:nq], own[nq:])
+            self.info = Unknown()
+            self.observation = self.inner._get_obs() if hasattr(self.inner, "_get_obs") else Unknown()
+        elif self.kind == "attributes":
+            for name in self.options["state"]:
+                old = getattr(self.inner, name)
+                size = int(numpy.size(old))
+                part, own = own[:size], own[size:]
+                new = part.reshape(numpy.shape(old)).astype(numpy.asarray(old).dtype)
+                setattr(self.inner, name, new if isinstance(old, numpy.ndarray) else type(old)(new.tolist() if numpy.ndim(old) else new.item()))
+            self.info = Unknown()
+            self.observation = self.inner._get_obs() if hasattr(self.inner, "_get_obs") else Unknown()
+        else:
+            seed, count = int(own[0]), int(own[1])
+            taken = own[2 : 2 + count * self.size].reshape(count, self.size).tolist()
+            # A state that goes on from this one is reached by its last actions alone.
+            if seed != self.seed or taken[: len(self.taken)] != self.taken or self.ended and count > len(self.taken):
+                self.reset(seed)
+            for action in taken[len(self.taken) :]:
+                self.step(action)
+        self.ended = ended
+
+    def labels(self):
+        import numpy
+
+        scope = {name: getattr(numpy, name) for name in ("sin", "cos", "arctan2", "sqrt", "concatenate", "array", "pi")}
+        scope.update(env=self.inner, obs=self.observation, info=self.info)
+        found = []
+        for name, text in self.options["labels"]:
+            try:
+                found.append(numpy.atleast_1d(numpy.asarray(eval(text, scope), dtype=float)).ravel().tolist())
+            except Exception as error:
+                raise ValueError(f"labels.{name}: {text}: {type(error).__name__}: {error}") from None
+        return found
+
+    def picture(self):
+        import numpy
+
+        picture = self.observation if self.options["pixels"] == "observation" else self.env.render()
+        picture = numpy.asarray(picture)
+        if picture.ndim == 2:
+            picture = picture[:, :, None]
+        if picture.dtype != numpy.uint8 or picture.ndim != 3:
+            raise TypeError(f"a picture of {picture.dtype} {picture.shape}; expected uint8 [height, width, channels]")
+        return numpy.ascontiguousarray(picture)
+
+    def told(self):
+        state = self.state()
+        return {"labels": self.labels()}, struct.pack(f"<{len(state)}d", *state)
+
+
+worlds = {}
+
+
+def answer(question):
+    kind = question["ask"]
+    if kind == "open":
+        answer.options = question["options"]
+        world = World(answer.options)
+        worlds[0] = world
+        space, picture = world.env.action_space, world.picture()
+        state = world.state()
+        world.set_state(state)
+        labels = world.labels()
+        bounds = {} if world.discrete else {"low": space.low.ravel().tolist(), "high": space.high.ravel().tolist()}
+        finite = all(math.isfinite(bound) for side in bounds.values() for bound in side)
+        return {
+            "discrete": world.discrete,
+            "actions": world.size,
+            "bounds": bounds if finite else {},
+            "state": len(state),
+            "kind": world.kind,
+            "labels": [len(label) for label in labels],
+            "picture": list(picture.shape),
+        }, b""
+    if kind == "new":
+        worlds[question["world"]] = World(answer.options)
+        return {}, b""
+    world = worlds[question["world"]]
+    if kind == "reset":
+        world.reset(question["seed"])
+    elif kind == "step":
+        world.step(question["action"])
+    elif kind == "set":
+        world.set_state(question["state"])
+    elif kind == "picture":
+        picture = world.picture()
+        return {"shape": list(picture.shape)}, picture.tobytes()
+    return world.told()
+
+
+def numbers(value):
+    raise TypeError(f"{type(value).__name__} is no number")
+
+
+while True:
+    head = questions.read(4)
+    if len(head) < 4:
+        break
+    question = json.loads(questions.read(struct.unpack("<I", head)[0]))
+    try:
+        told, after = answer(question)
+    except ModuleNotFoundError as error:
+        name = (error.name or "").split(".")[0]
+        told, after = {"error": f"{error}; {sys.executable} -m pip install {name}"}, b""
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+        told, after = {"error": f"{type(error).__name__}: {error} ({where})"}, b""
+    text = json.dumps({**told, "bytes": len(after)}, default=numbers).encode()
+    answers.write(struct.pack("<I", len(text)) + text + after)
+    answers.flush()

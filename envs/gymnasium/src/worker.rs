@@ -1,0 +1,161 @@
+//! A Python process, and a world in it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::Options;
+
+/// The program of a process.
+const PROGRAM: &str = include_str!("gedanken_env.py");
+/// Lines of what a process complained about that are kept.
+const LINES: usize = 5;
+
+/// A process. It ends with its input.
+pub struct Worker {
+    child: Child,
+    input: ChildStdin,
+    answers: Receiver<(Value, Vec<u8>)>,
+    complaints: Arc<Mutex<Vec<String>>>,
+    timeout: f64,
+}
+
+impl Worker {
+    /// Starts one.
+    pub fn start(options: &Options) -> Result<Self, String> {
+        let mut command = Command::new(&options.python);
+        command.args(["-u", "-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("python {}: {error}", options.python))?;
+        let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(format!("python {}: no pipes", options.python));
+        };
+        let (send, answers) = channel();
+        thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            while let Some(answer) = read(&mut output) {
+                if send.send(answer).is_err() {
+                    return;
+                }
+            }
+        });
+        let complaints = Arc::new(Mutex::new(Vec::new()));
+        let heard = complaints.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.push(line);
+                let old = heard.len().saturating_sub(LINES);
+                heard.drain(..old);
+            }
+        });
+        Ok(Self { child, input, answers, complaints, timeout: options.timeout })
+    }
+
+    /// Asks, and waits for the answer.
+    pub fn ask(&mut self, question: &Value) -> Result<(Value, Vec<u8>), String> {
+        let text = question.to_string();
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let written = self.input.write_all(&[&length, text.as_bytes()].concat()).and_then(|()| self.input.flush());
+        if written.is_err() {
+            return Err(self.ended());
+        }
+        match self.answers.recv_timeout(Duration::from_secs_f64(self.timeout)) {
+            Ok((told, bytes)) => match told["error"].as_str() {
+                Some(message) => Err(message.to_owned()),
+                None => Ok((told, bytes)),
+            },
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = self.child.kill();
+                Err(format!("no answer within {} s to {}; a longer wait is env.timeout", self.timeout, question["ask"]))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+        }
+    }
+
+    /// The last words of a process that has ended.
+    fn ended(&mut self) -> String {
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        // Its complaints may still be on their way.
+        thread::sleep(Duration::from_millis(50));
+        let said = self.complaints.lock().unwrap_or_else(PoisonError::into_inner).join("\n  ");
+        format!("the Python process ended, {status}{}{said}", if said.is_empty() { "" } else { ":\n  " })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer, and the bytes behind it.
+fn read(output: &mut impl Read) -> Option<(Value, Vec<u8>)> {
+    let mut length = [0; 4];
+    output.read_exact(&mut length).ok()?;
+    let mut text = vec![0; u32::from_le_bytes(length) as usize];
+    output.read_exact(&mut text).ok()?;
+    let told: Value = serde_json::from_slice(&text).ok()?;
+    let size = told["bytes"].as_u64().unwrap_or(0) as usize;
+    let mut bytes = vec![0; size];
+    output.read_exact(&mut bytes).ok()?;
+    Some((told, bytes))
+}
+
+/// What a world says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// Flat.
+    pub state: Vec<f64>,
+    /// One after the other.
+    pub labels: Vec<f32>,
+}
+
+/// A world in a process.
+pub struct World {
+    /// Its process, shared with other worlds.
+    pub worker: Arc<Mutex<Worker>>,
+    /// Its number there.
+    pub number: u64,
+}
+
+impl World {
+    /// Starts it anew.
+    pub fn reset(&mut self, seed: u64) -> Result<Told, String> {
+        self.told(json!({ "ask": "reset", "world": self.number, "seed": seed }))
+    }
+
+    /// One step.
+    pub fn step(&mut self, action: &[f32]) -> Result<Told, String> {
+        self.told(json!({ "ask": "step", "world": self.number, "action": action }))
+    }
+
+    /// Puts it into a state.
+    pub fn set(&mut self, state: &[f64]) -> Result<Told, String> {
+        self.told(json!({ "ask": "set", "world": self.number, "state": state }))
+    }
+
+    /// Its picture: `[height, width, channels]`, and the bytes.
+    pub fn picture(&mut self) -> Result<([usize; 3], Vec<u8>), String> {
+        let (told, bytes) = self.ask(json!({ "ask": "picture", "world": self.number }))?;
+        let side = |i: usize| told["shape"][i].as_u64().unwrap_or(0) as usize;
+        Ok(([side(0), side(1), side(2)], bytes))
+    }
+
+    fn told(&mut self, question: Value) -> Result<Told, String> {
+        let (told, bytes) = self.ask(question)?;
+        let labels = told["labels"].as_array().into_iter().flatten().filter_map(Value::as_array).flatten();
+        let state = bytes.as_chunks::<8>().0.iter().map(|number| f64::from_le_bytes(*number)).collect();
+        Ok(Told { labels: labels.filter_map(|x| Some(x.as_f64()? as f32)).collect(), state })
+    }
+
+    fn ask(&mut self, question: Value) -> Result<(Value, Vec<u8>), String> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner).ask(&question)
+    }
+}

@@ -1,0 +1,146 @@
+//! The processes of an environment, and the worlds in them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gedanken_env::{ActionSpace, EnvError, Field, Label, ObservationSpace, PolicyInfo, Spec, TaskInfo};
+use serde_json::{Value, json};
+
+use crate::options::{NAME, Options};
+use crate::policy::Wander;
+use crate::worker::{Worker, World};
+
+/// The processes of one set of options.
+pub struct Workers {
+    pub options: Options,
+    pub spec: Spec,
+    /// Columns of the labels that count for the distance to a goal.
+    pub goal_columns: Vec<usize>,
+    /// Each with the number of its worlds.
+    processes: Mutex<Vec<(Arc<Mutex<Worker>>, u64)>>,
+    /// Worlds that nobody uses.
+    free: Mutex<Vec<World>>,
+    fault: OnceLock<String>,
+}
+
+/// Processes live as long as the program: environments are made again and again from the same options.
+static ALL: Mutex<BTreeMap<String, Arc<Workers>>> = Mutex::new(BTreeMap::new());
+
+impl Workers {
+    /// Those of these options, started if there are none.
+    pub fn of(options: &Options) -> Result<Arc<Self>, EnvError> {
+        let key = serde_json::to_string(options).unwrap_or_default();
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workers) = all.get(&key).filter(|workers| workers.fault().is_none()) {
+            return Ok(workers.clone());
+        }
+        let workers = Arc::new(Self::start(options).map_err(|message| EnvError::broken(NAME, message))?);
+        all.insert(key, workers.clone());
+        Ok(workers)
+    }
+
+    fn start(options: &Options) -> Result<Self, String> {
+        let labels: Vec<(&String, &String)> = options.labels.iter().collect();
+        let mut asked = serde_json::to_value(options).map_err(|error| error.to_string())?;
+        asked["labels"] = json!(labels);
+        let question = json!({ "ask": "open", "options": asked });
+        let mut first = Worker::start(options)?;
+        let (found, _) = first.ask(&question)?;
+        let count = match options.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let mut processes = vec![first];
+        for _ in 1..count {
+            let mut worker = Worker::start(options)?;
+            worker.ask(&question)?;
+            processes.push(worker);
+        }
+        // World 0 of each process is there already.
+        let processes: Vec<_> = processes.into_iter().map(|worker| (Arc::new(Mutex::new(worker)), 1)).collect();
+        let free = processes.iter().map(|(worker, _)| World { worker: worker.clone(), number: 0 }).collect();
+        let spec = spec(options, &found)?;
+        let mut goal_columns: Vec<usize> = Vec::new();
+        for name in &options.goal_labels {
+            let columns = spec.label_columns(name);
+            if columns.is_empty() {
+                let known: Vec<&str> = spec.labels.iter().map(|label| label.name.as_str()).collect();
+                return Err(format!("goal_labels: `{name}`; expected some of {}", known.join(", ")));
+            }
+            goal_columns.extend(columns);
+        }
+        if options.goal_labels.is_empty() {
+            goal_columns = (0..spec.label_len()).collect();
+        }
+        let (processes, free) = (Mutex::new(processes), Mutex::new(free));
+        Ok(Self { options: options.clone(), spec, goal_columns, processes, free, fault: OnceLock::new() })
+    }
+
+    /// A world that nobody uses; a new one in the process that has the fewest, if there is none.
+    pub fn lend(&self) -> Result<World, String> {
+        if let Some(world) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(world);
+        }
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((worker, worlds)) = processes.iter_mut().min_by_key(|(_, worlds)| *worlds) else {
+            return Err("no process".to_owned());
+        };
+        let world = World { worker: worker.clone(), number: *worlds };
+        *worlds += 1;
+        drop(processes);
+        let question = json!({ "ask": "new", "world": world.number });
+        world.worker.lock().unwrap_or_else(PoisonError::into_inner).ask(&question)?;
+        Ok(world)
+    }
+
+    /// Takes a world back.
+    pub fn take_back(&self, world: Option<World>) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).extend(world);
+    }
+
+    /// Remembers what broke first.
+    pub fn broke(&self, message: String) {
+        self.fault.get_or_init(|| format!("{}: {message}", self.options.id));
+    }
+
+    /// What broke.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.get().cloned()
+    }
+}
+
+/// The spec, from what a process found.
+fn spec(options: &Options, found: &Value) -> Result<Spec, String> {
+    let number = |value: &Value| value.as_u64().unwrap_or(0) as usize;
+    let discrete = found["discrete"].as_bool() == Some(true);
+    let bound = |side: &str| -> Option<Vec<f32>> {
+        Some(found["bounds"][side].as_array()?.iter().filter_map(|x| Some(x.as_f64()? as f32)).collect())
+    };
+    let count = number(&found["actions"]);
+    let action = match (discrete, bound("low").zip(bound("high"))) {
+        (true, _) => ActionSpace::cube(count, 0.0, 1.0, "of each choice"),
+        (false, Some((low, high))) => ActionSpace { low, high, max_norm: None, unit: "1".to_owned() },
+        (false, None) => ActionSpace::cube(count, -options.action_bound, options.action_bound, "1"),
+    };
+    let channels = number(&found["picture"][2]);
+    if channels != 1 && channels != 3 {
+        return Err(format!("pictures of {} [height, width, channels]; expected 1 or 3 channels", found["picture"]));
+    }
+    let picture = ObservationSpace { channels, height: options.size, width: options.size };
+    let half = number(&found["state"]);
+    let field = |whose: &'static str| (0..half).map(move |i| Field::new(&format!("{whose}{i}"), "1"));
+    let sizes = found["labels"].as_array().cloned().unwrap_or_default();
+    let labels: Vec<Label> =
+        options.labels.keys().zip(&sizes).map(|(name, size)| Label::new(name, number(size), "1")).collect();
+    let about = format!("{} of Gymnasium; its state by {}.", options.id, found["kind"].as_str().unwrap_or_default());
+    Ok(Spec {
+        task: (options.radius > 0.0 && !labels.is_empty()).then(|| TaskInfo::new(options.radius, "1")),
+        labels,
+        policies: vec![
+            PolicyInfo::new(Wander::NAME, "a random action, held for up to eight steps"),
+            PolicyInfo::new(gedanken_env::Uniform::NAME, "each number of the action uniform in its bounds"),
+        ],
+        outside: true,
+        ..Spec::new(NAME, &about, picture, action, field("now").chain(field("goal")))
+    })
+}
