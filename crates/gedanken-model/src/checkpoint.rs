@@ -125,7 +125,8 @@ pub fn load(folder: &Path, parts: &Parts, device: &Device) -> Result<(WorldModel
                 let bytes = view.data().chunks_exact(4);
                 let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
                 let finite = values.iter().all(|v| v.is_finite());
-                let ruined = || content(format!("{name} holds numbers that are not finite"), "finite weights".to_owned());
+                let ruined =
+                    || content(format!("{name} holds numbers that are not finite"), "finite weights".to_owned());
                 finite.then_some(values).ok_or_else(ruined)
             }
             Some(view) => Err(content(format!("{name} is {:?} {:?}", view.dtype(), view.shape()), expected())),

@@ -27,8 +27,12 @@ fn copied(place: &Place) -> PathBuf {
     place.path("lewm")
 }
 
+/// Short episodes: their labels are measured.
+const SHORT: [&str; 2] = ["--set", "data.episode_steps=30"];
+
 fn import(place: &Place, folder: &Path, run: &str) {
-    place.run(&["import", "lewm", &folder.display().to_string(), "--out", run]).good();
+    let folder = folder.display().to_string();
+    place.run(&[&["import", "lewm", &folder, "--out", run][..], &SHORT].concat()).good();
 }
 
 fn loaded(place: &Place, run: &str) -> (WorldModel, Blueprint) {
@@ -127,7 +131,8 @@ fn an_imported_run_plans_evaluates_probes_and_trains_on_like_any_other() {
     assert_eq!(report["provenance"]["checkpoint"]["step"], 0);
     place.run(&["probe", "run", "--frames", "64", "--test-frames", "16", "--json", "probes.json"]).good();
 
-    let two = ["--set", "train.steps=2", "--set", "data.window.layouts=2", "--set", "eval.tasks=1", "--set", "eval.films=0"];
+    let two =
+        ["--set", "train.steps=2", "--set", "data.window.layouts=2", "--set", "eval.tasks=1", "--set", "eval.films=0"];
     let run = place.run(&[&["train", "--resume", "run"], &two[..], &QUICK].concat()).good();
     assert_eq!(run.last(), "run");
     assert!(place.path("run/checkpoints/step-000002").exists());
@@ -138,8 +143,9 @@ fn the_world_and_the_scales_of_actions_may_be_others() {
     let place = Place::new();
     place.write("world.toml", "name = \"other\"\n[env]\nname = \"push-t\"\nsize = 28\n[loss.actor]\n[eval]\nbudget = 7\nobjective = \"latent\"\n");
     let folder = fixture().display().to_string();
-    let given = ["import", "lewm", &folder, "--experiment", "world.toml", "--action-mean", "-0.5,0.25", "--action-std", "2,3"];
-    place.run(&[&given[..], &["--out", "run"]].concat()).good();
+    let given =
+        ["import", "lewm", &folder, "--experiment", "world.toml", "--action-mean", "-0.5,0.25", "--action-std", "2,3"];
+    place.run(&[&given[..], &["--out", "run"], &SHORT].concat()).good();
     let (model, Blueprint { statistics, .. }) = loaded(&place, "run");
     assert_eq!((statistics.action_mean, statistics.action_std), (vec![-0.5, 0.25], vec![2.0, 3.0]));
     assert!(model.actor().is_none() && model.distance().is_none(), "heads that nobody has trained");
@@ -148,8 +154,8 @@ fn the_world_and_the_scales_of_actions_may_be_others() {
     assert_eq!(config["data"]["window"]["frameskip"].as_integer(), Some(5));
 
     let raw = ["--action-mean", "0,0", "--action-std", "1,1", "--out", "raw"];
-    place.run(&[&given[..5], &raw].concat()).good();
-    let film = ["plan", "raw", "--film", "film.gif", "--set", "planner.horizon=1"];
+    place.run(&[&given[..5], &raw, &SHORT].concat()).good();
+    let film = ["plan", "raw", "--film", "film.gif", "--set", "planner.horizon=1", "--set", "planner.replan_every=1"];
     place.run(&[&film[..], &QUICK].concat()).good();
 }
 
@@ -161,9 +167,8 @@ fn rewrite(folder: &Path, change: impl Fn(&mut Vec<(String, Dtype, Vec<usize>, V
     let owned = |(name, view): (String, TensorView)| (name, view.dtype(), view.shape().to_vec(), view.data().to_vec());
     let mut tensors = file.tensors().into_iter().map(owned).collect();
     change(&mut tensors);
-    let views = tensors.iter().map(|(name, dtype, shape, data)| {
-        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
+    let views =
+        tensors.iter().map(|(name, dtype, shape, data)| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
@@ -210,12 +215,24 @@ fn what_is_missing_unexpected_or_of_another_shape_is_named_and_no_run_begins() {
         (&|folder| remove(folder, "config.json"), "config.json: No such file"),
         (&|folder| std::fs::write(folder.join("config.json"), "{").unwrap(), "config.json: EOF"),
         (&|folder| set(folder, "/encoder/hidden_act", json!("relu")), "unknown field `hidden_act`"),
-        (&|folder| set(folder, "/_target_", json!("stable_worldmodel.wm.pldm.PLDM")), "config.json: _target_ \"PLDM\"; expected \"LeWM\""),
-        (&|folder| set(folder, "/predictor/hidden_dim", json!(16)), "config.json: predictor.hidden_dim 16; expected 12"),
-        (&|folder| set(folder, "/projector/norm_fn", Value::Null), "projector.norm_fn \"LayerNorm\"; expected \"BatchNorm1d\""),
+        (
+            &|folder| set(folder, "/_target_", json!("stable_worldmodel.wm.pldm.PLDM")),
+            "config.json: _target_ \"PLDM\"; expected \"LeWM\"",
+        ),
+        (
+            &|folder| set(folder, "/predictor/hidden_dim", json!(16)),
+            "config.json: predictor.hidden_dim 16; expected 12",
+        ),
+        (
+            &|folder| set(folder, "/projector/norm_fn", Value::Null),
+            "projector.norm_fn \"LayerNorm\"; expected \"BatchNorm1d\"",
+        ),
         (&|folder| set(folder, "/encoder/size", json!("giant")), "encoder.size \"giant\"; expected tiny, small"),
         (&|folder| set(folder, "/encoder/num_hidden_layers", json!(1_u64 << 60)), "encoder.depth"),
-        (&|folder| set(folder, "/encoder/num_hidden_layers", json!(3)), "no encoder.encoder.layer.2.layernorm_before.weight; expected"),
+        (
+            &|folder| set(folder, "/encoder/num_hidden_layers", json!(3)),
+            "no encoder.encoder.layer.2.layernorm_before.weight; expected",
+        ),
         (&|folder| set(folder, "/encoder/num_hidden_layers", json!(1)), "a tensor encoder.encoder.layer.1."),
         (&|folder| set(folder, "/encoder/patch_size", json!(5)), "patch 5 does not divide the picture, 28 x 28"),
         (&|folder| set(folder, "/action_encoder/input_dim", json!(9)), "action_encoder.smoothed_dim 10; expected 9"),
@@ -224,18 +241,25 @@ fn what_is_missing_unexpected_or_of_another_shape_is_named_and_no_run_begins() {
             &|folder| std::fs::rename(folder.join("weights.safetensors"), folder.join("weights.pt")).unwrap(),
             "lewm: weights.pt, a pickle, which runs code when it is read; expected one *.safetensors",
         ),
-        (&|folder| std::fs::write(folder.join("weights.safetensors"), "no").unwrap(), "expected a whole safetensors file"),
+        (
+            &|folder| std::fs::write(folder.join("weights.safetensors"), "no").unwrap(),
+            "expected a whole safetensors file",
+        ),
         (
             &|folder| rewrite(folder, |tensors| tensors.retain(|(name, ..)| name != query)),
             "weights.safetensors: no encoder.encoder.layer.1.attention.attention.query.weight; expected \
              encoder.encoder.layer.1.attention.attention.query.weight F32 [12, 12]",
         ),
         (
-            &|folder| rewrite(folder, |tensors| tensors.iter_mut().filter(|t| t.0 == query).for_each(|t| t.2 = vec![144])),
+            &|folder| {
+                rewrite(folder, |tensors| tensors.iter_mut().filter(|t| t.0 == query).for_each(|t| t.2 = vec![144]))
+            },
             "query.weight is F32 [144]; expected encoder.encoder.layer.1.attention.attention.query.weight F32 [12, 12]",
         ),
         (
-            &|folder| rewrite(folder, |tensors| tensors.push(("head.bias".to_owned(), Dtype::F32, vec![1], vec![0; 4]))),
+            &|folder| {
+                rewrite(folder, |tensors| tensors.push(("head.bias".to_owned(), Dtype::F32, vec![1], vec![0; 4])))
+            },
             "a tensor head.bias [1] (1 unknown in all); expected only those",
         ),
     ];
@@ -259,10 +283,22 @@ fn a_command_line_that_says_something_impossible_is_refused() {
     };
     std::fs::create_dir(place.path("there")).unwrap();
     refused(&["--out", "there"], "--out there: it is there already; expected a new folder");
-    refused(&["--out", "run", "--action-mean", "0,0,0", "--action-std", "1,1,1"], "--action-mean: [0.0, 0.0, 0.0]; expected 2");
-    refused(&["--out", "run", "--action-mean", "0,0", "--action-std", "1,0"], "--action-std: [1.0, 0.0]; expected 2 positive");
-    refused(&["--out", "run", "--action-mean", "nan,0", "--action-std", "1,1"], "--action-mean: [NaN, 0.0]; expected 2 finite");
-    refused(&["--out", "run", "--set", "env.size=64"], "pictures of 3 x 64 x 64; the model takes 3 x 28 x 28");
+    refused(
+        &["--out", "run", "--action-mean", "0,0,0", "--action-std", "1,1,1"],
+        "--action-mean: [0.0, 0.0, 0.0]; expected 2",
+    );
+    refused(
+        &["--out", "run", "--action-mean", "0,0", "--action-std", "1,0"],
+        "--action-std: [1.0, 0.0]; expected 2 positive",
+    );
+    refused(
+        &["--out", "run", "--action-mean", "nan,0", "--action-std", "1,1"],
+        "--action-mean: [NaN, 0.0]; expected 2 finite",
+    );
+    refused(
+        &["--out", "run", "--set", "env.size=56"],
+        "lewm: a model of pictures of 3 x 28 x 28; expected those of [env], 3 x 56 x 56",
+    );
     refused(&["--out", "run", "--set", "env.name=two-rooms"], "");
     refused(&["--out", "run", "--set", "planner.horizon=0"], "planner.horizon");
     assert!(!place.path("run").exists());

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use gedanken_data::Split;
 use gedanken_env::Env;
-use gedanken_model::{Blueprint, CheckpointError, LossConfig, ModelConfig, Statistics, WorldModel};
+use gedanken_model::{Blueprint, LossConfig, ModelConfig, Statistics, WorldModel};
 use gedanken_run::{RunFolder, write_atomic, write_dir_atomic};
 use serde_json::Value;
 
@@ -52,8 +52,8 @@ pub fn import(args: &ImportArgs, parts: &Parts) -> Result<(), Failure> {
         let config = inside.join("config.toml");
         write_atomic(&config, format.experiment.as_bytes())?;
         let (experiment, env) = experiment(args, &config, &foreign, parts)?;
+        let model = model(&mut foreign, &experiment, env.as_ref(), parts)?;
         let blueprint = blueprint(args, format, &experiment, env.as_ref(), &foreign)?;
-        let model = model(&mut foreign, &blueprint, parts)?;
         let (version, source) = (env!("CARGO_PKG_VERSION"), args.folder.display());
         let text = format!("# gedanken {version}; imported: {} {source:?}\n{}", format.name, to_store(&experiment)?);
         write_atomic(&config, text.as_bytes())?;
@@ -102,8 +102,10 @@ fn experiment(
     experiment.data.window.frameskip = blocks / numbers;
     let (found, expected) = (experiment.spaces(env.as_ref()).pixels, foreign.pixels);
     if found != expected {
-        let [found, expected] = [found, expected].map(|[channels, height, width]| format!("{channels} x {height} x {width}"));
-        return Err(format!("{}: env: pictures of {found}; the model takes {expected}", file.display()).into());
+        let [found, expected] =
+            [found, expected].map(|[channels, height, width]| format!("{channels} x {height} x {width}"));
+        let folder = args.folder.display();
+        return Err(format!("{folder}: a model of pictures of {expected}; expected those of [env], {found}").into());
     }
     Ok((experiment, env))
 }
@@ -112,7 +114,9 @@ fn experiment(
 fn sets(model: &ModelConfig, parts: &Parts) -> Result<Vec<String>, Failure> {
     fn leaves(path: &str, value: &Value, found: &mut Vec<String>) {
         match value {
-            Value::Object(table) => table.iter().for_each(|(key, inner)| leaves(&format!("{path}.{key}"), inner, found)),
+            Value::Object(table) => {
+                table.iter().for_each(|(key, inner)| leaves(&format!("{path}.{key}"), inner, found))
+            }
             Value::Null => {}
             leaf => found.push(format!("{}={leaf}", path.trim_start_matches('.'))),
         }
@@ -126,7 +130,8 @@ fn sets(model: &ModelConfig, parts: &Parts) -> Result<Vec<String>, Failure> {
 
 /// True for a model that takes actions in the environment's units.
 fn raw_actions(args: &ImportArgs) -> bool {
-    let all = |values: &Option<Vec<f32>>, number: f32| values.as_ref().is_some_and(|all| all.iter().all(|&x| x == number));
+    let all =
+        |values: &Option<Vec<f32>>, number: f32| values.as_ref().is_some_and(|all| all.iter().all(|&x| x == number));
     all(&args.action_mean, 0.0) && all(&args.action_std, 1.0)
 }
 
@@ -168,11 +173,10 @@ fn blueprint(
 }
 
 /// The model with all its weights, and none left over.
-fn model(foreign: &mut Foreign, blueprint: &Blueprint, parts: &Parts) -> Result<WorldModel, Failure> {
-    let plan = parts.model.plan(&blueprint.model)?;
-    let weights = &mut foreign.weights;
+fn model(foreign: &mut Foreign, experiment: &Experiment, env: &dyn Env, parts: &Parts) -> Result<WorldModel, Failure> {
+    let (plan, weights) = (parts.model.plan(&experiment.model())?, &mut foreign.weights);
     let take = |name: &str, shape: &[usize]| weights.take(name, shape);
-    let model = WorldModel::of_weights::<CheckpointError>(&plan, blueprint.spaces.clone(), take, &Device::flex())?;
+    let model = WorldModel::of_weights(&plan, experiment.spaces(env), take, &Device::flex())?;
     weights.finish()?;
     Ok(model)
 }

@@ -275,9 +275,11 @@ fn equal<T: PartialEq + Display + Debug>(key: &str, found: T, expected: T) -> Re
 
 /// The model with its authors' loss.
 fn model(vit: &VitConfig, transformer: &TransformerConfig) -> ModelConfig {
-    let loss = LossConfig::none()
-        .with("prediction", None, &Prediction::default())
-        .with("sigreg", Some(SIGREG), &Sigreg::default());
+    let loss = LossConfig::none().with("prediction", None, &Prediction::default()).with(
+        "sigreg",
+        Some(SIGREG),
+        &Sigreg::default(),
+    );
     ModelConfig {
         encoder: Table::of("vit", vit),
         predictor: Table::of("transformer", transformer),
