@@ -211,7 +211,11 @@ fn set(folder: &Path, pointer: &str, value: Value) {
 fn what_is_missing_unexpected_or_of_another_shape_is_named_and_no_run_begins() {
     let query = "encoder.encoder.layer.1.attention.attention.query.weight";
     let remove = |folder: &Path, name: &str| std::fs::remove_file(folder.join(name)).unwrap();
-    let broken: [Broken; 18] = [
+    let no_actions = |folder: &Path| {
+        ["input_dim", "smoothed_dim"].map(|key| set(folder, &format!("/action_encoder/{key}"), json!(0)));
+    };
+    let broken: [Broken; 19] = [
+        (&no_actions, "lewm: actions of 0 numbers; expected blocks of the 2 that push-t takes"),
         (&|folder| remove(folder, "config.json"), "config.json: No such file"),
         (&|folder| std::fs::write(folder.join("config.json"), "{").unwrap(), "config.json: EOF"),
         (&|folder| set(folder, "/encoder/hidden_act", json!("relu")), "unknown field `hidden_act`"),

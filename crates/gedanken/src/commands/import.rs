@@ -12,7 +12,7 @@ use gedanken_run::{RunFolder, write_atomic, write_dir_atomic};
 use serde_json::Value;
 
 use super::{Failure, Overrides, print, read, to_store};
-use crate::import::{FORMATS, Foreign, Format};
+use crate::import::{FORMATS, Foreign};
 use crate::{Experiment, Parts};
 
 #[derive(Args)]
@@ -47,13 +47,17 @@ pub fn import(args: &ImportArgs, parts: &Parts) -> Result<(), Failure> {
     }
     let known = || format!("no format {}", args.format);
     let format = FORMATS.iter().find(|format| format.name == args.format).ok_or_else(known)?;
+    let given = [&args.action_mean, &args.action_std];
+    let [action_mean, action_std] = [0, 1].map(|i| given[i].clone().unwrap_or_else(|| format.actions[i].to_vec()));
+    let scales = Scales { action_mean, action_std };
     let mut foreign = (format.read)(&args.folder)?;
     write_dir_atomic::<Failure>(out, |inside| {
         let config = inside.join("config.toml");
         write_atomic(&config, format.experiment.as_bytes())?;
-        let (experiment, env) = experiment(args, &config, &foreign, parts)?;
+        let (experiment, env) = experiment(args, &config, &foreign, raw(&scales), parts)?;
+        check_scales(&scales, env.spec().action.len())?;
         let model = model(&mut foreign, &experiment, env.as_ref(), parts)?;
-        let blueprint = blueprint(args, format, &experiment, env.as_ref(), &foreign)?;
+        let blueprint = blueprint(&experiment, env.as_ref(), &foreign, scales)?;
         let (version, source) = (env!("CARGO_PKG_VERSION"), args.folder.display());
         let text = format!("# gedanken {version}; imported: {} {source:?}\n{}", format.name, to_store(&experiment)?);
         write_atomic(&config, text.as_bytes())?;
@@ -68,13 +72,14 @@ fn experiment(
     args: &ImportArgs,
     config: &Path,
     foreign: &Foreign,
+    raw: bool,
     parts: &Parts,
 ) -> Result<(Experiment, Box<dyn Env>), Failure> {
     let (file, world) = match &args.experiment {
         Some(file) => (file.as_path(), &[][..]),
         None => (config, foreign.world.as_slice()),
     };
-    let scales = match raw_actions(args) {
+    let scales = match raw {
         true => "actions=\"raw\"",
         false => "actions=\"z-score\"",
     };
@@ -91,7 +96,7 @@ fn experiment(
     experiment.from = None;
 
     let (blocks, numbers) = (foreign.action, env.spec().action.len());
-    if numbers == 0 || !blocks.is_multiple_of(numbers) {
+    if numbers == 0 || blocks == 0 || !blocks.is_multiple_of(numbers) {
         let name = &env.spec().name;
         return Err(format!(
             "{}: actions of {blocks} numbers; expected blocks of the {numbers} that {name} takes",
@@ -123,41 +128,41 @@ fn sets(model: &ModelConfig, parts: &Parts) -> Result<Vec<String>, Failure> {
     }
     let mut found = Vec::new();
     leaves("", &serde_json::to_value(parts.model.complete(model)?)?, &mut found);
-    let others = parts.model.terms.names().into_iter().filter(|name| !model.loss.0.contains_key(*name));
+    let others = parts.model.terms.names().filter(|name| !model.loss.0.contains_key(*name));
     found.extend(others.map(|name| format!("loss.{name}.weight=0")));
     Ok(found)
 }
 
-/// True for a model that takes actions in the environment's units.
-fn raw_actions(args: &ImportArgs) -> bool {
-    let all =
-        |values: &Option<Vec<f32>>, number: f32| values.as_ref().is_some_and(|all| all.iter().all(|&x| x == number));
-    all(&args.action_mean, 0.0) && all(&args.action_std, 1.0)
+/// Mean and standard deviation of every number of a control step's action.
+struct Scales {
+    action_mean: Vec<f32>,
+    action_std: Vec<f32>,
+}
+
+/// True where the model takes actions in the environment's units.
+fn raw(scales: &Scales) -> bool {
+    scales.action_mean.iter().all(|&mean| mean == 0.0) && scales.action_std.iter().all(|&std| std == 1.0)
+}
+
+/// Refuses scales of other actions, and such as are none.
+fn check_scales(Scales { action_mean, action_std }: &Scales, numbers: usize) -> Result<(), Failure> {
+    if action_mean.len() != numbers || !action_mean.iter().all(|mean| mean.is_finite()) {
+        return Err(format!("--action-mean: {action_mean:?}; expected {numbers} finite numbers").into());
+    }
+    if action_std.len() != numbers || !action_std.iter().all(|std| std.is_finite() && *std > 0.0) {
+        return Err(format!("--action-std: {action_std:?}; expected {numbers} positive numbers").into());
+    }
+    Ok(())
 }
 
 /// The blueprint: statistics of pixels and actions are the model's own, those of the labels, on which no latent depends, are measured.
 fn blueprint(
-    args: &ImportArgs,
-    format: &Format,
     experiment: &Experiment,
     env: &dyn Env,
     foreign: &Foreign,
+    Scales { action_mean, action_std }: Scales,
 ) -> Result<Blueprint, Failure> {
-    let numbers = env.spec().action.len();
-    let given = [("--action-mean", &args.action_mean), ("--action-std", &args.action_std)];
-    let mut scales = format.actions.map(<[f32]>::to_vec);
-    for ((name, given), scale) in given.into_iter().zip(&mut scales) {
-        if let Some(given) = given {
-            scale.clone_from(given);
-        }
-        let right = |x: &f32| x.is_finite() && (name == "--action-mean" || *x > 0.0);
-        if scale.len() != numbers || !scale.iter().all(right) {
-            let kind = if name == "--action-mean" { "finite" } else { "positive" };
-            return Err(format!("{name}: {scale:?}; expected {numbers} {kind} numbers").into());
-        }
-    }
     let labels = experiment.data.open(env, Split::Train, experiment.seed)?.scales()?.labels;
-    let [action_mean, action_std] = scales;
     let [pixel_mean, pixel_std] = foreign.pixel_scales.clone();
     let statistics = Statistics {
         pixel_mean,
