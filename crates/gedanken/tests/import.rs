@@ -212,7 +212,7 @@ fn what_is_missing_unexpected_or_of_another_shape_is_named_and_no_run_begins() {
     let query = "encoder.encoder.layer.1.attention.attention.query.weight";
     let remove = |folder: &Path, name: &str| std::fs::remove_file(folder.join(name)).unwrap();
     let no_actions = |folder: &Path| {
-        ["input_dim", "smoothed_dim"].map(|key| set(folder, &format!("/action_encoder/{key}"), json!(0)));
+        ["input_dim", "smoothed_dim"].iter().for_each(|key| set(folder, &format!("/action_encoder/{key}"), json!(0)));
     };
     let broken: [Broken; 19] = [
         (&no_actions, "lewm: actions of 0 numbers; expected blocks of the 2 that push-t takes"),
