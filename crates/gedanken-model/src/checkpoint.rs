@@ -118,34 +118,50 @@ pub fn load(folder: &Path, parts: &Parts, device: &Device) -> Result<(WorldModel
         .map_err(|error| content(error.to_string(), "a whole safetensors file".to_owned()))?;
     let mut stored: HashMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
 
-    // Shapes first: a blueprint that asks for more than the file has must not take the memory.
-    let model = WorldModel::undrawn(&plan, blueprint.spaces.clone(), &Device::flex());
-    for (name, shape) in shapes(&model) {
+    let weights = |name: &str, shape: &[usize]| {
         let expected = || format!("{name} F32 {shape:?}, as {BLUEPRINT} has it");
-        match stored.get(&name) {
-            Some(view) if view.dtype() == Dtype::F32 && view.shape() == shape => {}
-            Some(view) => return Err(content(format!("{name} is {:?} {:?}", view.dtype(), view.shape()), expected())),
-            None => return Err(content(format!("no {name}"), expected())),
+        match stored.remove(name) {
+            Some(view) if view.dtype() == Dtype::F32 && view.shape() == shape => {
+                let bytes = view.data().chunks_exact(4);
+                let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+                let finite = values.iter().all(|v| v.is_finite());
+                let ruined =
+                    || content(format!("{name} holds numbers that are not finite"), "finite weights".to_owned());
+                finite.then_some(values).ok_or_else(ruined)
+            }
+            Some(view) => Err(content(format!("{name} is {:?} {:?}", view.dtype(), view.shape()), expected())),
+            None => Err(content(format!("no {name}"), expected())),
         }
-    }
-    let mut not_finite = None;
-    let mut read = |name: &str, _: &[usize]| {
-        let bytes = stored.remove(name)?.data().chunks_exact(4);
-        let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        if values.iter().any(|v| !v.is_finite()) {
-            not_finite.get_or_insert_with(|| name.to_owned());
-        }
-        Some(values)
     };
-    // A weight that is replaced may be drawn first, which must not happen while another thread draws a model's.
-    let model = seeded(0, |_| replace(model, &mut read));
-    if let Some(name) = not_finite {
-        return Err(content(format!("{name} holds numbers that are not finite"), "finite weights".to_owned()));
-    }
+    let model = WorldModel::of_weights(&plan, blueprint.spaces.clone(), weights, device)?;
     if let Some(name) = stored.keys().min() {
         return Err(content(format!("a tensor {name}"), format!("only the tensors of {BLUEPRINT}")));
     }
-    Ok((model.fork(device), blueprint))
+    Ok((model, blueprint))
+}
+
+impl WorldModel {
+    /// A model of these weights, which `weights` tells by name and shape, on a device. None is looked at before all of them are told, so that
+    /// a plan that asks for more than there is does not take the memory.
+    ///
+    /// # Errors
+    /// The first of `weights`.
+    pub fn of_weights<E>(
+        plan: &Plan,
+        spaces: Spaces,
+        mut weights: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
+        device: &Device,
+    ) -> Result<Self, E> {
+        let model = Self::undrawn(plan, spaces, &Device::flex());
+        let told = shapes(&model).into_iter().map(|(name, shape)| {
+            let values = weights(&name, &shape)?;
+            Ok((name, values))
+        });
+        let mut told: HashMap<String, Vec<f32>> = told.collect::<Result<_, E>>()?;
+        // A weight that is replaced may be drawn first, which must not happen while another thread draws a model's.
+        let model = seeded(0, |_| replace(model, &mut |name, _| told.remove(name)));
+        Ok(model.fork(device))
+    }
 }
 
 /// Versions whose models this program can build start with this.

@@ -9,7 +9,9 @@ use gedanken_model::{Blueprint, CheckpointError, Parts, WorldModel};
 use gedanken_run::{Checkpoint, FolderError, RunFolder, lies_inside, step_of, write_dir_atomic};
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainConfig;
 use crate::error::TrainError;
+use crate::optimizer::optimizer;
 
 /// Where training stands. With the model and the optimiser it is all that the next update depends on: batches are
 /// functions of the seed and the step.
@@ -45,6 +47,19 @@ pub(crate) fn save(
         Ok(())
     })?;
     Ok(path)
+}
+
+/// Writes a model that was not trained here into the run's folder, as the checkpoint of update 0; training may go on from it.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] for weights that are not finite; [`FolderError`].
+pub fn begin(
+    folder: &RunFolder,
+    model: &WorldModel,
+    blueprint: &Blueprint,
+    config: &TrainConfig,
+) -> Result<PathBuf, TrainError> {
+    save(folder, |inside| gedanken_model::save(inside, model, blueprint), &optimizer(config), 0)
 }
 
 /// Reads a checkpoint's model, without autodiff, onto a device. Its files must be the ones that were written: a model with a

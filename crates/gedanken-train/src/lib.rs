@@ -13,7 +13,7 @@ mod optimizer;
 mod task;
 mod trainer;
 
-pub use checkpoint::{load_model, newest_whole, verify};
+pub use checkpoint::{begin, load_model, newest_whole, verify};
 pub use clock::Clock;
 pub use config::{OptimizerKind, TrainConfig};
 pub use error::TrainError;

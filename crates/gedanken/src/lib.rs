@@ -6,6 +6,7 @@ pub mod device;
 
 mod commands;
 mod experiment;
+mod import;
 mod kernel_cache;
 mod learned_from;
 mod memory;

@@ -272,6 +272,31 @@ fn no_change_of_a_checkpoint_panics_or_hangs() {
     }
 }
 
+#[test]
+fn no_change_of_another_program_s_model_panics_or_hangs() {
+    let place = Place::new();
+    let (whole, broken) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lewm"), place.path("lewm"));
+    let out = place.path("run");
+    for number in 0..count() {
+        let mut dice = Dice(number);
+        copy_folder(&whole, &broken);
+        let name = *dice.pick(&["config.json", "config.json", "config.json", "weights.safetensors"].each_ref());
+        let bytes = fs::read(whole.join(name)).expect("a file");
+        let tensors = name.ends_with("safetensors");
+        let changed = if tensors { damaged_tensors(&bytes, &mut dice) } else { damaged(&bytes, &mut dice) };
+        fs::write(broken.join(name), changed).expect("a file");
+        let (folder, run) = (broken.display().to_string(), out.display().to_string());
+        // Hardly any labels to measure.
+        let sets = ["--set", "data.episode_steps=20", "--set", "eval.tasks_from=reset"];
+        survives(&format!("model {number}: {name}"), move || {
+            let arguments = [&["gedanken", "import", "lewm", &folder, "--out", &run][..], &sets].concat();
+            gedanken::run(gedanken::parts(), arguments);
+        });
+        let _ = fs::remove_dir_all(&out);
+        fs::remove_dir_all(&broken).expect("the copy");
+    }
+}
+
 /// A file of recordings of two episodes.
 fn recordings() -> Vec<u8> {
     let floats = |numbers: &[f32]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();

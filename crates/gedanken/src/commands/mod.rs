@@ -5,6 +5,7 @@ mod data;
 mod environments;
 mod evaluate;
 mod from;
+mod import;
 mod opened;
 mod probe;
 mod resume;
@@ -68,6 +69,9 @@ enum Command {
     /// Look into a dataset.
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Take over a model of another program, as a run that evaluates, plans and trains on like any other.
+    #[command(after_help = "Example: gedanken import lewm lewm-pusht --out runs/lewm-pusht")]
+    Import(import::ImportArgs),
     /// List the environments: spaces, labels, factors, policies.
     #[command(after_help = "Example: gedanken envs --json")]
     Envs(environments::EnvsArgs),
@@ -147,6 +151,7 @@ fn execute(command: Command, parts: &Parts) -> ExitCode {
         Command::Bench(args) => bench::bench(&args, parts),
         Command::Collect(args) => data::collect(&args, parts),
         Command::Data(command) => data::data(&command, parts),
+        Command::Import(args) => import::import(&args, parts),
         Command::Envs(args) => environments::envs(&args, parts),
         Command::Render(args) => environments::render(&args, parts),
         Command::Rollout(args) => environments::rollout(&args, parts),
