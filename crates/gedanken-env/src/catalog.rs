@@ -25,6 +25,7 @@ where
         Ok(env) => Ok(Box::new(env) as Box<dyn Env>),
         // The entry names the environment itself.
         Err(EnvError::Option { what, found, expected, .. }) => Err(format!("{what} {found}; expected {expected}")),
+        Err(EnvError::Broken { message, .. }) => Err(message),
         Err(other) => Err(other.to_string()),
     })
 }

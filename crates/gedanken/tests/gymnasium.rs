@@ -1,0 +1,48 @@
+//! An environment of Gymnasium has every command. `GEDANKEN_PYTHON` names a Python that has it; without one nothing is tested, and
+//! that is said.
+
+mod common;
+
+use std::process::Command;
+
+use common::{Place, TINY};
+
+/// `tiny.toml` on a pendulum, where there is a Python with Gymnasium.
+fn pendulum(labels: &str) -> Option<String> {
+    let python = std::env::var("GEDANKEN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let found = Command::new(&python).args(["-c", "import gymnasium, pygame"]).output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        eprintln!("{python} has no gymnasium and pygame: not tested");
+        return None;
+    }
+    let env = format!(
+        "name = \"gymnasium\"\nid = \"Pendulum-v1\"\nsize = 26\npython = \"{python}\"\nworkers = 2\nmax_steps = 40\nradius = 0.5\n\
+         labels = {{ angle = \"{labels}\" }}"
+    );
+    let text = TINY.replace("name = \"two-rooms\"", &env).replace("heading = 0.5\ndoor = 0.5", "wander = 1.0");
+    Some(text.replace("tasks = 3", "tasks = 3\ntasks_from = \"recorded\"\ngoal_offset = 4\nobjective = \"latent\""))
+}
+
+#[test]
+fn a_pendulum_is_collected_learned_and_planned_with() {
+    let Some(text) = pendulum("[cos(env.state[0]), sin(env.state[0])]") else { return };
+    let place = Place::new();
+    place.write("pendulum.toml", text);
+    place.run(&["collect", "pendulum.toml", "--out", "data"]).good();
+    let from_disk = ["--set", "data.source=disk", "--set", "data.path=data", "--set", "data.validation=0.5"];
+    let train = ["train", "pendulum.toml"];
+    let run = place.run(&[&train[..], &from_disk].concat()).good();
+    assert!(run.out.contains("gymnasium: 3 recorded tasks"), "{}", run.out);
+    place.run(&["plan", run.last(), "--film", "task.gif"]).good();
+    place.run(&["probe", run.last()]).good();
+}
+
+#[test]
+fn a_process_that_dies_ends_a_collection_with_its_last_words() {
+    let Some(text) = pendulum("[__import__('os')._exit(3) if env.state[0] > 0.1 else 0.0, 0.0]") else { return };
+    let place = Place::new();
+    place.write("pendulum.toml", text);
+    let said = place.run(&["collect", "pendulum.toml", "--out", "data"]);
+    assert_eq!(said.bad_manners("Pendulum-v1: the Python process ended, exit status: 3"), None);
+    assert!(!place.path("data").exists());
+}
