@@ -5,6 +5,7 @@ mod deep;
 mod gru;
 mod mlp;
 mod transformer;
+mod vit;
 
 use burn::tensor::Device;
 use gedanken_nn::{LatentShape, Part};
@@ -18,6 +19,7 @@ pub use gedanken_nn::{Predictor, frame_by_frame};
 pub use gru::{Gru, GruConfig};
 pub use mlp::{ResidualMlp, ResidualMlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
+pub use vit::{Vit, VitConfig};
 
 /// A predictor as an experiment writes it, `[predictor]`.
 pub trait PredictorConfig: std::fmt::Debug + Send + Sync {
@@ -51,6 +53,7 @@ pub fn predictors() -> Catalog<dyn PredictorConfig> {
         .with(predictor::<DeepConfig>("deep"))
         .with(predictor::<ConvConfig>("conv"))
         .with(predictor::<TransformerConfig>("transformer"))
+        .with(predictor::<VitConfig>("vit"))
 }
 
 /// A sentence, where latents are a map and the predictor takes vectors.
