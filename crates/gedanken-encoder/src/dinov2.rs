@@ -75,7 +75,8 @@ impl Dinov2Config {
     fn block(&self, number: usize, file: &Tensors) -> Result<Vec<Named>, Misfit> {
         let (dim, mlp) = (self.dim, self.mlp);
         let there = |name: &str| format!("encoder.layer.{number}.{name}");
-        let here = |name: &str, shape: &[usize], values: Vec<f32>| named(&format!("blocks.{number}.{name}"), shape, values);
+        let here =
+            |name: &str, shape: &[usize], values: Vec<f32>| named(&format!("blocks.{number}.{name}"), shape, values);
         let row = |name: &str, size: usize| file.get(&there(name), &[size]).map(<[f32]>::to_vec);
         let matrix = |name: &str, shape: [usize; 2]| file.turned(&there(name), shape);
         let scaled = |mut values: Vec<f32>, scale: &str| {

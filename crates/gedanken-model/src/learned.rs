@@ -64,8 +64,8 @@ fn read(path: &Path) -> Result<Tensors, CheckpointError> {
         found,
         expected: expected.to_owned(),
     };
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| content(error.to_string(), "a whole safetensors file"))?;
+    let file =
+        SafeTensors::deserialize(&bytes).map_err(|error| content(error.to_string(), "a whole safetensors file"))?;
     let mut tensors = Tensors::default();
     for (name, view) in file.tensors() {
         if view.dtype() != Dtype::F32 {

@@ -50,7 +50,8 @@ fn model(encoder: &Dinov2Config, spaces: Spaces) -> Result<WorldModel, Checkpoin
 fn tensors(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
     let bytes = std::fs::read(path).expect("a file");
     let file = SafeTensors::deserialize(&bytes).expect("tensors");
-    let numbers = |view: &TensorView<'_>| view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+    let numbers =
+        |view: &TensorView<'_>| view.data().as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
     file.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), numbers(&view)))).collect()
 }
 
@@ -67,12 +68,14 @@ fn difference(folder: &Path, encoder: &Dinov2Config) -> f32 {
         let (of_tokens, expected) = &made[&format!("tokens.{index}")];
         let (frames, dim) = (shape[0], of_tokens[2]);
         for tokens in [Tokens::Class, Tokens::Patches] {
-            let model = model(&Dinov2Config { tokens, ..encoder.clone() }, spaces(shape[2], shape[3])).expect("weights");
+            let model =
+                model(&Dinov2Config { tokens, ..encoder.clone() }, spaces(shape[2], shape[3])).expect("weights");
             let pixels = Tensor::from_data(TensorData::new(pixels.clone(), shape.clone()), &Device::flex());
             let latents = model.encode(pixels, None);
             let range = if tokens == Tokens::Class { 0..1 } else { 1..of_tokens[1] };
             assert_eq!(latents.dims(), [frames, range.len(), dim]);
-            let expected = expected.chunks(of_tokens[1] * dim).flat_map(|frame| &frame[range.start * dim..range.end * dim]);
+            let expected =
+                expected.chunks(of_tokens[1] * dim).flat_map(|frame| &frame[range.start * dim..range.end * dim]);
             for (ours, theirs) in host(latents).iter().zip(expected) {
                 worst = worst.max((ours - theirs).abs());
             }
@@ -222,10 +225,7 @@ fn weights_that_do_not_fit_are_named_with_their_file_what_was_found_and_what_wou
     };
     all.get_mut("layernorm.bias").expect("a norm").1[3] = f32::NAN;
     write(&all);
-    assert_eq!(
-        error(&here),
-        "numbers that are not finite, in what becomes encoder.norm.beta; expected finite weights"
-    );
+    assert_eq!(error(&here), "numbers that are not finite, in what becomes encoder.norm.beta; expected finite weights");
     let positions = all.get_mut("embeddings.position_embeddings").expect("positions");
     *positions = (vec![1, 25, 32], positions.1[..25 * 32].to_vec());
     write(&all);

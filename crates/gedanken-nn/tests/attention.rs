@@ -49,8 +49,9 @@ fn formula(qkv: Tensor<3>, (batch, tokens, heads, dim, frame): Case) -> Tensor<3
     let [q, k, v] = [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0));
     let mut scores = q.matmul(k.swap_dims(2, 3)) / (dim as f64).sqrt();
     if let Some(frame) = frame {
-        let later: Vec<f32> =
-            (0..tokens * tokens).map(|i| if i % tokens / frame > i / tokens / frame { f32::NEG_INFINITY } else { 0.0 }).collect();
+        let later: Vec<f32> = (0..tokens * tokens)
+            .map(|i| if i % tokens / frame > i / tokens / frame { f32::NEG_INFINITY } else { 0.0 })
+            .collect();
         let mask = Tensor::<1>::from_data(later.as_slice(), &v.device()).reshape([1, 1, tokens, tokens]);
         scores = scores + mask.cast(v.dtype());
     }

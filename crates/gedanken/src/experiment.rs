@@ -245,7 +245,10 @@ pub(crate) fn check(
     }
     let channels = env.spec().observation.channels;
     if experiment.pixels == PixelStatistics::Imagenet && channels != 3 {
-        let message = format!("\"imagenet\"; expected \"measured\": pictures of {} have {channels} channels, not red, green and blue", env.spec().name);
+        let message = format!(
+            "\"imagenet\"; expected \"measured\": pictures of {} have {channels} channels, not red, green and blue",
+            env.spec().name
+        );
         return Err(loaded.error("pixels", message));
     }
     check_parts(loaded, &parts.model.names())?;
