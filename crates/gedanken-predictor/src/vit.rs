@@ -35,6 +35,9 @@ pub struct VitConfig {
     /// Numbers that a linear layer makes of an action, appended to every token. Default 10.
     #[schemars(range(min = 1, max = 65536))]
     pub action_dim: usize,
+    /// Adds what it makes to the latents: it begins by imagining that nothing changes. Default false, as in DINO-WM: it makes the next latents
+    /// anew.
+    pub residual: bool,
     /// Share of the attention weights and of what attention and MLP make that is dropped in training. Default 0.1.
     #[schemars(range(min = 0.0, max = 0.99))]
     pub dropout: f64,
@@ -42,7 +45,7 @@ pub struct VitConfig {
 
 impl Default for VitConfig {
     fn default() -> Self {
-        Self { history: 3, depth: 6, heads: 16, head_dim: 64, mlp: 2048, action_dim: 10, dropout: 0.1 }
+        Self { history: 3, depth: 6, heads: 16, head_dim: 64, mlp: 2048, action_dim: 10, residual: false, dropout: 0.1 }
     }
 }
 
@@ -56,6 +59,8 @@ pub struct Vit {
     norm: LayerNorm,
     #[module(skip)]
     history: usize,
+    #[module(skip)]
+    residual: bool,
 }
 
 impl VitConfig {
@@ -67,12 +72,17 @@ impl VitConfig {
             .with_frame(Some(tokens))
             .with_dropout(self.dropout);
         let mlp = FeedForwardConfig::new(width, self.mlp).with_dropout(self.dropout);
+        let mut norm = LayerNormConfig::new(width).with_epsilon(EPSILON).init(device);
+        if self.residual {
+            norm.gamma = Initializer::Zeros.init([width], device);
+        }
         Vit {
             action: Linear::new(action, self.action_dim, device),
             positions: Initializer::Normal { mean: 0.0, std: 1.0 }.init([1, self.history * tokens, width], device),
             blocks: (0..self.depth).map(|_| Block::new(&attention, &mlp, EPSILON, device)).collect(),
-            norm: LayerNormConfig::new(width).with_epsilon(EPSILON).init(device),
+            norm,
             history: self.history,
+            residual: self.residual,
         }
     }
 }
@@ -103,9 +113,10 @@ impl Vit {
     pub fn forward(&self, latents: Tensor<4>, actions: Tensor<3>, noise: &mut Noise) -> Tensor<4> {
         let [batch, frames, tokens, dim] = latents.dims();
         let action = self.action.forward(actions).unsqueeze_dim::<4>(2).repeat_dim(2, tokens);
-        let x = Tensor::cat(vec![latents, action], 3).flatten::<3>(1, 2);
+        let x = Tensor::cat(vec![latents.clone(), action], 3).flatten::<3>(1, 2);
         let x = x + self.positions.val().narrow(1, 0, frames * tokens);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, noise));
-        self.norm.forward(x).narrow(2, 0, dim).reshape([batch, frames, tokens, dim])
+        let made = self.norm.forward(x).narrow(2, 0, dim).reshape([batch, frames, tokens, dim]);
+        if self.residual { latents + made } else { made }
     }
 }

@@ -83,6 +83,7 @@ tasks_from = "recorded"
 goal_offset = 25
 objective = "latent"
 tasks = 2
+tasks_in_training = 0
 baselines = false
 films = 0
 
