@@ -61,7 +61,7 @@ fn takes_vectors(latent: LatentShape) -> Option<String> {
     let LatentShape { rows, columns, .. } = latent;
     (!latent.is_vector()).then(|| {
         format!(
-            "this predictor takes vector latents, the encoder makes a map of {rows} x {columns}; use kind = \"conv\", or a vector latent"
+            "this predictor takes vector latents, the encoder makes a map of {rows} x {columns}; use kind = \"conv\" or \"vit\", or a vector latent"
         )
     })
 }
