@@ -158,6 +158,20 @@ fn an_encoder_with_weights_stays_as_it_is_unless_it_is_to_be_tuned() {
 }
 
 #[test]
+fn a_slow_target_begins_with_the_weights_too() {
+    let config = ModelConfig { target: Table::of("ema", &()), ..config(&tiny()) };
+    let plan = Parts::default().plan(&config).expect("known parts");
+    let learned = plan.learned_elsewhere([3, 20, 20]).expect("weights");
+    let model = WorldModel::new(&plan, spaces(20, 20), 3, &Device::flex()).with_encoder(learned);
+    let named = named_parameters(&model);
+    let of = |part: &str| -> Vec<_> {
+        named.iter().filter(|named| named.name.starts_with(part)).map(|named| named.values.clone()).collect()
+    };
+    assert!(of("encoder.").len() > 20);
+    assert_eq!(of("encoder."), of("target."));
+}
+
+#[test]
 fn a_checkpoint_holds_the_weights_and_needs_their_file_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("weights.safetensors");
@@ -192,7 +206,7 @@ fn weights_that_do_not_fit_are_named_with_their_file_what_was_found_and_what_wou
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("weights.safetensors");
     let error = |encoder: &Dinov2Config| {
-        let error = model(encoder, spaces(20, 20)).err().expect("an error").to_string();
+        let error = model(encoder, spaces(20, 20)).expect_err("an error").to_string();
         error.rsplit_once("weights.safetensors: ").map(|(_, rest)| rest.to_owned()).expect(&error)
     };
     assert_eq!(
