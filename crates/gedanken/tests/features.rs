@@ -104,7 +104,7 @@ fn checkpoint(place: &Place, run: &str, step: u64) -> BTreeMap<String, Vec<u8>> 
 }
 
 #[test]
-fn a_run_on_features_learned_elsewhere_goes_on_and_is_evaluated_without_their_file() {
+fn a_run_on_features_learned_elsewhere_goes_on_and_plans_without_their_file() {
     let place = Place::new();
     place.write("features.toml", EXPERIMENT);
     place.write("weights.safetensors", std::fs::read(published()).expect("the published weights"));
@@ -120,7 +120,7 @@ fn a_run_on_features_learned_elsewhere_goes_on_and_is_evaluated_without_their_fi
     std::fs::remove_dir_all(place.path(&run).join("checkpoints/step-000004")).expect("a checkpoint");
     place.run(&["train", "--resume", &run]).good();
     assert!(checkpoint(&place, &run, 4) == late, "the weights differ in some bit");
-    place.run(&["eval", &run, "--device", "cpu"]).good();
+    place.run(&["plan", &run, "--device", "cpu", "--film", "plan.gif"]).good();
 }
 
 #[test]
