@@ -3,9 +3,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
-use gedanken_nn::{
-    Attention, AttentionConfig, FeedForward, FeedForwardConfig, Linear, Noise, Part, Projector, embed_patches,
-};
+use gedanken_nn::{AttentionConfig, Block, FeedForwardConfig, Linear, Noise, Part, Projector, embed_patches};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +45,18 @@ impl Default for VitConfig {
     }
 }
 
+/// The tokens of a vision transformer that are its latent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tokens {
+    /// One for every patch: a map.
+    Patches,
+    /// The class token: a vector.
+    Class,
+}
+
 /// Patches by one matrix product, a class token before them, learned positions, pre-norm blocks, a LayerNorm; the latent is
-/// the class token, through the projector.
+/// the class token or the patches, through the projector.
 #[derive(Module, Debug)]
 pub struct Vit {
     embed: Linear,
@@ -61,35 +69,37 @@ pub struct Vit {
     projector: Option<Projector>,
     #[module(skip)]
     patch: usize,
-}
-
-/// `x + attention(norm(x))`, then `x + mlp(norm(x))`.
-#[derive(Module, Debug)]
-struct Block {
-    norm1: LayerNorm,
-    attention: Attention,
-    norm2: LayerNorm,
-    mlp: FeedForward,
+    #[module(skip)]
+    tokens: Tokens,
 }
 
 impl VitConfig {
     /// A new encoder for pictures `[channels, height, width]`: normal weights, zero biases; the projector as PyTorch's layers.
-    pub fn init(&self, [channels, height, width]: [usize; 3], device: &Device) -> Vit {
+    pub fn init(&self, pixels: [usize; 3], device: &Device) -> Vit {
+        self.with_tokens(Tokens::Class, EPSILON, pixels, device)
+    }
+
+    /// The same with these tokens as its latent, and `epsilon` under the roots of its norms.
+    pub(crate) fn with_tokens(
+        &self,
+        tokens: Tokens,
+        epsilon: f64,
+        [channels, height, width]: [usize; 3],
+        device: &Device,
+    ) -> Vit {
         let normal = Initializer::Normal { mean: 0.0, std: STD };
-        let norm = || LayerNormConfig::new(self.dim).with_epsilon(EPSILON).init(device);
         let attention = AttentionConfig::new(self.dim, self.heads, self.dim / self.heads).with_std(Some(STD));
         let mlp = FeedForwardConfig::new(self.dim, self.mlp).with_std(Some(STD));
-        let block =
-            |_| Block { norm1: norm(), attention: attention.init(device), norm2: norm(), mlp: mlp.init(device) };
         let patches = (height / self.patch) * (width / self.patch);
         Vit {
             embed: Linear::normal(channels * self.patch * self.patch, self.dim, STD, device),
             class: normal.init([1, 1, self.dim], device),
             positions: normal.init([1, 1 + patches, self.dim], device),
-            blocks: (0..self.depth).map(block).collect(),
-            norm: norm(),
+            blocks: (0..self.depth).map(|_| Block::new(&attention, &mlp, epsilon, device)).collect(),
+            norm: LayerNormConfig::new(self.dim).with_epsilon(epsilon).init(device),
             projector: (self.projector > 0).then(|| Projector::new(self.dim, self.projector, device)),
             patch: self.patch,
+            tokens,
         }
     }
 }
@@ -118,19 +128,22 @@ impl Encoder for Vit {
 }
 
 impl Vit {
-    /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, 1, dim]`.
+    /// Normalised pixels `[frames, channels, height, width]` -> latents `[frames, tokens, dim]`.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
         let frames = pixels.dims()[0];
         let patches = embed_patches(pixels, &self.embed, self.patch).flatten::<3>(1, 2);
         let class = self.class.val().repeat_dim(0, frames);
         let x = Tensor::cat(vec![class, patches], 1) + self.positions.val();
-        // Nothing is dropped in LeWorldModel's encoder.
-        let mut noise = Noise::none();
-        let x = self.blocks.iter().fold(x, |x, block| {
-            let x = x.clone() + block.attention.forward(block.norm1.forward(x), &mut noise);
-            x.clone() + block.mlp.forward(block.norm2.forward(x), &mut noise)
-        });
-        let latent = self.norm.forward(x.narrow(1, 0, 1));
+        // Nothing is dropped in LeWorldModel's encoder, nor in DINOv2.
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x, &mut Noise::none()));
+        let tokens = match self.tokens {
+            Tokens::Class => x.narrow(1, 0, 1),
+            Tokens::Patches => {
+                let patches = x.dims()[1] - 1;
+                x.narrow(1, 1, patches)
+            }
+        };
+        let latent = self.norm.forward(tokens);
         match &self.projector {
             Some(projector) => projector.forward(latent),
             None => latent,

@@ -10,21 +10,22 @@ use crate::operation::{Composed, Differentiable, Operation, Operations, Written,
 use crate::precision::{Factor, matmul};
 
 /// `softmax(q k^T / sqrt(dim)) v` in every head (Vaswani et al., 2017): queries, keys and values `[batch, tokens, 3 heads dim]` ->
-/// `[batch, tokens, heads dim]`. Where it is `causal`, a token sees only itself and those before it. On the CPU the weights of the
-/// attention are never written down.
+/// `[batch, tokens, heads dim]`. With a `frame`, a token sees only the tokens of its own frame of so many and of those before it. On the CPU the
+/// weights of the attention are never written down.
 ///
 /// # Panics
 ///
-/// If the last axis is not three times a multiple of `heads`.
-pub fn attend(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+/// If the last axis is not three times a multiple of `heads`, or a frame has no tokens.
+pub fn attend(qkv: Tensor<3>, heads: usize, frame: Option<usize>) -> Tensor<3> {
     let numbers = qkv.dims()[2];
     assert!(heads > 0 && numbers.is_multiple_of(3 * heads), "{numbers} numbers are not 3 for each of {heads} heads");
-    call(Attend { heads, causal }, [qkv.into_dispatch()])
+    assert!(frame != Some(0), "a frame has tokens");
+    call(Attend { heads, frame }, [qkv.into_dispatch()])
 }
 
-/// `[1, 1, tokens, tokens]`: minus infinity where a column is later than its row, else zero.
-pub fn nothing_later(tokens: usize) -> TensorData {
-    let later = |row, column| if column > row { f32::NEG_INFINITY } else { 0.0 };
+/// `[1, 1, tokens, tokens]`: minus infinity where a column's frame of `frame` tokens is later than its row's, else zero.
+pub fn nothing_later(tokens: usize, frame: usize) -> TensorData {
+    let later = |row, column| if column / frame > row / frame { f32::NEG_INFINITY } else { 0.0 };
     let mask: Vec<f32> = (0..tokens * tokens).map(|i| later(i / tokens, i % tokens)).collect();
     TensorData::new(mask, [1, 1, tokens, tokens])
 }
@@ -33,19 +34,19 @@ pub fn nothing_later(tokens: usize) -> TensorData {
 #[derive(Clone, Copy, Debug)]
 struct Attend {
     heads: usize,
-    causal: bool,
+    frame: Option<usize>,
 }
 
 impl Attend {
     fn geometry(self, qkv: &Shape) -> Geometry {
         let [batch, tokens, numbers] = qkv.dims();
-        Geometry { batch, tokens, heads: self.heads, dim: numbers / (3 * self.heads), causal: self.causal }
+        Geometry { batch, tokens, heads: self.heads, dim: numbers / (3 * self.heads), frame: self.frame }
     }
 
     /// Queries over the root of their length, keys, values: `[batch, heads, tokens, dim]`; and the weights of the attention,
     /// `[batch, heads, tokens, tokens]`.
     fn parts<B: Backend>(self, qkv: FloatTensor<B>) -> [FloatTensor<B>; 4] {
-        let Geometry { batch, tokens, heads, dim, causal } = self.geometry(&qkv.shape());
+        let Geometry { batch, tokens, heads, dim, frame } = self.geometry(&qkv.shape());
         let qkv = B::float_reshape(qkv, Shape::new([batch, tokens, 3, heads, dim]));
         let [q, k, v] = [0, 1, 2].map(|part| {
             let of = B::float_slice(qkv.clone(), &[Slice::full(), Slice::full(), Slice::from(part..part + 1)]);
@@ -53,8 +54,8 @@ impl Attend {
         });
         let q = B::float_mul_scalar(q, (dim as f64).sqrt().recip().into());
         let mut scores = matmul::<B>(q.clone(), turned::<B>(k.clone()));
-        if causal && tokens > 1 {
-            let mask = nothing_later(tokens).convert_dtype(scores.dtype());
+        if let Some(frame) = frame.filter(|&frame| frame < tokens) {
+            let mask = nothing_later(tokens, frame).convert_dtype(scores.dtype());
             let mask = B::float_from_data(mask, &scores.device());
             scores = B::float_add(scores, mask);
         }

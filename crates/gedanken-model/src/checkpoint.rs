@@ -75,7 +75,7 @@ pub const FILES: [&str; 2] = [WEIGHTS, BLUEPRINT];
 const WEIGHTS: &str = "model.safetensors";
 const BLUEPRINT: &str = "model.json";
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError + '_ {
+pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError + '_ {
     move |source| CheckpointError::Io { path: path.to_owned(), source }
 }
 

@@ -49,22 +49,32 @@ fn no_variable() -> Table {
     Table { kind: "none".to_owned(), ..Table::default() }
 }
 
-/// Proprioception: labels that the agent feels of itself (its own place; DINO-WM takes that and the velocity), through a small
-/// MLP whose output is added to every token of the latent. None by default: the model has pixels alone.
+/// Proprioception: labels that the agent feels of itself (its own place; DINO-WM takes that and the velocity), in every token of the
+/// latent. None by default: the model has pixels alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProprioceptionConfig {
     /// Names of the labels. Default none.
     #[schemars(length(max = 64))]
     pub labels: Vec<String>,
-    /// Width of the hidden layer. Default 64.
+    /// Width of the hidden layer of the MLP that they go through, whose output is added to every token. Default 64.
     #[schemars(range(min = 1, max = 65536))]
     pub hidden: usize,
+    /// Numbers that a linear layer makes of them, in that MLP's place, which are appended to every token (DINO-WM: 10). Default 0: none.
+    #[schemars(range(max = 65536))]
+    pub append: usize,
 }
 
 impl Default for ProprioceptionConfig {
     fn default() -> Self {
-        Self { labels: Vec::new(), hidden: 64 }
+        Self { labels: Vec::new(), hidden: 64, append: 0 }
+    }
+}
+
+impl ProprioceptionConfig {
+    /// Widths of the network between `felt` numbers and a latent of `dim`.
+    pub(crate) fn widths(&self, felt: usize, dim: usize) -> Vec<usize> {
+        if self.append > 0 { vec![felt, self.append] } else { vec![felt, self.hidden, dim] }
     }
 }
 

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod config;
 mod imagination;
+mod learned;
 mod parts;
 mod statistics;
 mod transfer;
@@ -48,6 +49,7 @@ pub struct WorldModel {
 struct Settings {
     spaces: Spaces,
     latent: LatentShape,
+    appends: bool,
     teacher: bool,
     unroll: usize,
     /// One for each term.
@@ -60,6 +62,9 @@ pub struct Perception {
     encoder: Part<dyn Encoder>,
     proprioception: Option<Mlp>,
     norm: Option<LayerNorm>,
+    /// Proprioception is appended to every token, not added.
+    #[module(skip)]
+    appends: bool,
 }
 
 /// Frames as an encoder takes them.
@@ -76,10 +81,21 @@ impl Perception {
     pub fn encode(&self, Seen { pixels, felt }: Seen) -> Tensor<3> {
         let seen = self.encoder.encode(pixels);
         let latents = match self.proprioception.as_ref().zip(felt) {
-            Some((network, felt)) => seen + network.forward(felt).unsqueeze_dim(1),
+            Some((network, felt)) => self.joined(seen, network.forward(felt).unsqueeze_dim(1)),
             None => seen,
         };
         normed(&self.norm, latents)
+    }
+
+    /// Tokens `[frames, tokens, dim]` with what is felt in every one, `[frames, 1, numbers]`.
+    fn joined(&self, seen: Tensor<3>, felt: Tensor<3>) -> Tensor<3> {
+        match self.appends {
+            true => {
+                let tokens = seen.dims()[1];
+                Tensor::cat(vec![seen, felt.repeat_dim(1, tokens)], 2)
+            }
+            false => seen + felt,
+        }
     }
 }
 
@@ -105,16 +121,18 @@ impl WorldModel {
 
     /// The parts of a plan, before their weights are drawn: they take hardly any memory yet.
     pub(crate) fn undrawn(plan: &Plan, spaces: Spaces, cpu: &Device) -> Self {
-        let latent = plan.latent_shape(spaces.pixels);
+        let latent = plan.latent_shape(&spaces);
         let felt = spaces.proprioception.len();
-        let widths = [felt, plan.proprioception.hidden, latent.dim];
+        let appends = plan.proprioception.append > 0;
+        let widths = plan.proprioception.widths(felt, latent.dim);
         let perception = || Perception {
             encoder: plan.encoder.init(spaces.pixels, cpu),
             proprioception: (felt > 0).then(|| Mlp::new(&widths, cpu)),
+            appends,
             norm: plan.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
         };
         let target = plan.target.init(&perception);
-        let Perception { encoder, proprioception, norm } = perception();
+        let Perception { encoder, proprioception, norm, .. } = perception();
         let (terms, weights) = plan.init_terms(latent, &spaces, cpu);
         Self {
             encoder,
@@ -129,6 +147,7 @@ impl WorldModel {
                 unroll: plan.prediction.unroll,
                 spaces,
                 latent,
+                appends,
                 weights,
             },
         }
@@ -151,8 +170,13 @@ impl WorldModel {
     }
 
     fn perception(&self) -> Perception {
-        let Self { encoder, proprioception, norm, .. } = self;
-        Perception { encoder: encoder.clone(), proprioception: proprioception.clone(), norm: norm.clone() }
+        let Self { encoder, proprioception, norm, settings, .. } = self;
+        Perception {
+            encoder: encoder.clone(),
+            proprioception: proprioception.clone(),
+            norm: norm.clone(),
+            appends: settings.appends,
+        }
     }
 
     /// Proprioception: normalised labels `[frames, labels]` -> those that the agent feels, `[frames, felt]`, if any.

@@ -135,7 +135,7 @@ impl Plan {
         if let Some(problem) = self.encoder.problem(spaces.pixels) {
             return Some(("encoder".to_owned(), problem));
         }
-        let latent = self.encoder.latent_shape(spaces.pixels);
+        let latent = self.latent_shape(spaces);
         if let Some(problem) = self.predictor.problem(latent) {
             return Some(("predictor.kind".to_owned(), problem));
         }
@@ -185,9 +185,11 @@ impl Plan {
             .then(|| ("prediction.unroll", format!("{found} steps need windows of {} frames, not {time}", found + 1)))
     }
 
-    /// The latents of pictures `[channels, height, width]`.
-    pub fn latent_shape(&self, pixels: [usize; 3]) -> LatentShape {
-        self.encoder.latent_shape(pixels)
+    /// The latents of such observations.
+    pub fn latent_shape(&self, spaces: &Spaces) -> LatentShape {
+        let seen = self.encoder.latent_shape(spaces.pixels);
+        let felt = if spaces.proprioception.is_empty() { 0 } else { self.proprioception.append };
+        LatentShape { dim: seen.dim + felt, ..seen }
     }
 
     /// The first part that looks at pictures when latents are known already: a target, or a term that has a weight.

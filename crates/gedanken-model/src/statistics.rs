@@ -3,6 +3,9 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+/// Mean and standard deviation of ImageNet's photographs in red, green and blue.
+const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+
 /// Statistics of the training data that a model carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,18 @@ impl Statistics {
     #[must_use]
     pub fn with_eb_jepa_pixels(self) -> Self {
         Self { pixel_mean: vec![0.0026, 0.0989], pixel_std: vec![0.0369, 0.2986], stretch: true, ..self }
+    }
+
+    /// ImageNet's for the pixels, red, green and blue in 0 to 1, measured ones for the labels.
+    #[must_use]
+    pub fn with_imagenet_pixels(self) -> Self {
+        let [pixel_mean, pixel_std] = IMAGENET.map(Vec::from);
+        Self { pixel_mean, pixel_std, stretch: false, ..self }
+    }
+
+    /// True where its pixels are those of [`Statistics::with_imagenet_pixels`].
+    pub fn has_imagenet_pixels(&self) -> bool {
+        !self.stretch && [&self.pixel_mean, &self.pixel_std] == IMAGENET.each_ref()
     }
 
     /// The same for a model that takes actions in the environment's units: mean 0, standard deviation 1.

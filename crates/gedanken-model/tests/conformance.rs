@@ -17,6 +17,7 @@ fn table(kind: &str) -> Table {
     // Small ones, that fit pictures of 20 x 20.
     let keys: &[(&str, u64)] = match kind {
         "vit" => &[("patch", 4), ("dim", 12), ("depth", 1), ("heads", 2), ("mlp", 8), ("projector", 8)],
+        "dinov2" => &[("patch", 4), ("dim", 12), ("depth", 1), ("heads", 2), ("mlp", 8)],
         "conv" => &[("patch", 2), ("dim", 8)],
         _ => &[],
     };

@@ -20,9 +20,9 @@ pub struct AttentionConfig {
     /// Gives queries, keys and values a bias. Default: true
     #[config(default = true)]
     pub qkv_bias: bool,
-    /// A token sees only itself and those before it. Default: false
-    #[config(default = false)]
-    pub causal: bool,
+    /// Tokens of a frame, where a token sees only those of its own frame and of the frames before it. Default: every token sees all
+    #[config(default = "None")]
+    pub frame: Option<usize>,
     /// Share of the attention weights and of the results that is dropped in training. Default: 0
     #[config(default = 0.0)]
     pub dropout: f64,
@@ -56,16 +56,16 @@ impl Attention {
     /// `[batch, tokens, dim]` -> `[batch, tokens, dim]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
         let [batch, tokens, _] = x.dims();
-        let AttentionConfig { heads, head_dim, causal, dropout, .. } = self.config;
+        let AttentionConfig { heads, head_dim, frame, dropout, .. } = self.config;
         if !noise.drops(dropout) {
-            return self.output.forward(attend(self.qkv.forward(x), heads, causal));
+            return self.output.forward(attend(self.qkv.forward(x), heads, frame));
         }
         // [3, batch, heads, tokens, head_dim]
         let qkv = self.qkv.forward(x).reshape([batch, tokens, 3, heads, head_dim]).permute([2, 0, 3, 1, 4]);
         let [q, k, v] = [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0));
         let mut scores = (q / (head_dim as f64).sqrt()).matmul(k.swap_dims(2, 3));
-        if causal && tokens > 1 {
-            scores = scores + Tensor::from_data(nothing_later(tokens), (&v.device(), v.dtype()));
+        if let Some(frame) = frame.filter(|&frame| frame < tokens) {
+            scores = scores + Tensor::from_data(nothing_later(tokens, frame), (&v.device(), v.dtype()));
         }
         let weights = noise.dropout(softmax(scores, 3), dropout);
         let heads = weights.matmul(v).swap_dims(1, 2).flatten::<3>(2, 3);

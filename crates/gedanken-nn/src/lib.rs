@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attention;
+mod block;
 mod conv;
 mod feed_forward;
 mod group_norm;
@@ -20,6 +21,7 @@ mod schedule;
 mod slow;
 
 pub use attention::{Attention, AttentionConfig};
+pub use block::Block;
 pub use conv::{Conv3x3, Conv3x3Config};
 pub use feed_forward::{FeedForward, FeedForwardConfig};
 pub use gedanken_kernels::{AdamWStep, PackedGru, Precision, adamw, add_relu, gelu, max_pool_2x2, max_pool_3x3};

@@ -8,17 +8,19 @@ use burn::tensor::{DType, Device, Tensor};
 use common::{assert_close, numbers, on_threads, values};
 use gedanken_nn::{Attention, AttentionConfig, Noise, gelu};
 
-/// batch, tokens, heads, numbers of a head, causal
-type Case = (usize, usize, usize, usize, bool);
+/// batch, tokens, heads, numbers of a head, tokens of a frame
+type Case = (usize, usize, usize, usize, Option<usize>);
 
-const CASES: [Case; 7] = [
-    (1, 1, 1, 1, false),
-    (2, 3, 2, 5, true),
-    (3, 17, 3, 8, false),
-    (40, 3, 4, 16, true),
-    (2, 65, 3, 64, false),
-    (1, 101, 1, 20, true),
-    (5, 49, 2, 33, true),
+const CASES: [Case; 9] = [
+    (1, 1, 1, 1, None),
+    (2, 3, 2, 5, Some(1)),
+    (3, 17, 3, 8, None),
+    (40, 3, 4, 16, Some(1)),
+    (2, 65, 3, 64, None),
+    (1, 101, 1, 20, Some(1)),
+    (5, 49, 2, 33, Some(1)),
+    (2, 147, 2, 8, Some(49)),
+    (3, 10, 1, 6, Some(4)),
 ];
 
 /// What goes into the attention is a layer's, whose outputs are these numbers: `[batch, tokens, 3 heads dim]`.
@@ -27,9 +29,9 @@ fn qkv((batch, tokens, heads, dim, _): Case, device: &Device) -> Tensor<3> {
 }
 
 /// An attention whose layers pass on what they get, so that what is tested is what stands between them.
-fn identity((_, _, heads, dim, causal): Case, device: &Device) -> Attention {
+fn identity((_, _, heads, dim, frame): Case, device: &Device) -> Attention {
     let inner = heads * dim;
-    let mut attention = AttentionConfig::new(3 * inner, heads, dim).with_causal(causal).init(device);
+    let mut attention = AttentionConfig::new(3 * inner, heads, dim).with_frame(frame).init(device);
     let eye = |size: usize| {
         let numbers: Vec<f32> = (0..size * size).map(|i| f32::from(u8::from(i % (size + 1) == 0))).collect();
         Tensor::<1>::from_data(numbers.as_slice(), device).reshape([size, size])
@@ -42,13 +44,14 @@ fn identity((_, _, heads, dim, causal): Case, device: &Device) -> Attention {
 }
 
 /// The formula, step by step.
-fn formula(qkv: Tensor<3>, (batch, tokens, heads, dim, causal): Case) -> Tensor<3> {
+fn formula(qkv: Tensor<3>, (batch, tokens, heads, dim, frame): Case) -> Tensor<3> {
     let qkv = qkv.reshape([batch, tokens, 3, heads, dim]).permute([2, 0, 3, 1, 4]);
     let [q, k, v] = [0, 1, 2].map(|i| qkv.clone().narrow(0, i, 1).squeeze_dim::<4>(0));
     let mut scores = q.matmul(k.swap_dims(2, 3)) / (dim as f64).sqrt();
-    if causal {
-        let later: Vec<f32> =
-            (0..tokens * tokens).map(|i| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 }).collect();
+    if let Some(frame) = frame {
+        let later: Vec<f32> = (0..tokens * tokens)
+            .map(|i| if i % tokens / frame > i / tokens / frame { f32::NEG_INFINITY } else { 0.0 })
+            .collect();
         let mask = Tensor::<1>::from_data(later.as_slice(), &v.device()).reshape([1, 1, tokens, tokens]);
         scores = scores + mask.cast(v.dtype());
     }

@@ -5,6 +5,7 @@ mod deep;
 mod gru;
 mod mlp;
 mod transformer;
+mod vit;
 
 pub mod variables;
 
@@ -21,6 +22,7 @@ pub use gru::{Gru, GruConfig};
 pub use mlp::{ResidualMlp, ResidualMlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
 pub use variables::{Inferred, Variable, VariableConfig, variable, variables};
+pub use vit::{Vit, VitConfig};
 
 /// A predictor as an experiment writes it, `[predictor]`.
 pub trait PredictorConfig: std::fmt::Debug + Send + Sync {
@@ -54,6 +56,7 @@ pub fn predictors() -> Catalog<dyn PredictorConfig> {
         .with(predictor::<DeepConfig>("deep"))
         .with(predictor::<ConvConfig>("conv"))
         .with(predictor::<TransformerConfig>("transformer"))
+        .with(predictor::<VitConfig>("vit"))
 }
 
 /// A sentence, where latents are a map and the predictor takes vectors.
@@ -61,7 +64,7 @@ fn takes_vectors(latent: LatentShape) -> Option<String> {
     let LatentShape { rows, columns, .. } = latent;
     (!latent.is_vector()).then(|| {
         format!(
-            "this predictor takes vector latents, the encoder makes a map of {rows} x {columns}; use kind = \"conv\", or a vector latent"
+            "this predictor takes vector latents, the encoder makes a map of {rows} x {columns}; use kind = \"conv\" or \"vit\", or a vector latent"
         )
     })
 }

@@ -98,7 +98,7 @@ impl TransformerConfig {
         let norm = || LayerNormConfig::new(dim).init(device);
         let attention = AttentionConfig::new(dim, self.heads, self.head_dim)
             .with_qkv_bias(false)
-            .with_causal(true)
+            .with_frame(Some(1))
             .with_dropout(self.dropout);
         let mlp = FeedForwardConfig::new(dim, self.mlp).with_dropout(self.dropout);
         let block = |_| Block {

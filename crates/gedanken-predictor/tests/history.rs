@@ -2,7 +2,9 @@
 
 use burn::tensor::{Device, Tensor};
 use gedanken_nn::{LatentShape, Noise, Part};
-use gedanken_predictor::{ConvConfig, GruConfig, Predictor, PredictorConfig, ResidualMlpConfig, TransformerConfig};
+use gedanken_predictor::{
+    ConvConfig, GruConfig, Predictor, PredictorConfig, ResidualMlpConfig, TransformerConfig, VitConfig,
+};
 
 fn wave<const D: usize>(shape: [usize; D], phase: f32) -> Tensor<D> {
     let numbers: Vec<f32> = (0..shape.iter().product()).map(|i: usize| ((i * i) as f32 * 0.37 + phase).sin()).collect();
@@ -14,7 +16,7 @@ fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// An AdaLN-zero block looks at nothing at first, so every weight is given a value.
-fn transformer(dropout: f64) -> Part<dyn Predictor> {
+fn filled(config: &dyn PredictorConfig, latent: LatentShape) -> Part<dyn Predictor> {
     use burn::module::{Module, ModuleMapper, Param};
     struct Fill(f32);
     impl ModuleMapper for Fill {
@@ -23,10 +25,21 @@ fn transformer(dropout: f64) -> Part<dyn Predictor> {
             param.map(|old| wave(old.dims(), self.0).abs() * 0.3 + 0.1)
         }
     }
+    config.init(latent, 2, &Device::flex()).map(&mut Fill(0.0))
+}
+
+fn transformer(dropout: f64) -> Part<dyn Predictor> {
     let config =
         TransformerConfig { heads: 2, head_dim: 4, mlp: 8, depth: 2, projector: 6, dropout, ..Default::default() };
-    PredictorConfig::init(&config, LatentShape::vector(6), 2, &Device::flex()).map(&mut Fill(0.0))
+    filled(&config, LatentShape::vector(6))
 }
+
+/// Over maps of 2 x 2 tokens.
+fn vit(residual: bool) -> VitConfig {
+    VitConfig { heads: 2, head_dim: 4, mlp: 8, depth: 2, action_dim: 3, residual, ..Default::default() }
+}
+
+const MAP: LatentShape = LatentShape { rows: 2, columns: 2, dim: 6 };
 
 fn predict(predictor: &Part<dyn Predictor>, latents: Tensor<4>, actions: Tensor<3>) -> Tensor<4> {
     predictor.predict(latents, actions, &mut Noise::none())
@@ -34,27 +47,43 @@ fn predict(predictor: &Part<dyn Predictor>, latents: Tensor<4>, actions: Tensor<
 
 #[test]
 fn a_later_frame_or_action_changes_no_earlier_prediction_and_an_earlier_one_does() {
-    let predictor = transformer(0.0);
-    let (latents, actions) = (wave([2, 3, 1, 6], 0.1), wave([2, 3, 2], 0.2));
-    let at = |next: &Tensor<4>, frame| numbers(next.clone().narrow(1, frame, 1));
-    let next = predict(&predictor, latents.clone(), actions.clone());
-    let with = |x: Tensor<4>, frame: usize, by: Tensor<4>| x.slice_assign([0..2, frame..frame + 1, 0..1, 0..6], by);
-    for changed in 0..3 {
-        let other_latent = with(latents.clone(), changed, wave([2, 1, 1, 6], 1.7));
-        let other_action = actions.clone().slice_assign([0..2, changed..changed + 1, 0..2], wave([2, 1, 2], 2.3));
-        for other in
-            [predict(&predictor, other_latent, actions.clone()), predict(&predictor, latents.clone(), other_action)]
-        {
-            for frame in 0..3 {
-                assert_eq!(at(&next, frame) == at(&other, frame), frame < changed, "{changed} seen from {frame}");
+    let vits = [false, true].map(|residual| (filled(&vit(residual), MAP), MAP.tokens()));
+    for (predictor, tokens) in [(transformer(0.0), 1)].into_iter().chain(vits) {
+        let (latents, actions) = (wave([2, 3, tokens, 6], 0.1), wave([2, 3, 2], 0.2));
+        let at = |next: &Tensor<4>, frame| numbers(next.clone().narrow(1, frame, 1));
+        let next = predict(&predictor, latents.clone(), actions.clone());
+        for changed in 0..3 {
+            // One token of the frame, its last.
+            let place = [0..2, changed..changed + 1, tokens - 1..tokens, 0..6];
+            let other_latent = latents.clone().slice_assign(place, wave([2, 1, 1, 6], 1.7));
+            let other_action = actions.clone().slice_assign([0..2, changed..changed + 1, 0..2], wave([2, 1, 2], 2.3));
+            for other in
+                [predict(&predictor, other_latent, actions.clone()), predict(&predictor, latents.clone(), other_action)]
+            {
+                for frame in 0..3 {
+                    assert_eq!(at(&next, frame) == at(&other, frame), frame < changed, "{changed} seen from {frame}");
+                    // Each token of a frame sees all of it.
+                    let first = |next: &Tensor<4>| numbers(next.clone().slice([0..2, frame..frame + 1, 0..1, 0..6]));
+                    assert_eq!(first(&next) == first(&other), frame < changed, "{changed} seen from {frame}'s first");
+                }
             }
         }
+        // The first frame alone is the first frame of three.
+        let first = predict(&predictor, latents.clone().narrow(1, 0, 1), actions.narrow(1, 0, 1));
+        for (ours, theirs) in at(&first, 0).into_iter().zip(at(&next, 0)) {
+            assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
+        }
     }
-    // The first frame alone is the first frame of three.
-    let first = predict(&predictor, latents.clone().narrow(1, 0, 1), actions.narrow(1, 0, 1));
-    for (ours, theirs) in at(&first, 0).into_iter().zip(at(&next, 0)) {
-        assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
-    }
+}
+
+#[test]
+fn a_residual_vision_transformer_begins_by_imagining_that_nothing_changes() {
+    let predict_new = |residual| {
+        let predictor = PredictorConfig::init(&vit(residual), MAP, 2, &Device::flex());
+        numbers(predict(&predictor, wave([2, 3, 4, 6], 0.1), wave([2, 3, 2], 0.2)))
+    };
+    assert_eq!(predict_new(true), numbers(wave([2, 3, 4, 6], 0.1)));
+    assert_ne!(predict_new(false), numbers(wave([2, 3, 4, 6], 0.1)));
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl Subject<'_> {
         let host = self.source.batch(0)?;
         let batch = host_batch(&host, &blueprint.statistics, 0, device);
         let plan = self.parts.model.plan(&blueprint.model)?;
-        let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
+        let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device).freeze(&plan.frozen());
         // At the full learning rate, since a layer that starts at zero would hide the one before it.
         let after_warmup = (experiment.train.warmup * experiment.train.steps as f64) as u64;
         let mut learner = Learner::new(model, &experiment.train);

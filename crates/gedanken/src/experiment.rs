@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gedanken_data::{CollectConfig, DataConfig, DataError, PolicyMix, SourceKind, Split};
 use gedanken_eval::{EvalConfig, GuardrailConfig, ModelPart, TasksFrom};
-use gedanken_model::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig};
+use gedanken_model::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, Statistics};
 use gedanken_nn::{Precision, Spaces};
 use gedanken_parts::{PartError, Table};
 use gedanken_planner::{PlanError, PlannerConfig};
@@ -32,8 +32,8 @@ pub struct Experiment {
     /// Precision of a GPU's products: `f32`, `f16` or `bf16`, where it can; weights and statistics are `f32` whatever it is. Default `f32`:
     /// that half precision trains as well has not been shown.
     pub precision: Precision,
-    /// Mean and standard deviation of the pixels: measured on the data, or EB-JEPA's constants for Two-Rooms, each channel of each frame
-    /// stretched to 0..1 first.
+    /// Mean and standard deviation of the pixels: measured on the data; those of ImageNet, which encoders take that learned from photographs; or
+    /// EB-JEPA's constants for Two-Rooms, each channel of each frame stretched to 0..1 first.
     pub pixels: PixelStatistics,
     /// Actions as the model takes them: as they are, or normalised by their mean and standard deviation in the data. Plans, bounds
     /// and data are in the environment's units either way. Default `raw`.
@@ -115,8 +115,21 @@ pub enum PixelStatistics {
     /// Measured on the first batches.
     #[default]
     Measured,
+    /// Those of ImageNet's photographs, in red, green and blue.
+    Imagenet,
     /// EB-JEPA's constants for Two-Rooms, behind a stretch of every channel of every frame.
     EbJepa,
+}
+
+impl PixelStatistics {
+    /// Those that a model was made for.
+    pub fn of(statistics: &Statistics) -> Self {
+        match statistics {
+            Statistics { stretch: true, .. } => Self::EbJepa,
+            statistics if statistics.has_imagenet_pixels() => Self::Imagenet,
+            _ => Self::Measured,
+        }
+    }
 }
 
 /// Actions as the model takes them.
@@ -186,7 +199,7 @@ impl Experiment {
         Ok(Self { planner, encoder, proprioception, predictor, latent_variable, prediction, target, loss, ..self })
     }
 
-    /// The same with other paths for what it reads: datasets, and the run that it starts from.
+    /// The same with other paths for what it reads: datasets, the run that it starts from, and the encoder's weights.
     #[must_use]
     pub fn with_inputs(mut self, change: &dyn Fn(&Path) -> PathBuf) -> Self {
         self.data.path = self.data.path.as_deref().map(change);
@@ -194,7 +207,8 @@ impl Experiment {
             Some(From::Run(run) | From::Parts(FromParts { run, .. })) => *run = change(run),
             None => {}
         }
-        for path in self.phase.iter_mut().filter_map(|phase| phase.data.get_mut("path")) {
+        let of_phases = self.phase.iter_mut().filter_map(|phase| phase.data.get_mut("path"));
+        for path in self.encoder.keys.get_mut("weights").into_iter().chain(of_phases) {
             if let Some(text) = path.as_str() {
                 *path = change(Path::new(text)).display().to_string().into();
             }
@@ -232,6 +246,14 @@ pub(crate) fn check(
     let plan = parts.model.plan(&experiment.model()).map_err(|error| loaded.error("", error.to_string()))?;
     if let Some((key, problem)) = plan.problem(&experiment.spaces(env), Some(experiment.data.window.time)) {
         return Err(loaded.error(&key, problem));
+    }
+    let channels = env.spec().observation.channels;
+    if experiment.pixels == PixelStatistics::Imagenet && channels != 3 {
+        let message = format!(
+            "\"imagenet\"; expected \"measured\": pictures of {} have {channels} channels, not red, green and blue",
+            env.spec().name
+        );
+        return Err(loaded.error("pixels", message));
     }
     check_parts(loaded, &parts.model.names())?;
     check_phases(loaded, env, parts)?;

@@ -150,6 +150,11 @@ pub(crate) fn check_phases(loaded: &Loaded<Experiment>, env: &dyn Env, parts: &P
         let here = &phase.experiment;
         let plan = parts.model.plan_of_phase(&here.model(), &experiment.model());
         let plan = plan.map_err(|error| loaded.error(&at("loss"), error.to_string()))?;
+        let frozen = plan.frozen();
+        if let Some(name) = phase.learn.iter().flatten().find(|name| frozen.contains(name)) {
+            let message = format!("`{name}` is frozen; expected other parts, or {name}.frozen = false");
+            return Err(loaded.error(&at("learn"), message));
+        }
         if let Some((key, problem)) = plan.problem(&here.spaces(env), Some(here.data.window.time)) {
             return Err(loaded.error(&at(&key), problem));
         }

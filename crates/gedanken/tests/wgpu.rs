@@ -7,7 +7,7 @@ use std::process::Command;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use gedanken::encoder::{ImpalaConfig, PatchConfig, VitConfig};
+use gedanken::encoder::{Dinov2Config, ImpalaConfig, PatchConfig, VitConfig};
 use gedanken::env::rng;
 use gedanken::eval::LearnedDistance;
 use gedanken::model::heads::{DistanceConfig, InverseDynamicsConfig, ProbeConfig};
@@ -19,7 +19,7 @@ use gedanken::planner::{
     ActionLimit, Bounds, Cem, Guardrail, Icem, Objective, PlanConfig, Planner, Problem, Returned, Sampling, Strategy,
     World,
 };
-use gedanken::predictor::{ConvConfig, GruConfig, TransformerConfig};
+use gedanken::predictor::{self, ConvConfig, GruConfig, TransformerConfig};
 use gedanken::regularizer::Sigreg;
 use gedanken::train::{TrainConfig, optimizer};
 use gedanken_parts::Table;
@@ -357,7 +357,7 @@ fn long_sums_stay_finite(gpu: &Device) {
 }
 
 /// Small models in which every part occurs.
-fn models() -> [(&'static str, ModelConfig); 3] {
+fn models() -> [(&'static str, ModelConfig); 4] {
     let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
     let conv = ConvConfig { width: 8, groups: 2, depth: 1 };
     let maps = config(Table::of("patch", &patch), Table::of("conv", &conv), false);
@@ -376,7 +376,18 @@ fn models() -> [(&'static str, ModelConfig); 3] {
     let mut lewm = config(Table::of("vit", &vit), Table::of("transformer", &transformer), false);
     lewm.prediction.teacher = true;
     lewm.loss = lewm.loss.with("sigreg", Some(1.0), &Sigreg { projections: 16 });
-    [("patch and conv", maps), ("impala and gru", vectors), ("vit and transformer", lewm)]
+    let dinov2 = Dinov2Config { patch: 8, dim: 8, depth: 1, heads: 2, mlp: 8, ..Dinov2Config::default() };
+    let tokens = predictor::VitConfig {
+        depth: 1,
+        heads: 2,
+        head_dim: 4,
+        mlp: 8,
+        action_dim: 4,
+        ..predictor::VitConfig::default()
+    };
+    let mut dino_wm = config(Table::of("dinov2", &dinov2), Table::of("vit", &tokens), false);
+    dino_wm.prediction.teacher = true;
+    [("patch and conv", maps), ("impala and gru", vectors), ("vit and transformer", lewm), ("dinov2 and vit", dino_wm)]
 }
 
 /// With half-precision products the loss is near the CPU's, and no gradient turns or vanishes.

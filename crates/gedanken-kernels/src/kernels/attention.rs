@@ -21,8 +21,8 @@ pub(crate) struct Geometry {
     pub tokens: usize,
     pub heads: usize,
     pub dim: usize,
-    /// A token sees only itself and those before it.
-    pub causal: bool,
+    /// Tokens of a frame, where a token sees only its own frame and those before it.
+    pub frame: Option<usize>,
 }
 
 impl Geometry {
@@ -114,7 +114,7 @@ impl Factor {
 fn softmax(g: Geometry, first: usize, scores: &mut [f32]) {
     let scale = g.scale();
     for (row, scores) in scores.chunks_exact_mut(g.tokens).enumerate() {
-        let seen = if g.causal { first + row + 1 } else { g.tokens };
+        let seen = g.frame.map_or(g.tokens, |frame| ((first + row) / frame + 1) * frame).min(g.tokens);
         let (scores, later) = scores.split_at_mut(seen);
         later.fill(0.0);
         let most = over_lanes(scores, f32::NEG_INFINITY, |most, score| if score > most { score } else { most });

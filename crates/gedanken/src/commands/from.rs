@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use gedanken_model::{Blueprint, LearnedFrom, WorldModel, part_of};
+use gedanken_nn::Named;
 use gedanken_run::{RunFolder, say};
 
 use super::Failure;
@@ -24,16 +25,16 @@ pub(super) fn other_model(experiment: &Experiment, chosen: &Chosen, parts: &Part
     Ok(Some((checkpoint.path, model, blueprint.learned_from)))
 }
 
-/// A new model, with the weights of another run where the experiment says so.
+/// A new model, with what its encoder learned elsewhere and the weights of another run where the experiment says so.
 pub(super) fn new_model(
     experiment: &Experiment,
     blueprint: &Blueprint,
-    other: Option<Other>,
+    (learned, other): (Vec<Named>, Option<Other>),
     device: &Device,
     parts: &Parts,
 ) -> Result<WorldModel, Failure> {
     let plan = parts.model.plan(&blueprint.model)?;
-    let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device);
+    let model = WorldModel::new(&plan, blueprint.spaces.clone(), experiment.seed, device).with_encoder(learned);
     let Some((from, (checkpoint, other, _))) = experiment.from.as_ref().map(From::whole).zip(other) else {
         return Ok(model);
     };

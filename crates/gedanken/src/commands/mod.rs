@@ -208,8 +208,11 @@ fn at_home(path: &Path) -> PathBuf {
 
 /// An experiment as a run stores it: whatever folder the run is opened in, it reads the same data.
 fn to_store(experiment: &Experiment) -> Result<String, Failure> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok(to_toml(&experiment.clone().with_inputs(&absolute))?)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The device of the command line, else of the experiment, which multiplies in what the experiment says; says what to expect of it.
@@ -240,13 +243,16 @@ const MEASURED_BATCHES: u64 = 4;
 fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Result<Blueprint, Failure> {
     let stretch = experiment.pixels == PixelStatistics::EbJepa;
     let mut statistics = measure(source, MEASURED_BATCHES, stretch)?;
-    if stretch {
-        statistics = statistics.with_eb_jepa_pixels();
-    }
+    statistics = match experiment.pixels {
+        PixelStatistics::Measured => statistics,
+        PixelStatistics::Imagenet => statistics.with_imagenet_pixels(),
+        PixelStatistics::EbJepa => statistics.with_eb_jepa_pixels(),
+    };
     if experiment.actions == ActionStatistics::Raw {
         statistics = statistics.with_raw_actions();
     }
-    let (model, spaces) = (experiment.model(), experiment.spaces(env));
+    // As the run stores it.
+    let (model, spaces) = (experiment.clone().with_inputs(&absolute).model(), experiment.spaces(env));
     Ok(Blueprint { version: env!("CARGO_PKG_VERSION").to_owned(), model, spaces, statistics, learned_from: Vec::new() })
 }
 

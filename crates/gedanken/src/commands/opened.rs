@@ -122,10 +122,10 @@ pub(super) fn same_spaces(
     if found != *expected {
         return Err(format!("{config}: env: {found}; the model was made for {expected}").into());
     }
-    match (experiment.pixels, blueprint.statistics.stretch) {
-        (PixelStatistics::Measured, false) | (PixelStatistics::EbJepa, true) => {}
-        (_, true) => return Err(format!("{config}: pixels: \"measured\"; the model was made for \"eb-jepa\"").into()),
-        (_, false) => return Err(format!("{config}: pixels: \"eb-jepa\"; the model was made for \"measured\"").into()),
+    let (found, expected) = (experiment.pixels, PixelStatistics::of(&blueprint.statistics));
+    if found != expected {
+        let [found, expected] = [found, expected].map(|pixels| serde_json::to_string(&pixels).unwrap_or_default());
+        return Err(format!("{config}: pixels: {found}; the model was made for {expected}").into());
     }
     match (experiment.actions, blueprint.statistics.takes_raw_actions()) {
         (ActionStatistics::Raw, true) | (ActionStatistics::ZScore, false) => Ok(()),

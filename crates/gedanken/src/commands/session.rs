@@ -50,7 +50,7 @@ impl Session<'_> {
             let (config, run) = (folder.config(), folder.path());
             format!("{}: loss.{name}: a head with weights of its own, which a run has from its start or never; a new run may start from this one: from = \"{}\"", config.display(), run.display())
         })?;
-        let mut model = frozen(whole, model);
+        let mut model = frozen(whole, model).freeze(&plan.frozen());
         if let Some(learn) = &phase.learn {
             let rest = parts.model.names().into_iter().filter(|name| learn.iter().all(|part| part != name));
             model = model.freeze(&rest.map(str::to_owned).collect::<Vec<_>>());

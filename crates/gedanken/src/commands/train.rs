@@ -62,6 +62,10 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     // A run is begun when nothing it needs is missing.
     let other = if checkpoint.is_none() { other_model(&experiment, &chosen, parts)? } else { None };
+    let learned = match checkpoint {
+        None => parts.model.plan(&experiment.model())?.learned_elsewhere(experiment.spaces(env.as_ref()).pixels)?,
+        Some(_) => Vec::new(),
+    };
     let before = other.as_ref().map_or(&[][..], |(_, _, before)| before);
     let learns = learned_from(before, &experiment, &file)?;
     let folder = match resumed {
@@ -79,7 +83,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         None => {
             let blueprint =
                 Blueprint { learned_from: learns, ..blueprint(&experiment, env.as_ref(), source.as_ref())? };
-            (new_model(&experiment, &blueprint, other, &chosen.device, parts)?, blueprint)
+            (new_model(&experiment, &blueprint, (learned, other), &chosen.device, parts)?, blueprint)
         }
     };
 
