@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::episodes::Numbers;
 use crate::walks::Walks;
 use crate::worlds::host;
-use crate::{EvalError, LearnedWorld, Perceive, Pictures};
+use crate::{Doubt, EvalError, LearnedWorld, Perceive, Pictures};
 
 /// The measures.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +25,9 @@ pub struct Worthiness {
     pub rank: f64,
     /// Standard deviation of these energies over their mean: near 0, a planner has nothing to choose by.
     pub spread: f64,
+    /// Of a model with a latent variable, the futures that it thinks possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// Imagination as the decoder draws it, of a model that has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Pictures>,
@@ -85,6 +88,7 @@ impl Worthiness {
             spread += (squares / EPISODES as f64).sqrt() / mean.abs().max(f64::MIN_POSITIVE);
         }
         Ok(Self {
+            doubt: Doubt::of(world, &walks, &start, &truth, derive_seed(seed, &[WALKS])),
             pictures: Pictures::of(world, &walks, &future, &truth),
             error: by_step(future),
             persistence: by_step(start.unsqueeze_dim::<4>(1).repeat_dim(1, horizon)),
@@ -131,6 +135,7 @@ impl fmt::Display for Worthiness {
             100.0 * self.rank,
             self.spread
         )?;
+        self.doubt.as_ref().map_or(Ok(()), |doubt| write!(f, "{doubt}"))?;
         self.pictures.as_ref().map_or(Ok(()), |pictures| write!(f, "{pictures}"))
     }
 }
@@ -142,7 +147,8 @@ mod tests {
     #[test]
     fn it_says_what_it_found_at_the_first_a_middle_and_the_last_block() {
         let error = vec![0.1, 0.2, 0.3, 0.4, 0.5];
-        let found = Worthiness { persistence: error.clone(), error, rank: 0.0625, spread: 0.5, pictures: None };
+        let found =
+            Worthiness { persistence: error.clone(), error, rank: 0.0625, spread: 0.5, doubt: None, pictures: None };
         let text = found.to_string();
         assert!(text.contains("after 1, 3, 5 blocks: error 0.100, 0.300, 0.500"), "{text}");
         assert!(text.contains("6.2 % of others seem better"), "{text}");

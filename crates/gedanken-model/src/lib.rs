@@ -27,7 +27,7 @@ pub use checkpoint::{Blueprint, COMPATIBLE, CheckpointError, FILES, LearnedFrom,
 pub use config::{LossConfig, ModelConfig, PredictionConfig, ProprioceptionConfig, TermTable};
 pub use heads::{Actor, Ensemble, GoalDistance, Probe};
 pub use parts::{Parts, Plan};
-pub use statistics::Statistics;
+pub use statistics::{IMAGENET, Statistics};
 pub use transfer::{Transfer, part_of};
 
 /// A joint embedding predictive world model with the terms of its loss.

@@ -3,18 +3,11 @@
 
 mod common;
 
-use std::process::Command;
-
-use common::{Place, TINY};
+use common::{Place, TINY, python};
 
 /// `tiny.toml` on a pendulum, where there is a Python with Gymnasium.
 fn pendulum(labels: &str) -> Option<String> {
-    let python = std::env::var("GEDANKEN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import gymnasium, pygame"]).output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        eprintln!("{python} has no gymnasium and pygame: not tested");
-        return None;
-    }
+    let python = python()?;
     let env = format!(
         "name = \"gymnasium\"\nid = \"Pendulum-v1\"\nsize = 26\npython = \"{python}\"\nworkers = 2\nmax_steps = 40\nradius = 0.5\n\
          labels = {{ angle = \"{labels}\" }}"

@@ -34,7 +34,9 @@ impl Workers {
         if let Some(workers) = all.get(&key).filter(|workers| workers.fault().is_none()) {
             return Ok(workers.clone());
         }
-        let workers = Arc::new(Self::start(options).map_err(|message| EnvError::broken(NAME, format!("{}: {message}", options.id)))?);
+        let workers = Arc::new(
+            Self::start(options).map_err(|message| EnvError::broken(NAME, format!("{}: {message}", options.id)))?,
+        );
         all.insert(key, workers.clone());
         Ok(workers)
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gedanken_env::{Env, Spec};
+use gedanken_env::{Entry, Env, Spec};
+use gedanken_parts::PartError;
 use gedanken_run::{FolderError, Picture, check_ending, write_atomic};
 
 use super::{Failure, print};
@@ -62,22 +63,28 @@ pub struct RolloutArgs {
 }
 
 pub fn envs(args: &EnvsArgs, parts: &Parts) -> Result<(), Failure> {
-    let mut specs = Vec::new();
-    for entry in parts.environments.entries() {
-        specs.push((entry, entry.make(&entry.defaults())?.spec().clone()));
-    }
+    // One that needs what is not here is listed with what it lacks.
+    let made = |entry: &Entry<dyn Env>| entry.make(&entry.defaults()).map(|env| env.spec().clone());
+    let specs: Vec<_> = parts.environments.entries().iter().map(|entry| (entry, made(entry))).collect();
     if args.json {
         let described: Vec<serde_json::Value> = specs
             .iter()
             .map(|(entry, spec)| {
-                let mut value = serde_json::to_value(spec).unwrap_or_default();
+                let mut value = match spec {
+                    Ok(spec) => serde_json::to_value(spec).unwrap_or_default(),
+                    Err(error) => serde_json::json!({ "name": entry.name(), "error": error.to_string() }),
+                };
                 value["options"] = entry.defaults();
                 value
             })
             .collect();
         return print(&serde_json::to_string_pretty(&described)?);
     }
-    let texts: Vec<String> = specs.iter().map(|(_, spec)| describe(spec)).collect();
+    let text = |entry: &Entry<dyn Env>, spec: &Result<Spec, PartError>| match spec {
+        Ok(spec) => describe(spec),
+        Err(error) => format!("{}: not here, or not by its defaults\n  {error}\n", entry.name()),
+    };
+    let texts: Vec<String> = specs.iter().map(|(entry, spec)| text(entry, spec)).collect();
     print(texts.join("\n").trim_end())
 }
 

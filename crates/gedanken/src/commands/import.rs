@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use gedanken_data::Split;
 use gedanken_env::Env;
-use gedanken_model::{Blueprint, LossConfig, ModelConfig, Statistics, WorldModel};
+use gedanken_model::{Blueprint, IMAGENET, LossConfig, ModelConfig, Statistics, WorldModel};
 use gedanken_run::{RunFolder, write_atomic, write_dir_atomic};
 use serde_json::Value;
 
@@ -85,7 +85,9 @@ fn experiment(
     };
     let model = sets(&foreign.model, parts)?;
     let window = format!("data.window.time={}", foreign.time);
-    let scales = ["pixels=\"measured\"".to_owned(), scales.to_owned(), window];
+    let photographs = foreign.pixel_scales == IMAGENET.map(Vec::from);
+    let pixels = if photographs { "pixels=\"imagenet\"" } else { "pixels=\"measured\"" };
+    let scales = [pixels.to_owned(), scales.to_owned(), window];
     let sets = [world, &args.overrides.set, &model, &scales].concat();
     let (mut experiment, env) = read(file, &sets, parts)?;
 

@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 use std::path::{Path, PathBuf};
 
 use gedanken_encoder::VitConfig;
-use gedanken_model::{CheckpointError, LossConfig, ModelConfig, PredictionConfig};
+use gedanken_model::{CheckpointError, IMAGENET, LossConfig, ModelConfig, PredictionConfig};
 use gedanken_parts::Table;
 use gedanken_predictor::TransformerConfig;
 use gedanken_regularizer::{Prediction, Sigreg};
@@ -23,8 +23,6 @@ pub const FORMAT: Format = Format {
     read,
 };
 
-/// ImageNet's, by which all its pictures are normalised.
-const PIXELS: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 /// The weight of SIGReg in its loss.
 const SIGREG: f64 = 0.09;
 
@@ -161,7 +159,7 @@ fn read(folder: &Path) -> Result<Foreign, CheckpointError> {
         pixels: [3, size, size],
         action,
         time: transformer.history.saturating_add(1),
-        pixel_scales: PIXELS.map(|scales| scales.to_vec()),
+        pixel_scales: IMAGENET.map(|scales| scales.to_vec()),
         world: vec![format!("env.size={size}")],
         weights,
     })

@@ -86,6 +86,17 @@ heading = 0.5
 door = 0.5
 "#;
 
+/// A Python that has Gymnasium and draws, `GEDANKEN_PYTHON`; without one it is said that nothing is tested.
+pub fn python() -> Option<String> {
+    let python = std::env::var("GEDANKEN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let found = Command::new(&python).args(["-c", "import gymnasium, pygame"]).output();
+    let has = found.is_ok_and(|output| output.status.success());
+    if !has {
+        eprintln!("{python} has no gymnasium and pygame: not tested");
+    }
+    has.then_some(python)
+}
+
 /// What a finished program said.
 #[derive(Debug)]
 pub struct Said {
