@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use gedanken_nn::{Named, Part};
+use gedanken_nn::{Named, Part, transposed};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::learned::turned;
 use crate::{Encoder, EncoderConfig, LatentShape, Misfit, Tensors, Tokens, Vit, VitConfig};
 
 /// Under the root of a layer norm.
@@ -78,7 +77,7 @@ impl Dinov2Config {
         let here =
             |name: &str, shape: &[usize], values: Vec<f32>| named(&format!("blocks.{number}.{name}"), shape, values);
         let row = |name: &str, size: usize| file.get(&there(name), &[size]).map(<[f32]>::to_vec);
-        let matrix = |name: &str, shape: [usize; 2]| file.turned(&there(name), shape);
+        let matrix = |name: &str, shape: [usize; 2]| file.transposed(&there(name), shape);
         let scaled = |mut values: Vec<f32>, scale: &str| {
             let scale = row(scale, dim)?;
             values.iter_mut().zip(scale.iter().cycle()).for_each(|(value, scale)| *value *= scale);
@@ -169,7 +168,7 @@ impl EncoderConfig for Dinov2Config {
         let kernel = file.get("embeddings.patch_embeddings.projection.weight", &[dim, channels, patch, patch])?;
         let inputs = channels * patch * patch;
         let mut all = vec![
-            named("embed.weight", &[inputs, dim], turned(kernel, inputs)),
+            named("embed.weight", &[inputs, dim], transposed(kernel, inputs)),
             named("embed.bias", &[dim], row("embeddings.patch_embeddings.projection.bias")?),
             named("class", &[1, 1, dim], file.get("embeddings.cls_token", &[1, 1, dim])?.to_vec()),
             named("positions", &[1, 1 + map[0] * map[1], dim], self.positions(map, file)?),

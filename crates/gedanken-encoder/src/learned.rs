@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gedanken_nn::transposed;
+
 /// The tensors of a file by name: shape, and numbers row by row.
 #[derive(Clone, Debug, Default)]
 pub struct Tensors(pub BTreeMap<String, (Vec<usize>, Vec<f32>)>);
@@ -9,9 +11,9 @@ pub struct Tensors(pub BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 /// A file's tensors are not those of the encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// What the file has.
+    /// The file's tensor.
     pub found: String,
-    /// What the encoder needs.
+    /// The one that the encoder needs.
     pub expected: String,
 }
 
@@ -29,16 +31,11 @@ impl Tensors {
         }
     }
 
-    /// A matrix `[rows, columns]` of this name, turned: `[columns, rows]`.
+    /// A matrix `[rows, columns]` of this name, transposed: `[columns, rows]`.
     ///
     /// # Errors
     /// As [`Tensors::get`].
-    pub fn turned(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Vec<f32>, Misfit> {
-        Ok(turned(self.get(name, &[rows, columns])?, columns))
+    pub fn transposed(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Vec<f32>, Misfit> {
+        Ok(transposed(self.get(name, &[rows, columns])?, columns))
     }
-}
-
-/// `[rows, columns]` -> `[columns, rows]`.
-pub(crate) fn turned(numbers: &[f32], columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).copied()).collect()
 }

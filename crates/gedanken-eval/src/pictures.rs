@@ -10,7 +10,7 @@ use crate::LearnedWorld;
 use crate::walks::Walks;
 use crate::worlds::{host, pixels_of};
 
-/// How near drawn pictures come to true ones, after every block of actions: the mean over episodes.
+/// Likeness of drawn pictures to true ones after every block of actions, the mean over episodes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pictures {
     /// Of imagined latents.

@@ -20,7 +20,7 @@ pub struct ModelConfig {
     pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent.
     pub predictor: Table,
-    /// What the past does not tell about the next latent.
+    /// The predictor's latent variable: what the past does not tell about the next latent.
     #[serde(default = "no_variable")]
     pub latent_variable: Table,
     /// The way predictions are made in training.

@@ -15,11 +15,11 @@ enum Values<'a> {
     Likeliest,
     /// Drawn by chance: standard normal numbers `[batch, steps, chance]`.
     Drawn(&'a Tensor<3>),
-    /// Those that tell of what came, `[batch, steps, tokens, dim]`, and what was told step by step.
+    /// Those that tell of what came, `[batch, steps, tokens, dim]`, and their price, step by step.
     Inferred(&'a Tensor<4>, &'a RefCell<Told>),
 }
 
-/// What a latent variable told, step by step.
+/// Nats and scores of a latent variable, step by step.
 #[derive(Default)]
 struct Told {
     /// `[batch]` each.
@@ -156,15 +156,15 @@ impl WorldModel {
             return match self.settings.teacher {
                 true => self.predict_next(sequences, batch.actions.clone(), &mut noise),
                 false => {
-                    let (first, actions, _) = self.unrolled(sequences, None, batch);
+                    let first = sequences.narrow(1, 0, 1).squeeze_dim(1);
+                    let actions = batch.actions.clone().narrow(1, 0, self.settings.unroll);
                     self.unroll_with(first, actions, &mut noise, &Values::Likeliest)
                 }
             }
             .into();
         }
         let (shape, told) = (sequences.dims(), RefCell::new(Told::default()));
-        let (first, actions, came) = self.unrolled(sequences, Some(targets()), batch);
-        let came = came.unwrap_or_else(|| first.clone().unsqueeze_dim(1));
+        let (first, actions, came) = self.futures(sequences, targets(), batch);
         let latents = self.unroll_with(first, actions, &mut noise, &Values::Inferred(&came, &told));
         let nats = Tensor::cat(told.into_inner().nats, 0).mean();
         Predicted {
@@ -177,31 +177,28 @@ impl WorldModel {
     /// step on the way that came nearest to them.
     pub(crate) fn energy_score(&self, sequences: Tensor<4>, targets: Tensor<4>, batch: &TrainBatch) -> Tensor<1> {
         let told = RefCell::new(Told { scores: Some(Vec::new()), ..Told::default() });
-        let (first, actions, came) = self.unrolled(sequences, Some(targets), batch);
-        let came = came.unwrap_or_else(|| first.clone().unsqueeze_dim(1));
+        let (first, actions, came) = self.futures(sequences, targets, batch);
         self.unroll_with(first, actions, &mut Noise::seeded(batch.seed), &Values::Inferred(&came, &told));
         Tensor::cat(told.into_inner().scores.unwrap_or_default(), 0).mean()
     }
 
-    /// Windows as futures are imagined in training: first latents, actions, and the targets after them. Taught from true frames, every
-    /// frame is a first one.
-    fn unrolled(
+    /// Windows and their targets as futures: first latents, actions, and what came after each. Taught from true frames, every frame is a
+    /// first one, with a future of one step.
+    fn futures(
         &self,
         sequences: Tensor<4>,
-        targets: Option<Tensor<4>>,
+        targets: Tensor<4>,
         batch: &TrainBatch,
-    ) -> (Tensor<3>, Tensor<3>, Option<Tensor<4>>) {
+    ) -> (Tensor<3>, Tensor<3>, Tensor<4>) {
         let [windows, time, tokens, dim] = sequences.dims();
         let steps = if self.settings.teacher { time - 1 } else { self.settings.unroll };
-        let actions = batch.actions.clone().narrow(1, 0, steps);
-        let came = targets.map(|targets| targets.narrow(1, 1, steps));
+        let (actions, came) = (batch.actions.clone().narrow(1, 0, steps), targets.narrow(1, 1, steps));
         if !self.settings.teacher {
             return (sequences.narrow(1, 0, 1).squeeze_dim(1), actions, came);
         }
-        let rows = windows * steps;
+        let (rows, action) = (windows * steps, actions.dims()[2]);
         let first = sequences.narrow(1, 0, steps).reshape([rows, tokens, dim]);
-        let action = actions.dims()[2];
-        (first, actions.reshape([rows, 1, action]), came.map(|came| came.reshape([rows, 1, tokens, dim])))
+        (first, actions.reshape([rows, 1, action]), came.reshape([rows, 1, tokens, dim]))
     }
 
     /// Every frame but the first of windows `[windows, time, tokens, dim]`, predicted from the true frames before it and the

@@ -19,7 +19,7 @@ pub struct Parts {
     pub encoders: Catalog<dyn EncoderConfig>,
     /// Latent and action to the next latent.
     pub predictors: Catalog<dyn PredictorConfig>,
-    /// What the past does not tell about the next latent.
+    /// The predictor's latent variable: what the past does not tell about the next latent.
     pub variables: Catalog<dyn VariableConfig>,
     /// Latents that predictions should meet.
     pub targets: Catalog<dyn TargetConfig>,
@@ -156,8 +156,8 @@ impl Plan {
 
     /// A latent variable that nothing teaches, or a term that teaches none.
     fn unfitting_variable(&self) -> Option<(String, String)> {
-        let teaches = |summand: &&Summand| ["information", "energy_score"].contains(&summand.name);
-        let (doubts, teacher) = (self.variable.size() > 0, self.terms.iter().find(teaches));
+        let teacher = self.terms.iter().find(|summand| summand.config.teaches_variable());
+        let doubts = self.variable.size() > 0;
         let at = |key: &str, problem: &str| Some((key.to_owned(), problem.to_owned()));
         match teacher {
             Some(term) if !doubts => at(

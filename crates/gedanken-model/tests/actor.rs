@@ -1,8 +1,11 @@
 //! The actor: does what led to where it should go.
 
+mod common;
+
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use common::kept;
 use gedanken_model::heads::ActorConfig;
 use gedanken_model::{Actor, LossConfig, ModelConfig, Parts, WorldModel};
 use gedanken_nn::{LatentShape, Progress, Spaces, TrainBatch, named_parameters, seeded};
@@ -10,7 +13,6 @@ use gedanken_regularizer::{Term, View, sequences};
 
 /// Windows of points on a line of two numbers that move by their actions, which differ from window to window.
 fn batch(windows: usize, time: usize, seed: u64) -> TrainBatch {
-    let device = Device::flex();
     // Any numbers from -1 to 1.
     let wave = |i: usize| (((i + 977 * seed as usize) as f64 * 12.9898).sin() * 43758.5453).fract() as f32;
     let actions: Vec<f32> = (0..windows * (time - 1) * 2).map(|i| wave(i / (2 * (time - 1)) * 2 + i % 2)).collect();
@@ -23,18 +25,7 @@ fn batch(windows: usize, time: usize, seed: u64) -> TrainBatch {
             latents.extend(at);
         }
     }
-    TrainBatch {
-        pixels: Tensor::zeros([0, 1, 1, 1], &device),
-        latents: Some(Tensor::from_data(TensorData::new(latents, [windows * time, 1, 2]), &device)),
-        actions: TrainBatch::actions(&actions, [windows, time - 1, 2], &device),
-        labels: Tensor::zeros([windows * time, 0], &device),
-        at: (0..windows).flat_map(|_| 0..time as u32).collect(),
-        layouts: windows,
-        episodes: 1,
-        time,
-        extra: 0,
-        seed,
-    }
+    kept(latents, [1, 2], &actions, [windows, time], seed)
 }
 
 #[test]

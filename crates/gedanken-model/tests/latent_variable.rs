@@ -1,8 +1,11 @@
 //! A world that throws a coin: what the past does not tell is the latent variable's to tell.
 
+mod common;
+
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
+use common::kept;
 use gedanken_model::{LossConfig, ModelConfig, Parts, WorldModel};
 use gedanken_nn::{Learn, Progress, Spaces, TrainBatch};
 use gedanken_parts::Table;
@@ -17,7 +20,6 @@ fn unit(i: u64) -> f32 {
 
 /// Windows of points on a plane: the action moves them in x, and a coin in y, by 1 up or down; in the right half it always falls up.
 fn batch(windows: usize, time: usize, seed: u64) -> TrainBatch {
-    let device = Device::flex();
     let (mut latents, mut actions) = (Vec::new(), Vec::new());
     for window in 0..windows as u64 {
         let number = |i: u64| unit(100_003 * seed + 101 * window + i);
@@ -31,18 +33,7 @@ fn batch(windows: usize, time: usize, seed: u64) -> TrainBatch {
             latents.extend(at);
         }
     }
-    TrainBatch {
-        pixels: Tensor::zeros([0, 1, 1, 1], &device),
-        latents: Some(Tensor::from_data(TensorData::new(latents, [windows * time, 1, 2]), &device)),
-        actions: TrainBatch::actions(&actions, [windows, time - 1, 2], &device),
-        labels: Tensor::zeros([windows * time, 0], &device),
-        at: (0..windows).flat_map(|_| 0..time as u32).collect(),
-        layouts: windows,
-        episodes: 1,
-        time,
-        extra: 0,
-        seed,
-    }
+    kept(latents, [1, 2], &actions, [windows, time], seed)
 }
 
 /// A model of that world, after so many updates.
@@ -129,4 +120,46 @@ fn what_does_not_go_with_it_is_refused() {
     assert_eq!(problem("none", &["energy_score"], "conv", false).as_deref(), Some("loss.energy_score"));
     let with_history = problem("gaussian", &["prediction", "information"], "transformer", true);
     assert_eq!(with_history.as_deref(), Some("prediction.teacher"));
+}
+
+#[test]
+fn every_predictor_can_have_one() {
+    let device = Device::flex();
+    for predictor in Parts::default().predictors.names() {
+        for kind in ["branches", "gaussian"] {
+            let mut config = ModelConfig { loss: LossConfig::none(), ..ModelConfig::default() };
+            for term in ["prediction", "information"] {
+                config.loss = config.loss.with(term, None, &json!({}));
+            }
+            config.latent_variable = Table { kind: kind.to_owned(), ..Table::default() };
+            config.predictor = Table { kind: predictor.to_owned(), ..Table::default() };
+            config.prediction.unroll = 3;
+            let spaces = Spaces { pixels: [1, 20, 20], action: 2, labels: 0, proprioception: vec![] };
+            let problem = |config: &ModelConfig| Parts::default().plan(config).unwrap().problem(&spaces, Some(4));
+            if problem(&config).is_some() {
+                config.encoder.keys.insert("latent".to_owned(), json!("vector"));
+            }
+            assert_eq!(problem(&config), None, "{predictor}");
+            let plan = Parts::default().plan(&config).unwrap();
+            let mut model = WorldModel::new(&plan, spaces.clone(), 1, &device).train();
+            let shape = model.latent_shape();
+            let mut optimizer: ModuleOptimizer = AdamConfig::new().init();
+            // Some predictors begin by imagining that nothing changes.
+            for update in 0..4 {
+                let latents = (0..3 * 4 * shape.numbers() as u64).map(|i| 2.0 * unit(i + 31 * update) - 1.0).collect();
+                let batch = kept(latents, [shape.tokens(), shape.dim], &[0.5; 3 * 3 * 2], [3, 4], update);
+                let gradients = GradientsParams::from_grads(model.loss(batch, NOW).total.backward(), &model);
+                model = optimizer.step(1e-2, model, gradients);
+            }
+            let model = model.valid();
+            let first = Tensor::<3>::ones([2, shape.tokens(), shape.dim], &device);
+            let future = |chance: f32| {
+                let chance = Tensor::full([2, 5, model.chance()], chance, &device);
+                model.unroll_by(first.clone(), Tensor::zeros([2, 5, 2], &device), chance)
+            };
+            assert_eq!(future(0.0).dims(), [2, 5, shape.tokens(), shape.dim]);
+            let apart = (future(-3.0) - future(3.0)).abs().max().into_scalar::<f32>();
+            assert!(apart.is_finite() && apart > 0.0, "{predictor}, {kind}: {apart}");
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub use linear::Linear;
 pub use mlp::Mlp;
 pub use noise::Noise;
 pub use norm_linear::NormLinear;
-pub use parameters::{Named, draw, named_parameters, number, replace, seeded, shapes};
+pub use parameters::{Named, draw, named_parameters, number, replace, seeded, shapes, transposed};
 pub use part::{AnyMapper, AnyModule, AnyVisitor, PARTS, Part, Parts, Turn};
 pub use patches::{embed_patches, halve};
 pub use projector::Projector;

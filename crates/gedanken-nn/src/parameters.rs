@@ -136,3 +136,8 @@ pub fn replace<M: Module>(module: M, value_of: &mut ValueOf<'_>) -> M {
     }
     module.map(&mut Replace { path: Vec::new(), value_of })
 }
+
+/// A matrix `[rows, columns]`, row by row -> `[columns, rows]`: PyTorch's linear layers are `[output, input]`, ours `[input, output]`.
+pub fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect()
+}

@@ -21,7 +21,7 @@ pub use gedanken_nn::{Predictor, frame_by_frame};
 pub use gru::{Gru, GruConfig};
 pub use mlp::{ResidualMlp, ResidualMlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
-pub use variables::{Inferred, Variable, VariableConfig, variable, variables};
+pub use variables::{BranchesConfig, GaussianConfig, Inferred, Variable, VariableConfig, variable, variables};
 pub use vit::{Vit, VitConfig};
 
 /// A predictor as an experiment writes it, `[predictor]`.

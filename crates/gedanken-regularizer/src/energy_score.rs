@@ -17,6 +17,10 @@ impl Term for EnergyScore {
     fn loss(&self, view: &View) -> Value {
         view.energy_score().unwrap_or_else(|| Tensor::zeros([1], &view.latents.device())).into()
     }
+
+    fn teaches_variable(&self) -> bool {
+        true
+    }
 }
 
 /// `sum_k p_k |b_k - y| - 1/2 sum_kl p_k p_l |b_k - b_l|`, the mean over rows, `[1]`, for futures `b_k` with the odds `p` `[rows, count]`

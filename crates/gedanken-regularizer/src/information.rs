@@ -20,4 +20,8 @@ impl Term for Information {
     fn weight(&self) -> f64 {
         0.01
     }
+
+    fn teaches_variable(&self) -> bool {
+        true
+    }
 }

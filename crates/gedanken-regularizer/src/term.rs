@@ -22,6 +22,11 @@ pub trait Term: AnyModule {
         1.0
     }
 
+    /// True if it teaches the predictor's latent variable, and is nothing without one. Default false.
+    fn teaches_variable(&self) -> bool {
+        false
+    }
+
     /// Called once, when the weights of a new model have been drawn.
     fn begin(&mut self) {}
 
@@ -65,6 +70,11 @@ pub trait TermConfig: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// As [`Term::teaches_variable`].
+    fn teaches_variable(&self) -> bool {
+        false
+    }
+
     /// A key of the table and a sentence, where the term does not fit the model or its windows.
     fn problem(&self, _: &Setting<'_>) -> Option<(&'static str, String)> {
         None
@@ -77,6 +87,10 @@ pub trait TermConfig: std::fmt::Debug + Send + Sync {
 impl<T: Term + Module> TermConfig for T {
     fn weight(&self) -> f64 {
         Term::weight(self)
+    }
+
+    fn teaches_variable(&self) -> bool {
+        Term::teaches_variable(self)
     }
 
     fn init(&self, _: &Setting<'_>, _: &Device) -> Part<dyn Term> {

@@ -51,7 +51,7 @@ pub struct Experiment {
     pub proprioception: ProprioceptionConfig,
     /// Latent and action to the next latent. Default `kind = "conv"`.
     pub predictor: Table,
-    /// What the past does not tell about the next latent. Default `kind = "none"`.
+    /// The predictor's latent variable: what the past does not tell about the next latent. Default `kind = "none"`.
     pub latent_variable: Table,
     /// The way predictions are made in training.
     pub prediction: PredictionConfig,

@@ -357,7 +357,7 @@ fn long_sums_stay_finite(gpu: &Device) {
 }
 
 /// Small models in which every part occurs.
-fn models() -> [(&'static str, ModelConfig); 4] {
+fn models() -> [(&'static str, ModelConfig); 5] {
     let patch = PatchConfig { patch: 4, width: 8, groups: 2, dim: 4, ..PatchConfig::default() };
     let conv = ConvConfig { width: 8, groups: 2, depth: 1 };
     let maps = config(Table::of("patch", &patch), Table::of("conv", &conv), false);
@@ -387,7 +387,17 @@ fn models() -> [(&'static str, ModelConfig); 4] {
     };
     let mut dino_wm = config(Table::of("dinov2", &dinov2), Table::of("vit", &tokens), false);
     dino_wm.prediction.teacher = true;
-    [("patch and conv", maps), ("impala and gru", vectors), ("vit and transformer", lewm), ("dinov2 and vit", dino_wm)]
+    let mut doubting = maps.clone();
+    doubting.latent_variable = Table::of("gaussian", &predictor::GaussianConfig { size: 3, hidden: 8 });
+    let none = serde_json::json!({});
+    doubting.loss = doubting.loss.with("information", None, &none).with("energy_score", None, &none);
+    [
+        ("patch and conv", maps),
+        ("impala and gru", vectors),
+        ("vit and transformer", lewm),
+        ("dinov2 and vit", dino_wm),
+        ("a latent variable", doubting),
+    ]
 }
 
 /// With half-precision products the loss is near the CPU's, and no gradient turns or vanishes.

@@ -52,8 +52,9 @@ class World:
         if not self.discrete and not isinstance(space, gymnasium.spaces.Box):
             raise TypeError(f"actions are {space}; expected a Box or a Discrete")
         self.size = int(space.n) if self.discrete else int(math.prod(space.shape))
-        self.reset(0)
         self.kind = self.kind_of_state()
+        self.labels_of = [(name, text, compile(text, name, "eval")) for name, text in options["labels"]]
+        self.reset(0)
 
     def kind_of_state(self):
         if self.options["state"]:
@@ -79,7 +80,7 @@ class World:
             chosen = numpy.asarray(action, dtype=space.dtype).reshape(space.shape)
         self.observation, _, terminated, _, self.info = self.env.step(chosen)
         self.taken.append(list(action))
-        full = self.kind_of_state() == "replay" and len(self.taken) >= self.options["max_steps"]
+        full = self.kind == "replay" and len(self.taken) >= self.options["max_steps"]
         self.ended = bool(terminated) or full
 
     def state(self):
@@ -129,9 +130,9 @@ class World:
         scope = {name: getattr(numpy, name) for name in ("sin", "cos", "arctan2", "sqrt", "concatenate", "array", "pi")}
         scope.update(env=self.inner, obs=self.observation, info=self.info)
         found = []
-        for name, text in self.options["labels"]:
+        for name, text, program in self.labels_of:
             try:
-                found.append(numpy.atleast_1d(numpy.asarray(eval(text, scope), dtype=float)).ravel().tolist())
+                found.append(numpy.asarray(eval(program, scope), dtype=float).ravel().tolist())
             except Exception as error:
                 raise ValueError(f"labels.{name}: {text}: {type(error).__name__}: {error}") from None
         return found

@@ -191,7 +191,7 @@ fn name(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What was found, and what would be right.
+/// The value found, and the right one.
 type Mismatch = (String, String);
 
 impl Config {

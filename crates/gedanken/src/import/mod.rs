@@ -38,7 +38,7 @@ pub struct Foreign {
     pub time: usize,
     /// Mean and standard deviation of every channel, of pixels in 0 to 1.
     pub pixel_scales: [Vec<f32>; 2],
-    /// What its sizes change in the experiment of its authors, each `KEY=VALUE`.
+    /// Changes that its sizes make in the experiment of its authors, each `KEY=VALUE`.
     pub world: Vec<String>,
     /// Its weights under our names.
     pub weights: Mapped,

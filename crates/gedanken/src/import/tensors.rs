@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use gedanken_model::CheckpointError;
+use gedanken_nn::transposed;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 /// A file's tensors under our names. PyTorch's linear layers are `[output, input]`, ours `[input, output]`.
@@ -59,7 +60,7 @@ impl Mapped {
         self.left.contains_key(name)
     }
 
-    /// How many tensors nobody has taken yet: more blocks than that no model of the file has, whatever its config says.
+    /// Number of tensors that nobody has taken yet: more blocks than that no model of the file has, whatever its config says.
     pub fn left(&self) -> usize {
         self.left.len()
     }
@@ -174,9 +175,4 @@ impl Mapped {
     fn content(&self, found: String, expected: String) -> CheckpointError {
         CheckpointError::Content { path: self.file.clone(), found, expected }
     }
-}
-
-/// A matrix `[output, input]`, row by row -> `[input, output]`.
-fn transposed(values: &[f32], inputs: usize) -> Vec<f32> {
-    (0..inputs).flat_map(|input| values.iter().skip(input).step_by(inputs).copied()).collect()
 }
