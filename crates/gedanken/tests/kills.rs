@@ -78,7 +78,7 @@ impl Life {
     /// Starts a piece of work and kills it at a random moment; what it said, if it ended before.
     fn risk(&mut self, work: &'static str, arguments: &[&str], disk_is_small: bool) -> Option<Said> {
         let filler = (disk_is_small && self.dice.below(4) == 0).then(|| self.fill());
-        let patience = self.takes[work].mul_f64(self.dice.below(120) as f64 / 100.0);
+        let patience = self.takes[work].mul_f64(self.dice.below(200) as f64 / 100.0);
         let mut child = self.place.start(arguments);
         let deadline = Instant::now() + patience;
         while child.try_wait().expect("the program can be asked").is_none() && Instant::now() < deadline {
