@@ -113,7 +113,7 @@ fn an_evaluation_goes_where_it_is_sent_and_needs_no_run_s_folder_to_write_to() {
         "0.0 %",
         "data:image/gif;base64,R0lGOD",
         "loss/prediction",
-        "A probe reads",
+        "A probe reads agent",
         "checkpoint.crc32",
         "never within",
     ] {

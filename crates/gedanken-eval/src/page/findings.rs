@@ -65,6 +65,13 @@ fn of_plans(found: &Worthiness) -> Vec<Finding> {
             meaning: "0 is a perfect imagination. One that is no better than “nothing changes” cannot tell plans apart.",
         });
     }
+    if found.stands_still() {
+        findings.push(Finding {
+            verdict: Verdict::Poor,
+            found: "Within an episode latents hardly change.".to_owned(),
+            meaning: "They hold what stays (the layout, the background), not what moves. The agent needs a larger share: a weaker weight against collapse, inverse dynamics, or longer steps between frames.",
+        });
+    }
     findings.push(Finding {
         verdict: Verdict::below(found.rank, [0.05, 0.25]),
         found: format!("Of other actions, {:.1} % seem better than those that did lead to a goal.", 100.0 * found.rank),
@@ -91,12 +98,18 @@ fn of_sight(checks: &Checks) -> Vec<Finding> {
         });
     }
     if !checks.probes.is_empty() {
-        let read = checks.probes.iter().map(|probe| format!("{} to {:.2} {}", probe.label, probe.rmse, probe.unit));
-        findings.push(Finding {
-            verdict: Verdict::Number,
-            found: format!("A probe reads from the latents: {}.", read.collect::<Vec<_>>().join(", ")),
+        findings.extend(checks.probes.iter().map(|probe| Finding {
+            // What does not vary is known without looking.
+            verdict: match probe.chance < 1e-6 {
+                true => Verdict::Number,
+                false => Verdict::below(probe.rmse / probe.chance, [0.25, 0.75]),
+            },
+            found: format!(
+                "A probe reads {} from the latents to {:.2} {}; without looking, to {:.2}.",
+                probe.label, probe.rmse, probe.unit, probe.chance
+            ),
             meaning: "Root mean square errors. A plan cannot aim at a place that cannot be read.",
-        });
+        }));
     }
     for label in checks.events.iter().flat_map(|events| &events.labels) {
         let [imagined, seen, still] = [label.imagined, label.seen, label.still].map(|error| error[0]);
@@ -136,8 +149,9 @@ mod tests {
 
     #[test]
     fn probes_are_told_with_their_units() {
-        let probes = vec![LabelError { label: "agent".into(), rmse: 0.4, unit: "px".into() }];
-        let told = of_sight(&Checks { probes, ..Checks::default() });
-        assert_eq!(told[0].found, "A probe reads from the latents: agent to 0.40 px.");
+        let probe = |rmse| LabelError { label: "agent".into(), rmse, chance: 20.0, unit: "px".into() };
+        let told = of_sight(&Checks { probes: vec![probe(0.4), probe(19.0)], ..Checks::default() });
+        assert_eq!(told[0].found, "A probe reads agent from the latents to 0.40 px; without looking, to 20.00.");
+        assert_eq!([told[0].verdict, told[1].verdict], [Verdict::Good, Verdict::Poor]);
     }
 }
