@@ -238,19 +238,26 @@ impl Learn for WorldModel {
     /// the others and shape no latent.
     fn loss(&self, batch: TrainBatch, progress: Progress) -> Loss {
         self.view(batch, progress, |view| {
-            let (mut weighted, mut terms) = (Vec::new(), Vec::new());
+            let (mut weighted, mut shaping, mut terms) = (Vec::new(), Vec::new(), Vec::new());
             for ((name, term), weight) in self.terms.iter().zip(&self.settings.weights) {
                 let weight = weight.at(progress);
                 // A term of weight 0 is not computed.
                 if weight > 0.0 {
                     let value = term.loss(&view);
                     weighted.push(value.loss.clone() * weight);
+                    if term.shapes_latents() {
+                        shaping.push(value.loss.clone().detach() * weight);
+                    }
                     terms.push((name, value.loss.detach()));
                     terms.extend(value.notes);
                 }
             }
             // Schedules may all be at 0.
             let nothing = || view.samples.clone().sum() * 0.0;
+            // Beside detached heads, whose losses may rise while a model learns.
+            if !shaping.is_empty() && shaping.len() < weighted.len() {
+                terms.push(("shaping", Tensor::cat(shaping, 0).sum()));
+            }
             let total = if weighted.is_empty() { nothing() } else { Tensor::cat(weighted, 0).sum() };
             Loss { total, terms, latents: Some(view.samples.detach()) }
         })

@@ -27,6 +27,11 @@ pub trait Term: AnyModule {
         false
     }
 
+    /// False if it reads detached latents, so that its gradient ends in its own weights. Default true.
+    fn shapes_latents(&self) -> bool {
+        true
+    }
+
     /// Called once, when the weights of a new model have been drawn.
     fn begin(&mut self) {}
 

@@ -35,7 +35,14 @@ fn a_run_leaves_its_config_its_curves_its_checkpoints_its_reports_and_its_films(
     let checkpoint = ["model.json", "model.safetensors", "optimizer.bpk", "state.json"];
     assert_eq!(files(&run.join("checkpoints/step-000012")), checkpoint);
     assert_eq!(files(&run.join("eval")), ["step-000006", "step-000012"]);
-    assert_eq!(files(&run.join("eval/step-000012")), ["episodes.csv", "report.json", "task-000.gif"]);
+    assert_eq!(files(&run.join("eval/step-000012")), ["episodes.csv", "report.html", "report.json", "task-000.gif"]);
+    let events = files(&run).into_iter().find(|file| file.starts_with("events.out.tfevents")).expect("events");
+    let events = String::from_utf8_lossy(&fs::read(run.join(events)).expect("events")).into_owned();
+    assert!(
+        events.contains("final/model/success")
+            && events.contains("final/expert/low")
+            && events.contains("loss/shaping")
+    );
     assert!(is_gif(&run.join("eval/step-000006/task-000.gif")) && is_gif(&run.join("eval/step-000012/task-000.gif")));
 
     let lines = metrics(&run);

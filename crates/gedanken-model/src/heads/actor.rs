@@ -62,6 +62,10 @@ impl Actor {
 }
 
 impl Term for Actor {
+    fn shapes_latents(&self) -> bool {
+        false
+    }
+
     /// All goals of a batch lie equally far ahead, as its seed draws.
     fn loss(&self, view: &View) -> Value {
         let sequences = view.sequences.clone().detach();

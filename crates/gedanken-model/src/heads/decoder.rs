@@ -115,6 +115,10 @@ impl Decoder {
 }
 
 impl Term for Decoder {
+    fn shapes_latents(&self) -> bool {
+        self.config.teaches
+    }
+
     fn loss(&self, view: &View) -> Value {
         let latents = if self.config.teaches { view.latents.clone() } else { view.latents.clone().detach() };
         (self.draw(latents) - view.batch.pixels.clone()).powi_scalar(2).mean().into()

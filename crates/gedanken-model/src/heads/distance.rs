@@ -148,6 +148,10 @@ impl GoalDistance {
 }
 
 impl Term for GoalDistance {
+    fn shapes_latents(&self) -> bool {
+        false
+    }
+
     fn loss(&self, view: &View) -> Value {
         let batch = &view.batch;
         let (loss, mean) = self.regress(LayoutFrames {

@@ -89,6 +89,10 @@ impl Ensemble {
 }
 
 impl Term for Ensemble {
+    fn shapes_latents(&self) -> bool {
+        false
+    }
+
     fn loss(&self, view: &View) -> Value {
         self.error(view.sequences.clone().detach(), view.batch.actions.clone()).into()
     }

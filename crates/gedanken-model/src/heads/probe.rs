@@ -63,6 +63,10 @@ impl Probe {
 }
 
 impl Term for Probe {
+    fn shapes_latents(&self) -> bool {
+        self.teaches
+    }
+
     fn loss(&self, view: &View) -> Value {
         let labels = view.batch.labels.clone();
         let latents = if self.teaches { view.latents.clone() } else { view.latents.clone().detach() };
