@@ -50,7 +50,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     };
     let (experiment, env) = read(&file, &args.overrides.set, parts)?;
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
-    let chosen = pick_device(&args.device, &experiment)?;
+    let chosen = pick_device(args.device.device.as_deref(), &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
     if let Some(difference) = other_world(&experiment, env.as_ref())? {
         say(&format!("warning: {difference}"));
