@@ -3,6 +3,7 @@
 mod aside;
 mod atomic;
 mod best;
+mod claim;
 mod error;
 mod film;
 mod folder;
@@ -15,6 +16,7 @@ mod tracker;
 pub use aside::Aside;
 pub use atomic::{check_writable, lies_inside, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
 pub use best::Best;
+pub use claim::Claim;
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
 pub use folder::{Checkpoint, RunFolder, step_of};

@@ -13,6 +13,7 @@ mod memory;
 mod parts;
 mod phases;
 pub mod provenance;
+mod room;
 mod signals;
 pub mod threads;
 

@@ -19,6 +19,7 @@ use super::session::{Session, warn_of};
 use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, resume, to_store};
 use crate::learned_from::{learned_from, name};
 use crate::phases::Phase;
+use crate::room::too_large;
 use crate::signals::{self, Last};
 use crate::{Experiment, Parts};
 
@@ -49,6 +50,11 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         None => args.file.clone().unwrap_or_default(),
     };
     let (experiment, env) = read(&file, &args.overrides.set, parts)?;
+    let pictures =
+        |phase: &Phase| if phase.latents.is_none() { too_large(&phase.experiment, env.as_ref()) } else { None };
+    if let Some((key, problem)) = experiment.phases()?.iter().find_map(pictures) {
+        return Err(format!("{}: {key}: {problem}", file.display()).into());
+    }
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(args.device.device.as_deref(), &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
