@@ -126,13 +126,6 @@ impl Worlds {
         self.check(&[index])?;
         self.many.envs_mut()[index].set_goal(&state).map_err(failed)
     }
-
-    /// Keeps the layout and draws a new start and goal.
-    fn restart(&mut self, index: usize, seed: u64) -> PyResult<()> {
-        self.check(&[index])?;
-        self.many.envs_mut()[index].restart(seed);
-        self.whole()
-    }
 }
 
 impl Worlds {

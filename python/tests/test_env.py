@@ -57,6 +57,10 @@ def test_success_terminates_and_the_limit_truncates():
     _, reward, terminated, truncated, info = env.step(still)
     assert (terminated, truncated, info["success"], reward) == (True, False, True, -info["distance"])
     assert info["distance"] < env.unwrapped.about["task"]["radius"]
+    endless = [gymnasium.make(IDS[0], max_episode_steps=-1), gymnasium.make_vec(IDS[0], max_episode_steps=None, ends=False)]
+    for env, action in zip(endless, (still, still[None]), strict=True):
+        env.reset(seed=1)
+        assert not any(np.any(env.step(action)[3]) for _ in range(250))
     lasting = gedanken.Env("two-rooms", ends=False)
     lasting.reset(seed=1, options={"goal": lasting.reset(seed=1)[1]["state"]})
     assert lasting.step(still)[2] is False and lasting.step(still)[4]["success"]
