@@ -288,8 +288,9 @@ impl fmt::Display for OtherRate {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// The protocol in a line.
+    pub(crate) fn protocol_in_words(&self) -> String {
         let p = &self.protocol;
         let rule = if p.rule == Rule::Final { "at the end" } else { "at any moment" };
         let tasks = match p.tasks_from {
@@ -301,11 +302,16 @@ impl fmt::Display for Report {
             seeds => format!("of each of {seeds} seeds from {} on", p.seed),
         };
         let skip = if self.frameskip > 1 { format!(" in blocks of {}", self.frameskip) } else { String::new() };
-        writeln!(
-            f,
+        format!(
             "{}: {} {tasks} ({seeds}), {} control steps{skip}, success = distance below {} {rule}",
             self.env, p.tasks, p.budget, self.radius
-        )?;
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.protocol_in_words())?;
         self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))?;
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         writeln!(

@@ -6,6 +6,7 @@ use gedanken_model::WorldModel;
 use gedanken_run::{FolderError, RunFolder, Tracker, save_gif, write_atomic};
 use gedanken_train::{Evaluate, Evaluated};
 
+use crate::page::page;
 use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
@@ -22,8 +23,8 @@ impl Protocol {
         Ok(report)
     }
 
-    /// Writes an evaluation into a folder that is there: `report.json`, which is `told` (the report, or more around it), `episodes.csv` and
-    /// films.
+    /// Writes an evaluation into a folder that is there: `report.json`, which is `told` (the report, or more around it), `episodes.csv`,
+    /// films, and `report.html`, all of it as a page with the curves of the `run`'s folder.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -33,6 +34,7 @@ impl Protocol {
         report: &Report,
         told: &impl serde::Serialize,
         folder: &Path,
+        run: &Path,
     ) -> Result<(), EvalError> {
         let text = serde_json::to_string_pretty(told).map_err(std::io::Error::other);
         let path = folder.join("report.json");
@@ -42,6 +44,12 @@ impl Protocol {
         for (task, film) in filmed.iter().enumerate() {
             save_gif(film, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
         }
+        let told = serde_json::to_value(told).map_err(std::io::Error::other);
+        let path = folder.join("report.html");
+        let told = told.map_err(FolderError::io("write", &path))?;
+        let films = (0..filmed.len()).map(|task| std::fs::read(folder.join(format!("task-{task:03}.gif"))));
+        let films = films.collect::<Result<Vec<_>, _>>().map_err(FolderError::io("read", folder))?;
+        write_atomic(&path, page(report, &told, &films, run)?.as_bytes())?;
         Ok(())
     }
 

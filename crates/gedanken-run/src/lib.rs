@@ -23,4 +23,4 @@ pub use folder::{Checkpoint, RunFolder, step_of};
 pub use picture::{Picture, PictureError, check_ending};
 pub use plot::Plot;
 pub use progress::{ProgressBar, say};
-pub use tracker::{TrackError, Tracker, curve};
+pub use tracker::{TrackError, Tracker, curve, curves};

@@ -109,7 +109,9 @@ pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
         (Some(_), None) => Some(opened.folder.claim_eval(opened.step)?),
         _ => folder,
     };
-    let kept = folder.as_ref().map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder));
+    let kept = folder
+        .as_ref()
+        .map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder, opened.folder.path()));
     let place = folder.as_ref().or(args.json.as_ref()).map_or(String::new(), |path| path.display().to_string());
     report(&format!("{told}{place}"), args.json.as_deref(), &told)?;
     claim.map_or(Ok(()), Claim::release)?;
