@@ -123,12 +123,16 @@ class Model:
 
 class Policy:
     """Acts for what :class:`gedanken.Env`, :class:`gedanken.VectorEnv` or :func:`gedanken.evaluate` show: ``actions = policy(observation,
-    info)``. Where ``info["elapsed"]`` is 0 an episode begins, with ``info["goal"]`` as its goal."""
+    info)``. Where ``info["elapsed"]`` is 0 an episode begins, with ``info["goal"]`` as its goal.
+
+    It is a policy of stable-worldmodel's too: ``world.set_policy(model.policy())`` for a model that sees by pixels alone, in a world whose
+    pictures have its size and whose actions are in its unit."""
 
     def __init__(self, model: Model, budget: int, seed: int) -> None:
         if budget < 1:
             raise ValueError(f"budget={budget}; expected 1 control step or more")
         self.model, self.budget, self.seed = model, budget, seed
+        self.env: Any = None
         self._agents: dict[int, _native.Agent] = {}
         self._size = len(model.about["action"]["low"])
 
@@ -143,6 +147,32 @@ class Policy:
             return self._act(0, pixels, info, int(info["elapsed"]))
         rows = [self._act(row, picture, _row(info, row), int(info["elapsed"][row])) for row, picture in enumerate(pixels)]
         return np.stack(rows)
+
+    def set_env(self, env: Any) -> None:
+        """A World of stable-worldmodel's says where it acts."""
+        self.env = env
+        self.reset()
+
+    def set_seed(self, seed: int) -> None:
+        """Seed of its random numbers from the next episodes on."""
+        self.seed = seed % SEEDS
+
+    def get_action(self, info: Mapping[str, Any], **_: Any) -> Floats32:
+        """What a World of stable-worldmodel asks: pictures ``pixels`` and ``goal``, uint8 ``[envs, 1, height, width, channels]``, and ``step_idx``
+        ``[envs, 1]`` -> actions ``[envs, action]``; zeros in episodes that have ended."""
+        missing = [key for key in ("pixels", "goal", "step_idx") if key not in info]
+        if missing:
+            raise GedankenError(f"a world without {', '.join(missing)}; expected pixels, goal and step_idx, as stable-worldmodel 0.1 gives them")
+        if self.model.proprioception:
+            raise GedankenError("this model feels labels beside its pictures, which a World does not give; expected one by pixels alone")
+        pixels, goals = (np.moveaxis(np.asarray(info[key])[:, -1], -1, 1) for key in ("pixels", "goal"))
+        elapsed = np.asarray(info["step_idx"]).reshape(len(pixels), -1)[:, -1]
+        ended = [np.asarray(info.get(key, elapsed * 0)).reshape(len(pixels), -1)[:, -1] for key in ("terminated", "truncated")]
+        actions = np.zeros((len(pixels), self._size), np.float32)
+        for row in np.flatnonzero(~np.logical_or(*ended)).tolist():
+            picture = _shaped("pixels", pixels[row], np.uint8, self.model.pixels)
+            actions[row] = self._act(row, picture, {"goal": goals[row]}, int(elapsed[row]))
+        return actions
 
     def _act(self, row: int, pixels: Pixels, info: Mapping[str, Any], elapsed: int) -> Floats32:
         feels = bool(self.model.proprioception)

@@ -37,3 +37,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     sets = [word for key in sizes for word in ("--set", key)]
     program("collect", "experiments/two_rooms_cpu.toml", "--out", str(out), *sets)
     return str(out)
+
+
+@pytest.fixture(scope="session")
+def push_t_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small model of push-T by pixels alone, after two updates."""
+    file = tmp_path_factory.mktemp("push_t") / "tiny.toml"
+    file.write_text(
+        f"""
+        name = "tiny"
+        runs = "{file.parent}"
+        env = {{ name = "push-t", size = 32 }}
+        encoder = {{ kind = "patch", patch = 4 }}
+        data = {{ episode_steps = 12, window = {{ time = 9, extra = 1, layouts = 4, episodes = 2 }} }}
+        train = {{ steps = 2, eval_every = 2, stop_on_collapse = false }}
+        planner = {{ horizon = 3, replan_every = 1 }}
+        eval = {{ tasks = 2, budget = 4, films = 0, baselines = false, tasks_in_training = 0, objective = "latent" }}
+        """
+    )
+    return program("train", str(file), "--device", "cpu")

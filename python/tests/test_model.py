@@ -125,3 +125,33 @@ def test_a_policys_own_exception_comes_through(run):
         gedanken.evaluate("nobody", run, tasks=2)
     with pytest.raises(gedanken.GedankenError):
         gedanken.evaluate("expert", "experiments/nothing.toml")
+
+
+def test_a_policy_answers_as_a_world_of_stable_worldmodel_asks(push_t_run, model):
+    own = gedanken.Model(push_t_run)
+    envs = gedanken.VectorEnv(num_envs=3, **own.experiment["env"])
+    pixels, seen = envs.reset(seed=0)
+    picture = lambda array: np.moveaxis(array, 1, -1)[:, None]  # noqa: E731
+    info = {"pixels": picture(pixels), "goal": picture(seen["goal"]), "step_idx": np.zeros((3, 1), np.int64)}
+    info["terminated"] = np.array([[False], [True], [False]])
+    policy = own.policy()
+    policy.set_env(envs)
+    asked, straight = policy.get_action(info), own.policy()(pixels, seen)
+    assert np.array_equal(asked[[0, 2]], straight[[0, 2]]) and not asked[1].any()
+    with pytest.raises(gedanken.GedankenError, match="a world without goal"):
+        policy.get_action({key: info[key] for key in ("pixels", "step_idx")})
+
+
+def test_a_policy_acts_in_a_world_of_stable_worldmodel(push_t_run):
+    worlds = pytest.importorskip("stable_worldmodel")
+    own = gedanken.Model(push_t_run)
+    world = worlds.World("swm/PushT-v1", num_envs=2, image_shape=(32, 32), max_episode_steps=6)
+    policy = own.policy(budget=6)
+    acted = []
+    ask = policy.get_action
+    policy.get_action = lambda info: acted.append(ask(info)) or acted[-1]
+    world.set_policy(policy)
+    found = world.evaluate(episodes=2, seed=0)
+    assert len(found["episode_successes"]) == 2
+    assert len(acted) >= 6 and all(action.shape == (2, 2) and np.isfinite(action).all() for action in acted)
+    assert any(action.any() for action in acted)
