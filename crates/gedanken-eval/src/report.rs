@@ -267,6 +267,15 @@ impl Report {
         self.rows.first()
     }
 
+    /// Every row's success and its interval, `final/ROW/success`, `…/low` and `…/high`.
+    pub fn results(&self) -> Vec<(String, f64)> {
+        let of = |row: &Row| {
+            let values = [("success", row.success), ("low", row.interval[0]), ("high", row.interval[1])];
+            values.map(|(name, value)| (format!("final/{}/{name}", row.name), value))
+        };
+        self.rows.iter().flat_map(of).collect()
+    }
+
     /// The numbers worth a curve.
     pub(crate) fn numbers(&self) -> Numbers {
         let mut numbers = Numbers::new();

@@ -154,6 +154,11 @@ impl Tracker {
         Ok(())
     }
 
+    /// Numbers that stand in a report of their own: for TensorBoard alone, once a run.
+    pub fn results(&mut self, step: u64, values: &[(String, f64)]) {
+        self.tell(step, values.iter().map(|(tag, value)| tensorboard::scalar(tag, *value)).collect());
+    }
+
     /// A text in Markdown.
     pub fn text(&mut self, step: u64, tag: &str, markdown: &str) {
         self.tell(step, vec![tensorboard::text(tag, markdown)]);

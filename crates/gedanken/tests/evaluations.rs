@@ -173,7 +173,9 @@ fn a_task_is_planned_alone_as_in_the_evaluation() {
     let run = quick(&place, &["--set", "eval.films=3"]);
     let film = |name: &str| fs::read(place.path(name)).expect("a film");
     for task in ["0", "2"] {
-        place.run(&["plan", &run, "--task", task, "--film", "film.gif"]).good();
+        let said = place.run(&["plan", &run, "--task", task, "--film", "film.gif"]).good();
+        assert!(said.out.starts_with(&format!("task {task}: not reached: ")), "{}", said.out);
+        assert_eq!(said.last(), "film.gif");
         assert_eq!(film("film.gif"), film(&format!("{run}/eval/step-000012/task-00{task}.gif")), "task {task}");
     }
     let start = Instant::now();

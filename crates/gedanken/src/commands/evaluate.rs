@@ -165,8 +165,8 @@ pub fn plan(args: &PlanArgs, parts: &Parts) -> Result<(), Failure> {
     check_ending(film, "gif")?;
     check_outputs([film])?;
     let (opened, protocol, _) = under_protocol(run, &args.overrides, &args.device, parts)?;
-    protocol.film(&opened.model, args.task as usize, film)?;
-    print(&film.display().to_string())
+    let filmed = protocol.film(&opened.model, args.task as usize, film)?;
+    print(&format!("task {}: {filmed}\n{}", args.task, film.display()))
 }
 
 fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {

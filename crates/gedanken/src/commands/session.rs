@@ -187,6 +187,7 @@ impl Session<'_> {
             let told = Told { found: &report, provenance: &provenance };
             protocol.keep(&model, &report, &told, &evaluation.folder(step)?, folder.path())?;
             tracker.text(step, "report", &format!("```\n{report}\n```"));
+            tracker.results(step, &report.results());
             tracker.flush()?;
             print(&report.to_string())
         })
