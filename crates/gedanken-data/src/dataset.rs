@@ -146,7 +146,10 @@ impl Dataset {
     }
 
     /// Refuses an episode whose file has been cut off since it was opened.
-    pub(crate) fn check_whole(&self, episode: &EpisodeEntry) -> Result<(), DataError> {
+    ///
+    /// # Errors
+    /// [`DataError`], which names the file.
+    pub fn check_whole(&self, episode: &EpisodeEntry) -> Result<(), DataError> {
         self.frame(episode.offset).map_or(Ok(()), |frame| frame.shard.check_length())
     }
 

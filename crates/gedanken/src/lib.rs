@@ -15,9 +15,9 @@ mod phases;
 pub mod provenance;
 mod room;
 mod signals;
-mod threads;
+pub mod threads;
 
-pub use commands::{main, run};
+pub use commands::{Grounds, Opened, main, open, run};
 pub use experiment::{ActionStatistics, Experiment, PixelStatistics};
 pub use parts::{Parts, Written, parts};
 pub use phases::PhaseConfig;

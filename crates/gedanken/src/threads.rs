@@ -12,7 +12,7 @@ use rayon::ThreadPoolBuilder;
 /// # Errors
 ///
 /// If the system gives no thread, or not as many as `RAYON_NUM_THREADS` asks for.
-pub(crate) fn take_part() -> Result<(), String> {
+pub fn take_part() -> Result<(), String> {
     let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok()).filter(|&n| n > 0);
     let threads = asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
     if threads == 1 || rayon::current_thread_index().is_some() {

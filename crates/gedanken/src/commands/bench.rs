@@ -38,7 +38,7 @@ pub fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {
     }
     check_outputs(&args.json)?;
     let (experiment, env) = read(&args.file, &args.overrides.set, parts)?;
-    let chosen = pick_device(&args.device, &experiment)?;
+    let chosen = pick_device(args.device.device.as_deref(), &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
     let subject = Subject {
         experiment: &experiment,

@@ -7,7 +7,7 @@ use gedanken_eval::{Contest, Protocol};
 use gedanken_run::{Claim, FolderError, check_ending};
 
 use super::opened::{Opened, open};
-use super::{DeviceArg, Failure, Overrides, check_outputs, print, protocol, report, say};
+use super::{DeviceArg, Failure, Overrides, check_outputs, print, report, say};
 use crate::provenance::{Provenance, Told};
 use crate::{Parts, provenance};
 
@@ -91,10 +91,9 @@ fn under_protocol(
     device: &DeviceArg,
     parts: &Parts,
 ) -> Result<(Opened, Protocol, Provenance), Failure> {
-    let opened = open(run, overrides, device, parts)?;
-    let Opened { experiment, folder, blueprint, chosen, .. } = &opened;
-    let protocol = protocol(experiment, &folder.config(), blueprint, chosen, parts)?;
-    let provenance = provenance::of_evaluation(opened.provenance()?, experiment, &protocol, parts)?;
+    let opened = open(run, &overrides.set, device.device.as_deref(), parts)?;
+    let protocol = opened.protocol(parts)?;
+    let provenance = provenance::of_evaluation(opened.provenance()?, &opened.experiment, &protocol, parts)?;
     Ok((opened, protocol, provenance))
 }
 

@@ -5,6 +5,7 @@ mod data;
 mod environments;
 mod evaluate;
 mod from;
+mod grounds;
 mod import;
 mod opened;
 mod probe;
@@ -18,15 +19,18 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use gedanken_data::{Source, Split};
 use gedanken_env::Env;
-use gedanken_eval::{Protocol, Tasks, TasksFrom};
+use gedanken_eval::{Protocol, TasksFrom};
 use gedanken_model::Blueprint;
 use gedanken_nn::Precision;
 use gedanken_planner::Bounds;
 use gedanken_run::{FolderError, check_writable, say, write_atomic};
 use gedanken_train::measure;
 
-use self::opened::{same_meaning, same_spaces};
-use crate::config::{EnvOverrides, load_experiment, schema, splice_env, splice_parts, to_toml};
+pub use self::grounds::Grounds;
+use self::grounds::{environments, recordings};
+use self::opened::same_spaces;
+pub use self::opened::{Opened, open};
+use crate::config::{load_experiment, schema, splice_env, splice_parts, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
 use crate::learned_from::other_data;
@@ -216,8 +220,8 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// The device of the command line, else of the experiment, which multiplies in what the experiment says; says what to expect of it.
-fn pick_device(argument: &DeviceArg, experiment: &Experiment) -> Result<Chosen, Failure> {
-    let name = argument.device.as_deref().unwrap_or(&experiment.device);
+fn pick_device(argument: Option<&str>, experiment: &Experiment) -> Result<Chosen, Failure> {
+    let name = argument.unwrap_or(&experiment.device);
     let chosen = device::choose(name)?;
     let works = |precision: &&Precision| precision.works_on(&chosen.device);
     if !works(&&experiment.precision) {
@@ -279,27 +283,15 @@ fn protocol(
     chosen: &Chosen,
     parts: &Parts,
 ) -> Result<Protocol, Failure> {
-    let overrides: EnvOverrides = serde_json::from_value(serde_json::Value::Object(experiment.eval.env.clone()))?;
-    let env = experiment.env.with(&overrides).make(&parts.environments)?;
-    // Recorded tasks are those of the training's own environment, whatever is shifted in evaluation, and of the protocol's seed.
-    let recorder = experiment.env.make(&parts.environments)?;
-    same_meaning(env.spec(), recorder.spec(), &format!("{}: eval.env", config.display()))?;
+    let [env, recorder] = environments(experiment, config, parts)?;
     same_spaces(experiment, env.as_ref(), blueprint, config)?;
     let practises = experiment.eval.ladder && experiment.eval.privileged_updates > 0;
     let mut remarks = Vec::new();
     if practises || experiment.eval.tasks_from == TasksFrom::Recorded {
         remarks.extend(other_data(&blueprint.learned_from, &experiment.data, config)?);
     }
-    let source = match experiment.eval.tasks_from {
-        TasksFrom::Reset => None,
-        TasksFrom::Recorded => {
-            let source = experiment.data.open_episodes(recorder.as_ref(), Split::Validation, experiment.eval.seed)?;
-            // What is wrong with them is better known before a training than after it.
-            Tasks::recorded(env.as_ref(), &experiment.eval, 1, source.as_ref())?;
-            remarks.extend(source.remark());
-            Some(source)
-        }
-    };
+    let source = recordings(experiment, env.as_ref(), recorder.as_ref())?;
+    remarks.extend(source.as_ref().and_then(|source| source.remark()));
     let planner = experiment.planner.init(&parts.strategies)?;
     let space = &env.spec().action;
     let bounds = Bounds::new(space.low.clone(), space.high.clone(), planner.settings().max_norm.or(space.max_norm))?;

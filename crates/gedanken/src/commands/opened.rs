@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use gedanken_env::{Env, Spec};
+use gedanken_eval::Protocol;
 use gedanken_model::{Blueprint, ModelConfig, WorldModel};
 use gedanken_run::{Checkpoint, RunFolder};
 use gedanken_train::{load_model, newest_whole, verify};
 
-use super::{DeviceArg, Failure, Overrides, pick_device, read};
+use super::{Failure, pick_device, protocol, read};
 use crate::device::Chosen;
 use crate::provenance::{self, CheckpointRecord, Provenance};
 use crate::{ActionStatistics, Experiment, Parts, PixelStatistics};
@@ -28,44 +29,62 @@ pub(super) fn same_version(config: &Path) -> Result<(), Failure> {
     }
 }
 
-/// A run's model, and the experiment as the command line has it.
-pub(super) struct Opened {
+/// A run's model, and its experiment with some values changed.
+pub struct Opened {
+    /// The run.
     pub folder: RunFolder,
     /// Updates behind the model.
     pub step: u64,
+    /// The checkpoint's folder.
     pub checkpoint: PathBuf,
     /// The run's own experiment.
     pub run: Experiment,
-    /// The same with the command line's changes.
+    /// The same with the overrides.
     pub experiment: Experiment,
-    /// `--set`s.
+    /// `KEY=VALUE`, as behind `--set`.
     pub overrides: Vec<String>,
+    /// The experiment's environment.
     pub env: Box<dyn Env>,
+    /// The model, without autodiff.
     pub model: WorldModel,
+    /// Its parts and statistics.
     pub blueprint: Blueprint,
+    /// Where it lives.
     pub chosen: Chosen,
 }
 
-/// Opens a run's model for an experiment that differs from the run's own by what the command line says.
-pub(super) fn open(run: &Path, overrides: &Overrides, device: &DeviceArg, parts: &Parts) -> Result<Opened, Failure> {
+/// Opens the model of a run (its folder, for the last checkpoint, or one of its checkpoints) for an experiment that differs from the run's
+/// own by `overrides`, `KEY=VALUE` as behind `--set`, on a [device](crate::device::choose) or the experiment's own.
+///
+/// # Errors
+/// A sentence: no run, a damaged checkpoint, an impossible value, another architecture or environment than the model's, no such device.
+pub fn open(run: &Path, overrides: &[String], device: Option<&str>, parts: &Parts) -> Result<Opened, Failure> {
     let (folder, checkpoint) = RunFolder::open_checkpoint(run)?;
     let config = folder.config();
     same_version(&config)?;
     let (run, made_for) = read(&config, &[], parts)?;
-    let (mut experiment, env) = read(&config, &overrides.set, parts)?;
+    let (mut experiment, env) = read(&config, overrides, parts)?;
     same_meaning(env.spec(), made_for.spec(), &format!("{}: env", config.display()))?;
     let chosen = pick_device(device, &experiment)?;
-    experiment.device = device.device.clone().unwrap_or(experiment.device);
+    experiment.device = device.map_or(experiment.device, str::to_owned);
     let (model, blueprint) = open_model(&folder, &checkpoint, parts, &chosen)?;
     same_spaces(&experiment, env.as_ref(), &blueprint, &config)?;
     same_architecture(&experiment, &blueprint.model, &config)?;
-    let (step, checkpoint, overrides) = (checkpoint.step, checkpoint.path, overrides.set.clone());
+    let (step, checkpoint, overrides) = (checkpoint.step, checkpoint.path, overrides.to_vec());
     Ok(Opened { folder, step, checkpoint, run, experiment, overrides, env, model, blueprint, chosen })
 }
 
 impl Opened {
+    /// The protocol of its experiment.
+    ///
+    /// # Errors
+    /// A sentence: a protocol that does not go with the model, or recordings that are not there.
+    pub fn protocol(&self, parts: &Parts) -> Result<Protocol, Failure> {
+        protocol(&self.experiment, &self.folder.config(), &self.blueprint, &self.chosen, parts)
+    }
+
     /// The provenance of a number of this model, measured in the experiment's own environment.
-    pub fn provenance(&self) -> Result<Provenance, Failure> {
+    pub(super) fn provenance(&self) -> Result<Provenance, Failure> {
         let checkpoint = CheckpointRecord::of(&self.checkpoint, self.step)?;
         let mut provenance = Provenance::new(&self.experiment, self.env.as_ref(), checkpoint, &self.chosen.name);
         provenance.config = self.folder.config();

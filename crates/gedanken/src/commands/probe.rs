@@ -32,7 +32,7 @@ pub struct ProbeArgs {
 
 pub fn probe(args: &ProbeArgs, parts: &Parts) -> Result<(), Failure> {
     check_outputs(&args.json)?;
-    let opened = open(&args.run, &args.overrides, &args.device, parts)?;
+    let opened = open(&args.run, &args.overrides.set, args.device.device.as_deref(), parts)?;
     let Opened { experiment, env, model, blueprint, chosen, folder, .. } = &opened;
     let labels = env.spec().require_labels()?;
     // Frames as they come: one window of one episode at a time, no part of it preferred.

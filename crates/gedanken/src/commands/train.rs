@@ -56,7 +56,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         return Err(format!("{}: {key}: {problem}", file.display()).into());
     }
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
-    let chosen = pick_device(&args.device, &experiment)?;
+    let chosen = pick_device(args.device.device.as_deref(), &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
     if let Some(difference) = other_world(&experiment, env.as_ref())? {
         say(&format!("warning: {difference}"));
