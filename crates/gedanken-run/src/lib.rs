@@ -3,18 +3,22 @@
 mod aside;
 mod atomic;
 mod best;
+mod board;
 mod error;
 mod film;
+mod finished;
 mod folder;
 pub mod picture;
 mod plot;
 mod progress;
 mod tensorboard;
 mod tracker;
+mod whiskers;
 
 pub use aside::Aside;
 pub use atomic::{check_writable, lies_inside, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
 pub use best::Best;
+pub use board::{Board, BoardLine};
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
 pub use folder::{Checkpoint, RunFolder, step_of};
@@ -22,3 +26,4 @@ pub use picture::{Picture, PictureError, check_ending};
 pub use plot::Plot;
 pub use progress::{ProgressBar, say};
 pub use tracker::{TrackError, Tracker, curve};
+pub use whiskers::{Whisker, Whiskers};

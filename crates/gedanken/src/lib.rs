@@ -5,6 +5,7 @@ pub mod config;
 pub mod device;
 
 mod commands;
+mod compare;
 mod experiment;
 mod import;
 mod kernel_cache;
@@ -14,6 +15,7 @@ mod parts;
 mod phases;
 pub mod provenance;
 mod signals;
+pub mod sweep;
 mod threads;
 
 pub use commands::{main, run};

@@ -33,6 +33,9 @@ pub struct TrainArgs {
     /// Go on although the data is not what the run was trained on so far
     #[arg(long, requires = "resume")]
     other_data: bool,
+    /// Stop, saved, when standard input ends, as on a signal
+    #[arg(long, hide = true)]
+    stop_with_input: bool,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -40,6 +43,9 @@ pub struct TrainArgs {
 }
 
 pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
+    if args.stop_with_input {
+        signals::listen_to_input();
+    }
     let (resumed, named) = args.resume.as_deref().map(RunFolder::open_at).transpose()?.unzip();
     let file = match &resumed {
         Some(folder) => {
@@ -48,7 +54,11 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         }
         None => args.file.clone().unwrap_or_default(),
     };
-    let (experiment, env) = read(&file, &args.overrides.set, parts)?;
+    let (mut experiment, env) = read(&file, &args.overrides.set, parts)?;
+    if experiment.sweep.take().is_some() {
+        let file = file.display();
+        say(&format!("one run of {file}, without its [sweep]; all of them: gedanken sweep {file} --out DIR"));
+    }
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
@@ -97,7 +107,9 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         chosen: &chosen,
         protocol: &protocol,
     };
-    run(&session, model, checkpoint.as_ref(), source, args.resume.is_some())?;
+    if run(&session, model, checkpoint.as_ref(), source, args.resume.is_some())? == End::Finished {
+        folder.finish()?;
+    }
     if let Some(best) = folder.best() {
         let (number, value, step, path) = (best.number, best.value, best.step, folder.best_path());
         say(&format!("best {number}: {value:.4} at update {step}, kept in {}", path.display()));
@@ -105,14 +117,14 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     print(&folder.path().display().to_string())
 }
 
-/// Trains a model through the phases that are left, from a checkpoint or from the beginning, and evaluates it.
+/// Trains a model through the phases that are left, from a checkpoint or from the beginning, and evaluates it; or is stopped.
 fn run(
     session: &Session,
     model: WorldModel,
     checkpoint: Option<&Checkpoint>,
     source: Arc<dyn Source>,
     resumed: bool,
-) -> Result<(), Failure> {
+) -> Result<End, Failure> {
     let Session { folder, whole, parts, chosen, protocol, .. } = *session;
     let phases = whole.phases()?;
     let (begun, steps) = (checkpoint.map_or(0, |checkpoint| checkpoint.step), phases.last().map_or(0, Phase::end));
@@ -129,6 +141,7 @@ fn run(
     if resumed {
         resume::begin(folder, checkpoint, whole, parts)?;
     }
+    folder.go_on()?;
     let progress = ProgressBar::new(steps, begun);
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
@@ -156,7 +169,7 @@ fn run(
         tracker.flush()?;
         if end == End::Stopped {
             stopped(folder, trainer.step()).say();
-            return Ok(());
+            return Ok(end);
         }
         session.leave(phase)?;
         let Some(next) = left.next() else { break };
@@ -166,7 +179,8 @@ fn run(
         trainer = session.enter(phase, model, None)?;
     }
     progress.finish();
-    session.evaluate(&mut evaluation.evaluation, &trainer, &mut tracker)
+    session.evaluate(&mut evaluation.evaluation, &trainer, &mut tracker)?;
+    Ok(End::Finished)
 }
 
 /// Last words of a training that is stopped after so many updates, all of which are saved.
