@@ -77,8 +77,8 @@ impl Board {
         self.message(&format!("{:width$}  {words}", line.name, width = self.width));
     }
 
-    /// The state of the whole.
-    pub fn whole(&mut self, words: &str) {
+    /// The state of the whole; without a terminal now and then, and with `places`, which a terminal shows all the time.
+    pub fn whole(&mut self, words: &str, places: &dyn Fn() -> String) {
         match &self.screen {
             Some((_, whole)) => {
                 whole.set_message(words.to_owned());
@@ -86,7 +86,7 @@ impl Board {
             }
             None if self.said.elapsed() >= SILENCE => {
                 self.said = Instant::now();
-                say(words);
+                say(&format!("{words}: {}", places()));
             }
             None => {}
         }
@@ -124,7 +124,7 @@ mod tests {
         let mut board = Board::on(true, 12);
         let line = board.begin("width=16", 5, 300);
         board.update(&line, 20, "loss 0.5");
-        board.whole("1 of 4 runs");
+        board.whole("1 of 4 runs", &String::new);
         let bar = line.bar.as_ref().expect("a terminal has a bar");
         assert_eq!((bar.prefix(), bar.position(), bar.message()), ("width=16".into(), 20, "loss 0.5".into()));
         assert!(ProgressStyle::with_template("{prefix:12}  {bar:20.cyan/dim} {human_pos}/{human_len}  {msg}").is_ok());

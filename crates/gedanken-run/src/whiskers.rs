@@ -43,7 +43,8 @@ const COLOUR: &str = "#d1495b";
 impl Whiskers<'_> {
     /// The picture.
     pub fn svg(&self) -> String {
-        let width = (self.points.len() as f64 * SLOT).clamp(420.0, 4000.0);
+        let [title, caption] = [self.title, self.caption].map(|words| words.chars().count() as f64);
+        let width = (self.points.len() as f64 * SLOT).max(8.6 * title).max(6.2 * caption).clamp(420.0, 4000.0);
         let longest = self.points.iter().map(|point| point.label.chars().count()).max().unwrap_or(0);
         let slanted = longest as f64 * 7.0 > width / self.points.len().max(1) as f64;
         let below = if slanted { 24.0 + longest as f64 * 5.2 } else { 24.0 };
@@ -70,23 +71,7 @@ impl Whiskers<'_> {
         let places = self.places(left, right);
         for (point, &x) in self.points.iter().zip(&places) {
             add(line([x, bottom, x, bottom + 5.0], INK, ""));
-            if let Some([low, top]) = point.broad {
-                let (y, height) = (high(top), high(low) - high(top));
-                add(format!(
-                    "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"14\" height=\"{height:.1}\" fill=\"{COLOUR}\" fill-opacity=\"0.2\"/>",
-                    x - 7.0
-                ));
-            }
-            if let Some([low, top]) = point.thin {
-                add(line([x, high(low), x, high(top)], COLOUR, "stroke-width=\"1.5\""));
-                for end in [low, top].into_iter().filter(|end| (0.0..=1.0).contains(end)) {
-                    add(line([x - 6.0, high(end), x + 6.0, high(end)], COLOUR, "stroke-width=\"1.5\""));
-                }
-            }
-            for &single in &point.singles {
-                add(circle(x + 14.0, high(single), 2.5, "fill-opacity=\"0.6\""));
-            }
-            add(circle(x, high(point.rate), 4.5, ""));
+            point.draw(x, &high).into_iter().for_each(&mut add);
         }
         for (point, x) in self.points.iter().zip(self.named(&places, longest, slanted)) {
             let Some(x) = x else { continue };
@@ -135,6 +120,27 @@ impl Whiskers<'_> {
             free.then_some(x)
         };
         places.iter().map(place).collect()
+    }
+}
+
+impl Whisker {
+    /// The rate with its intervals at `x`; `high` is the place of a rate on the vertical axis.
+    fn draw(&self, x: f64, high: &dyn Fn(f64) -> f64) -> Vec<String> {
+        let mut drawn = Vec::new();
+        if let Some([low, top]) = self.broad {
+            let (left, y, height) = (x - 7.0, high(top), high(low) - high(top));
+            let shape = format!("x=\"{left:.1}\" y=\"{y:.1}\" width=\"14\" height=\"{height:.1}\"");
+            drawn.push(format!("<rect {shape} fill=\"{COLOUR}\" fill-opacity=\"0.2\"/>"));
+        }
+        if let Some([low, top]) = self.thin {
+            drawn.push(line([x, high(low), x, high(top)], COLOUR, "stroke-width=\"1.5\""));
+            for end in [low, top].into_iter().filter(|end| (0.0..=1.0).contains(end)) {
+                drawn.push(line([x - 6.0, high(end), x + 6.0, high(end)], COLOUR, "stroke-width=\"1.5\""));
+            }
+        }
+        drawn.extend(self.singles.iter().map(|&single| circle(x + 14.0, high(single), 2.5, "fill-opacity=\"0.6\"")));
+        drawn.push(circle(x, high(self.rate), 4.5, ""));
+        drawn
     }
 }
 

@@ -100,7 +100,10 @@ pub fn asked() -> bool {
 pub fn listen_to_input() {
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        answer();
+        // A terminal sends the signal to both.
+        if !asked() {
+            answer();
+        }
     });
 }
 

@@ -65,7 +65,8 @@ pub fn sweep(args: &SweepArgs, parts: &Parts) -> Result<(), Failure> {
     let plan = Plan::new(&args.out, experiments, parts)?;
     let (count, out) = (plan.tasks.len(), args.out.display());
     if plan.new > 0 {
-        say(&format!("{out}: the plan is extended by {} runs", plan.new));
+        let runs = if plan.new == 1 { "1 run".to_owned() } else { format!("{} runs", plan.new) };
+        say(&format!("{out}: the plan is extended by {runs}"));
     }
     if !plan.others.is_empty() {
         say(&format!("{out}: not in this plan, and left as they are: {}", plan.others.join("; ")));

@@ -86,14 +86,7 @@ pub fn compare(runs: Vec<RunResult>, by: &[String]) -> Result<Comparison, String
         others.iter_mut().for_each(|group| group.paired = paired(first, group));
     }
     if !by.is_empty() {
-        groups.sort_by(|a, b| {
-            a.values
-                .iter()
-                .zip(&b.values)
-                .map(|(a, b)| order(a, b))
-                .find(|o| o.is_ne())
-                .unwrap_or(a.label.cmp(&b.label))
-        });
+        groups.sort_by(by_values);
     }
     let protocols: BTreeSet<&str> =
         groups.iter().flat_map(|group| &group.runs).map(|run| run.protocol.as_str()).collect();
@@ -286,6 +279,11 @@ fn mixed(groups: &[Group], by: &[String], shared: &BTreeSet<String>) -> Option<S
     let keys: BTreeSet<String> = groups.iter().flat_map(within).collect();
     let keys: Vec<String> = keys.into_iter().collect();
     (!keys.is_empty()).then(|| format!("runs of one row differ in more than their seed: {}", keys.join(", ")))
+}
+
+fn by_values(a: &Group, b: &Group) -> std::cmp::Ordering {
+    let mut orders = a.values.iter().zip(&b.values).map(|(a, b)| order(a, b));
+    orders.find(|order| order.is_ne()).unwrap_or_else(|| a.label.cmp(&b.label))
 }
 
 /// Numbers by size, texts by letters.

@@ -19,10 +19,14 @@ pub fn short_names<'a>(keys: impl IntoIterator<Item = &'a str>) -> BTreeMap<Stri
     keys.iter().map(|key| (key.join("."), short(key))).collect()
 }
 
-/// A value as a part of a folder's name: letters, digits and `- _ . +`.
+/// A value as a part of a folder's name: letters, digits and `- _ .`.
 pub fn value_name(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or(String::new(), |x| format!("{x:?}")),
+        other => other.to_string(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let words: Vec<&str> = text.split(|c| !plain(c)).filter(|word| !word.is_empty()).collect();
     words.join("-")
 }
@@ -43,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_value_is_a_plain_name() {
-        let names = [json!(16), json!(1e-4), json!("../x y"), json!([4, 8]), json!({ "from": 1.0 }), json!(true)];
-        assert_eq!(names.map(|value| value_name(&value)), ["16", "0.0001", "..-x-y", "4-8", "from-1.0", "true"]);
+        let names = [json!(16), json!(1e-4), json!("../x y"), json!([4, 8]), json!({ "from": 1.0 }), json!(1e30)];
+        assert_eq!(names.map(|value| value_name(&value)), ["16", "0.0001", "..-x-y", "4-8", "from-1.0", "1e30"]);
     }
 }

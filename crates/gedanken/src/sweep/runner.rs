@@ -82,7 +82,7 @@ impl Runner<'_> {
                 }
             }
             running = at_work;
-            board.whole(&whole(&outcomes, running.len()));
+            board.whole(&whole(&outcomes, running.len()), &|| self.places(&running));
             std::thread::sleep(LOOK);
         }
         board.finish();
@@ -127,6 +127,16 @@ impl Runner<'_> {
         Ok(command)
     }
 
+    /// Where the running arms are, in words.
+    fn places(&self, running: &[Running]) -> String {
+        let place = |arm: &Running| {
+            let task = &self.plan.tasks[arm.task];
+            let step = progress(&tail(&task.folder.join("metrics.jsonl"), 0)).map_or(0, |(step, _)| step);
+            format!("{} at update {step} of {}", task.arm.name, task.steps())
+        };
+        running.iter().map(place).collect::<Vec<_>>().join("; ")
+    }
+
     /// Shows where an arm is.
     fn show(&self, arm: &Running, board: &Board) {
         let task = &self.plan.tasks[arm.task];
@@ -150,10 +160,10 @@ impl Runner<'_> {
             () if finished => (format!("{}, {time}", success(&task.folder)), Outcome::Finished),
             () if stopped => ("stopped and saved".to_owned(), Outcome::Left),
             () => {
-                let message = last_error(&tail(&task.log(), arm.log)).unwrap_or_else(|| match status {
-                    Ok(status) => format!("ended without a word, {status}"),
+                let message = match status {
+                    Ok(status) => last_words(&tail(&task.log(), arm.log), status),
                     Err(error) => error.to_string(),
-                });
+                };
                 (format!("failed: {message}"), Outcome::Failed(message))
             }
         };
@@ -190,13 +200,21 @@ fn progress(metrics: &str) -> Option<(u64, f64)> {
     })
 }
 
-/// The last error in the end of a log, with the lines after it.
-fn last_error(log: &str) -> Option<String> {
-    let at = log.lines().collect::<Vec<_>>();
-    let begin = at.iter().rposition(|line| line.starts_with("error: ") || line.contains("panicked at"))?;
-    Some(at[begin..].join("\n").trim_start_matches("error: ").trim_end().to_owned())
+/// The error that an arm ended with, from the end of its log; how it ended, where it did not say.
+fn last_words(log: &str, status: ExitStatus) -> String {
+    let begins = match status.code() {
+        Some(1) => "error: ",
+        Some(101) => "thread '",
+        _ => return format!("it ended without a word, {status}"),
+    };
+    let lines: Vec<&str> = log.lines().collect();
+    match lines.iter().rposition(|line| line.starts_with(begins)) {
+        Some(at) => lines[at..].join("\n").trim_start_matches("error: ").trim_end().to_owned(),
+        None => format!("it ended without a word, {status}"),
+    }
 }
 
+/// The success of a run with its interval, in words.
 fn success(run: &Path) -> String {
     let found = newest_report(run).and_then(|(_, report)| {
         let row = report["rows"].get(0)?.clone();
