@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::{Batch, DataError, Source};
 
 /// Worker threads before a [`Source`]: the batches are those of the source, in the order of their numbers, and at most
-/// `depth` of them are being made or waiting. Dropping it ends the threads.
+/// `depth` of them are being made or waiting. Dropping it ends the threads; one that is slow to end a batch is not waited for.
 pub struct Prefetch {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
 }
+
+/// How often somebody who waits looks whether it is still worth it.
+const MOMENT: Duration = Duration::from_millis(100);
 
 struct Shared {
     source: Arc<dyn Source>,
@@ -51,6 +56,18 @@ impl Prefetch {
     /// The source's error for this batch; [`DataError::Worker`] when the source panicked.
     #[expect(clippy::should_implement_trait, reason = "batches have no end, and an error does not end them")]
     pub fn next(&mut self) -> Result<Batch, DataError> {
+        loop {
+            if let Some(batch) = self.next_unless(&AtomicBool::new(false)) {
+                return batch;
+            }
+        }
+    }
+
+    /// The next batch, or none as soon as `stop` is set: a batch that takes long is not waited for then, unless there are no workers.
+    ///
+    /// # Errors
+    /// As [`Prefetch::next`].
+    pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<Batch, DataError>> {
         let mut queue = self.shared.lock();
         let index = queue.delivered;
         let batch = loop {
@@ -63,12 +80,15 @@ impl Prefetch {
                 queue = self.shared.lock();
                 break batch;
             }
-            queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            queue = self.shared.changed.wait_timeout(queue, MOMENT).unwrap_or_else(PoisonError::into_inner).0;
         };
         queue.delivered += 1;
         drop(queue);
         self.shared.changed.notify_all();
-        batch
+        Some(batch)
     }
 }
 
@@ -76,9 +96,9 @@ impl Drop for Prefetch {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
-        for worker in self.workers.drain(..) {
-            // A worker catches every panic of the source; there is nothing to learn from its end.
-            let _ = worker.join();
+        let deadline = Instant::now() + 5 * MOMENT;
+        while Instant::now() < deadline && self.workers.iter().any(|worker| !worker.is_finished()) {
+            std::thread::sleep(MOMENT / 100);
         }
     }
 }

@@ -96,7 +96,9 @@ impl Ahead {
         let row = agent.and_then(|(agent, tasks)| Some((agent, tasks.iter().position(|&active| active == task)?)));
         let Some((agent, row)) = row else { return none() };
         let Some(plans) = agent.plans() else { return none() };
-        let left = plans.horizon.saturating_sub(agent.executed().min(plans.horizon));
+        let left = (plans.action * plans.horizon)
+            .saturating_sub(agent.executed() * plans.filling.len())
+            .div_ceil(plans.action);
         let is_place = env.spec().labels.first().is_some_and(|label| label.size == 2 && label.unit == "px")
             && ModelPart::Probe.of(world.model);
         if left == 0 || !is_place && decoder.is_none() {

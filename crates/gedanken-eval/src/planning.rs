@@ -61,8 +61,6 @@ struct Agents {
     /// `[active, tokens, dim]`
     goals: Tensor<3>,
     active: Vec<usize>,
-    /// Every task's block of actions; none where it keeps still.
-    blocks: Vec<Option<Vec<f32>>>,
     /// Control steps of the episodes.
     steps: usize,
 }
@@ -97,7 +95,6 @@ impl Actor for Planning<'_> {
             agent: Agent::new(planner.clone(), bounds, seeds)?,
             goals: world.goals(envs),
             active: (0..envs.len()).collect(),
-            blocks: vec![None; envs.len()],
             steps,
         });
         let evaluations = vec![0; envs.len()];
@@ -109,17 +106,8 @@ impl Actor for Planning<'_> {
         let Some(agents) = &mut self.agents else {
             return Err(EvalError::Mismatch("an actor that plans has to begin before it acts".to_owned()));
         };
-        let (frameskip, size) = (self.thinker.frameskip, actions.len() / envs.len().max(1));
-        if step.is_multiple_of(frameskip) {
-            agents.decide(&self.thinker, envs, step, frameskip * size)?;
-            agents.note(&mut self.planned);
-        }
-        let now = step % frameskip * size;
-        for (block, action) in agents.blocks.iter().zip(actions.chunks_mut(size)) {
-            if let Some(block) = block {
-                action.copy_from_slice(&block[now..][..size]);
-            }
-        }
+        agents.act(&self.thinker, envs, step, actions)?;
+        agents.note(&mut self.planned);
         Ok(())
     }
 
@@ -129,12 +117,11 @@ impl Actor for Planning<'_> {
 }
 
 impl Agents {
-    /// The next block of `numbers` actions of every active task that has a plan which keeps the guardrails.
-    fn decide(&mut self, thinker: &Thinker<'_>, envs: &Many, step: usize, numbers: usize) -> Result<(), EvalError> {
-        let Thinker { world, objective, guardrails, planner, frameskip, arrived } = *thinker;
-        self.blocks.fill(None);
-        let looks = (step / frameskip).is_multiple_of(planner.settings().replan_every);
-        if let (true, Some(limit), false) = (looks, arrived, self.active.is_empty()) {
+    /// Acts in every active task that has a plan which keeps the guardrails; the others keep still.
+    fn act(&mut self, thinker: &Thinker<'_>, envs: &Many, step: usize, actions: &mut [f32]) -> Result<(), EvalError> {
+        let Thinker { world, objective, guardrails, arrived, .. } = *thinker;
+        let left = self.steps - step;
+        if let (true, Some(limit), false) = (self.agent.is_due(left), arrived, self.active.is_empty()) {
             let now = world.present(&envs.select(&self.active)).unsqueeze_dim::<4>(1);
             let energies = host(objective.energy(now, self.goals.clone()));
             let arrived = |energy: &f32| f64::from(*energy) < limit;
@@ -144,7 +131,6 @@ impl Agents {
             return Ok(());
         }
         let look = || world.present(&envs.select(&self.active));
-        let left = (self.steps - step).div_ceil(frameskip);
         let acted = self.agent.act(world, objective, guardrails, &look, &self.goals, left);
         let acted = acted.map_err(|error| match error {
             PlanError::NotFinite { task, iteration, samples } => {
@@ -153,8 +139,11 @@ impl Agents {
             other => other,
         })?;
         let broken = self.agent.plans().map(|plans| plans.violation.clone()).unwrap_or_default();
-        for ((&task, acted), violation) in self.active.iter().zip(acted.chunks(numbers)).zip(broken) {
-            self.blocks[task] = (violation <= 0.0).then(|| acted.to_vec());
+        let size = actions.len() / envs.len();
+        for ((&task, acted), violation) in self.active.iter().zip(acted.chunks(size)).zip(broken) {
+            if violation <= 0.0 {
+                actions[task * size..][..size].copy_from_slice(acted);
+            }
         }
         Ok(())
     }

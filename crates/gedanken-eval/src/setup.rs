@@ -128,8 +128,8 @@ impl<'a> Setup<'a> {
 
     /// The reach of plans. What lies beyond the next look is seen nearer before it is done.
     fn ahead(&self) -> Ahead {
-        let plan = self.protocol.planner.settings();
-        Ahead { look: plan.replan_every, horizon: plan.horizon, frameskip: self.frameskip() }
+        let (plan, frameskip) = (self.protocol.planner.settings(), self.frameskip());
+        Ahead { look: plan.steps_between_plans(frameskip).div_ceil(frameskip), horizon: plan.horizon, frameskip }
     }
 
     /// Measures of whether the model is worth planning with; none where the environment has no policies to compare with.

@@ -1,5 +1,6 @@
 //! The parts that a model can be made of, and the plan of one: its config, read with the catalogues at hand.
 
+use burn::module::Module;
 use burn::tensor::Device;
 use gedanken_encoder::{EncoderConfig, encoders};
 use gedanken_nn::{LatentShape, Part, Schedule, Spaces};
@@ -190,6 +191,12 @@ impl Plan {
         let seen = self.encoder.latent_shape(spaces.pixels);
         let felt = if spaces.proprioception.is_empty() { 0 } else { self.proprioception.append };
         LatentShape { dim: seen.dim + felt, ..seen }
+    }
+
+    /// Names of the terms that have weights of their own.
+    pub fn heads(&self, spaces: &Spaces, device: &Device) -> Vec<&'static str> {
+        let (terms, _) = self.init_terms(self.latent_shape(spaces), spaces, device);
+        terms.into_iter().filter(|(_, term)| term.num_params() > 0).map(|(name, _)| name).collect()
     }
 
     /// The first part that looks at pictures when latents are known already: a target, or a term that has a weight.

@@ -65,8 +65,8 @@ impl Agent {
         Ok(Agent { planner, bounds, seeds, step: 0, plans: None, executed: 0, effort: Effort::default() })
     }
 
-    /// The next actions `[tasks, action]` towards the goals' latents `[tasks, tokens, dim]`, with `steps_left` actions to go,
-    /// this one included. `look` gives the latents of the present `[tasks, tokens, dim]`; it is called when a new plan is due.
+    /// The actions of the next control step, `[tasks, action]`, towards the goals' latents `[tasks, tokens, dim]`, with `steps_left` control
+    /// steps to go, this one included. `look` gives the latents of the present `[tasks, tokens, dim]`; it is called when a new plan is due.
     ///
     /// # Errors
     /// See [`Planner::plan`], or another number of latents than of tasks.
@@ -83,9 +83,9 @@ impl Agent {
             return Err(PlanError::NoSteps);
         }
         let settings = self.planner.settings();
-        let current = self.plans.as_ref().filter(|plans| self.executed < settings.replan_every.min(plans.horizon));
-        if current.is_none() {
+        if self.is_due(steps_left) {
             let began = Instant::now();
+            let frameskip = self.bounds.action() / self.bounds.dims();
             let start = look();
             expect_shape("present", &start.dims()[..1], &[self.seeds.len()])?;
             let warm = self.plans.as_ref().filter(|_| settings.warm_start);
@@ -96,7 +96,7 @@ impl Agent {
                 bounds: &self.bounds,
                 start,
                 goals: goals.clone(),
-                steps_left,
+                steps_left: (steps_left / frameskip).max(1),
                 seeds: &self.seeds,
                 step: self.step,
                 warm: warm.map(|plans| Warm { plans, executed: self.executed }),
@@ -115,6 +115,18 @@ impl Agent {
         Ok(actions)
     }
 
+    /// True where the next control step needs a new plan, with `steps_left` to go. In the last block the plan is carried out: a new one would
+    /// arrive after the end.
+    pub fn is_due(&self, steps_left: usize) -> bool {
+        let frameskip = self.bounds.action() / self.bounds.dims();
+        let every = self.planner.settings().steps_between_plans(frameskip);
+        let left = |plans: &Plans| plans.steps().saturating_sub(self.executed);
+        self.plans.as_ref().is_none_or(|plans| match steps_left < frameskip {
+            true => left(plans) == 0,
+            false => left(plans) == 0 || self.executed >= every,
+        })
+    }
+
     /// Goes on with only the tasks for which `keep` holds, in their order; the others have ended.
     pub fn retain(&mut self, keep: &[bool]) {
         let kept = |task: &usize| keep.get(*task).copied().unwrap_or(false);
@@ -128,7 +140,7 @@ impl Agent {
         self.plans.as_ref()
     }
 
-    /// Actions of these plans that have been executed.
+    /// Control steps of these plans that have been executed.
     pub fn executed(&self) -> usize {
         self.executed
     }

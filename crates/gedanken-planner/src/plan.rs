@@ -23,19 +23,19 @@ pub struct Problem<'a> {
     pub steps_left: usize,
     /// One seed per task.
     pub seeds: &'a [u64],
-    /// The step of the episode: another one, other random numbers.
+    /// The control step of the episode: another one, other random numbers.
     pub step: u64,
     /// The plans before, to start from.
     pub warm: Option<Warm<'a>>,
 }
 
-/// A warm start: the plans before, of which the first `executed` actions are past. A plan that breaks a guardrail was not
+/// A warm start: the plans before, of which the first `executed` control steps are past. A plan that breaks a guardrail was not
 /// executed, so all of it still lies ahead.
 #[derive(Clone, Copy, Debug)]
 pub struct Warm<'a> {
     /// The plans before.
     pub plans: &'a Plans,
-    /// Actions of them that have been executed.
+    /// Control steps of them that have been executed.
     pub executed: usize,
 }
 
@@ -62,11 +62,11 @@ pub struct Plans {
     pub tasks: usize,
     /// Actions of a plan.
     pub horizon: usize,
-    /// Numbers of an action.
+    /// Numbers of an action: those of one control step, or of a block of several.
     pub action: usize,
     /// `[tasks, horizon, action]`, in the environment's units, always finite and within the bounds.
     pub actions: Vec<f32>,
-    /// The action that a plan is filled up with where its rest is too short, `[action]`: the middle of the box.
+    /// The control step's action that a plan is filled up with where its rest is too short: the middle of the box.
     pub filling: Vec<f32>,
     /// The plans' energies `[tasks]`.
     pub energy: Vec<f32>,
@@ -130,12 +130,18 @@ impl Plans {
         &self.actions[task * length..][..length]
     }
 
-    /// All tasks' actions at one step of the plan `[tasks, action]`.
-    pub fn at(&self, step: usize) -> Vec<f32> {
-        (0..self.tasks).flat_map(|task| &self.sequence(task)[step * self.action..][..self.action]).copied().collect()
+    /// Control steps of a plan.
+    pub fn steps(&self) -> usize {
+        self.horizon * self.action / self.filling.len()
     }
 
-    /// The rest of a task's plan after `executed` actions, cut or filled up with [`Plans::filling`] to `horizon`:
+    /// All tasks' actions at one control step of the plan, as many numbers each as [`Plans::filling`] has.
+    pub fn at(&self, step: usize) -> Vec<f32> {
+        let size = self.filling.len();
+        (0..self.tasks).flat_map(|task| &self.sequence(task)[step * size..][..size]).copied().collect()
+    }
+
+    /// The rest of a task's plan after `executed` control steps, cut or filled up with [`Plans::filling`] to `horizon`:
     /// `[horizon, action]`.
     pub fn remainder(&self, task: usize, executed: usize, horizon: usize) -> Vec<f32> {
         self.rest_of(self.sequence(task), executed, horizon)
@@ -147,7 +153,7 @@ impl Plans {
     }
 
     fn rest_of(&self, sequence: &[f32], executed: usize, horizon: usize) -> Vec<f32> {
-        let left = &sequence[executed.min(self.horizon) * self.action..];
+        let left = &sequence[executed.min(self.steps()) * self.filling.len()..];
         left.iter().copied().chain(self.filling.iter().copied().cycle()).take(horizon * self.action).collect()
     }
 

@@ -18,6 +18,10 @@ pub struct PlanConfig {
     /// Actions executed before the next plan.
     #[schemars(range(min = 1))]
     pub replan_every: usize,
+    /// Control steps executed before the next plan, in place of `replan_every`: where an action is a block of several control steps, the agent
+    /// may look and plan again within one. The rest of the plan moves up by as many.
+    #[schemars(range(min = 1))]
+    pub replan_steps: Option<usize>,
     /// A plan starts from the rest of the one before, not from the middle of the actions' box.
     pub warm_start: bool,
     /// A search starts around what the world proposes, its actor's sequence, and tries the rest of the plan before beside it. A world
@@ -79,6 +83,7 @@ impl Default for PlanConfig {
         PlanConfig {
             horizon: 16,
             replan_every: 4,
+            replan_steps: None,
             warm_start: true,
             proposals: false,
             over: Over::Sum,
@@ -110,6 +115,11 @@ impl PlanConfig {
         }
     }
 
+    /// Control steps executed before the next plan, where an action is a block of `frameskip` of them: no more than a plan has.
+    pub fn steps_between_plans(&self, frameskip: usize) -> usize {
+        self.replan_steps.unwrap_or(self.replan_every * frameskip).min(self.horizon * frameskip)
+    }
+
     /// Checks the keys.
     ///
     /// # Errors
@@ -126,6 +136,7 @@ impl PlanConfig {
             let reason = format!("{every} is more than the horizon of {horizon} actions");
             return Err(PlanError::config("replan_every", reason));
         }
+        at_least(self.replan_steps.unwrap_or(1), 1, "replan_steps")?;
         self.polish_rate.check("polish_rate", false)?;
         between(self.tolerance, (0.0..=1.0).contains(&self.tolerance), "tolerance", "0 to 1")?;
         if let Some(limit) = self.max_milliseconds.filter(|limit| limit.is_nan() || *limit <= 0.0) {

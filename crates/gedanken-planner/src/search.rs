@@ -300,7 +300,7 @@ impl<'a> Search<'a> {
             horizon: self.evaluator.horizon,
             action: self.evaluator.action,
             actions: Vec::new(),
-            filling: self.bounds.middle().into_iter().cycle().take(self.evaluator.action).collect(),
+            filling: self.bounds.middle(),
             energy: Vec::new(),
             violation: Vec::new(),
             others: Vec::new(),

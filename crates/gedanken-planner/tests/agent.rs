@@ -124,3 +124,66 @@ fn no_task_no_step_and_a_wrong_number_of_latents_are_errors() {
     assert_eq!(act(0), Err(PlanError::NoSteps));
     assert!(matches!(act(5), Err(PlanError::Shape { what: "present", .. })));
 }
+
+/// The plane, on which an action is a block of two control steps.
+struct Pairs;
+
+impl World for Pairs {
+    fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
+        let [rows, horizon, _] = actions.dims();
+        let moves = actions.reshape([rows, horizon, 2, 2]).sum_dim(2).reshape([rows, horizon, 2]);
+        Plane.rollout(latents, moves)
+    }
+}
+
+#[test]
+fn within_a_block_it_looks_again_and_the_last_block_is_carried_out() {
+    let bounds = plane_bounds().frameskip(2).unwrap();
+    let act = |keys: serde_json::Value| {
+        let mut agent = Agent::new(init(&cem(keys)), bounds.clone(), vec![1]).unwrap();
+        let (mut at, goal, mut looked) = ([0.0, 0.0], points(&[4.0, 3.0]), Vec::new());
+        for step in 0..11 {
+            let looks = Cell::new(false);
+            let look = || {
+                looks.set(true);
+                points(&at)
+            };
+            let due = agent.is_due(11 - step);
+            let action = agent.act(&Pairs, &LatentDistance::default(), &[], &look, &goal, 11 - step).unwrap();
+            assert_eq!((action.len(), looks.get()), (2, due), "one control step's action");
+            looked.extend(due.then_some(step));
+            at.iter_mut().zip(action).for_each(|(x, a)| *x += a);
+        }
+        (looked, (at[0] - 4.0).hypot(at[1] - 3.0))
+    };
+    let (looked, distance) = act(json!({ "horizon": 3, "replan_every": 1, "iterations": 6 }));
+    assert_eq!(looked, [0, 2, 4, 6, 8, 10], "after every block of two");
+    assert!(distance < 0.5, "{distance}");
+    let (looked, distance) = act(json!({ "horizon": 3, "replan_every": 1, "replan_steps": 1, "iterations": 6 }));
+    assert_eq!(looked, (0..10).collect::<Vec<_>>(), "after every control step, but for the last of the last block");
+    assert!(distance < 0.5, "{distance}");
+    assert_eq!(
+        act(json!({ "horizon": 3, "replan_every": 1, "replan_steps": 3 })).0,
+        [0, 3, 6, 9],
+        "after one block and a half"
+    );
+    assert_eq!(act(json!({ "horizon": 1, "replan_every": 1, "replan_steps": 9 })).0.len(), 6, "no more than there is");
+}
+
+#[test]
+fn the_rest_of_a_plan_moves_up_by_control_steps() {
+    let mut agent = Agent::new(
+        init(&cem(json!({ "horizon": 2, "replan_every": 1 }))),
+        plane_bounds().frameskip(2).unwrap(),
+        vec![1],
+    )
+    .unwrap();
+    let goal = points(&[9.0, 9.0]);
+    agent.act(&Pairs, &LatentDistance::default(), &[], &|| points(&[0.0, 0.0]), &goal, 8).unwrap();
+    let plans = agent.plans().unwrap();
+    let whole = plans.sequence(0).to_vec();
+    assert_eq!((whole.len(), plans.steps()), (8, 4));
+    assert_eq!(plans.at(3), whole[6..]);
+    assert_eq!(plans.remainder(0, 1, 2), [&whole[2..], &[0.0, 0.0]].concat());
+    assert_eq!(plans.remainder(0, 9, 1), [0.0; 4]);
+}

@@ -27,8 +27,8 @@ pub enum FolderError {
         /// The thing it lacks.
         why: String,
     },
-    /// Two trainings of one run would write over each other.
-    #[error("{} is being trained by another process", .0.display())]
+    /// Two processes would write over each other.
+    #[error("{} is in use by another process", .0.display())]
     Busy(PathBuf),
     /// A run that was stopped before its first checkpoint.
     #[error("{} has no checkpoint yet: nothing matches checkpoints/step-*", .0.display())]

@@ -18,6 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::atomic::{entries, remove_dir_atomic, remove_leftovers, write_atomic};
 use crate::best::{BEST, Best};
+use crate::claim::Claim;
 use crate::error::FolderError;
 
 /// A checkpoint. It appears by renaming, so one that is there is complete.
@@ -85,18 +86,12 @@ impl RunFolder {
         Ok((run, checkpoint.ok_or_else(|| FolderError::NoCheckpoint(path.to_path_buf()))?))
     }
 
-    /// Keeps the run for this process to train, until the returned file is dropped: a lock on the hidden file `.training`.
+    /// Keeps the run for this process to train, by the hidden file `.training`.
     ///
     /// # Errors
-    /// [`FolderError::Busy`]; [`FolderError::Io`] where the folder cannot be written to.
-    pub fn claim(&self) -> Result<fs::File, FolderError> {
-        let path = self.path.join(".training");
-        let file = fs::File::create(&path).map_err(FolderError::io("write", &path))?;
-        match file.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => Err(FolderError::Busy(self.path.clone())),
-            // Where locks do not exist, other processes cannot be seen.
-            _ => Ok(file),
-        }
+    /// As [`Claim::of`].
+    pub fn claim(&self) -> Result<Claim, FolderError> {
+        Claim::of(&self.path, ".training")
     }
 
     /// The folder itself.

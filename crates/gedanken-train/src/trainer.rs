@@ -129,7 +129,8 @@ impl<L: Learn> Trainer<L> {
         stop: &AtomicBool,
     ) -> Result<End, TrainError> {
         if self.owes_evaluation {
-            let host = data.next()?;
+            let Some(host) = data.next_unless(stop) else { return Ok(End::Stopped) };
+            let host = host?;
             self.evaluate(&host, evaluator, tracker, progress)?;
         }
         let mut clock = Clock::default();
@@ -138,15 +139,15 @@ impl<L: Learn> Trainer<L> {
                 progress.message(&format!("update {}: the training ends here: {why}", self.step));
                 break;
             }
-            if stop.load(Ordering::Relaxed) {
-                self.checkpoint(tracker)?;
-                return Ok(End::Stopped);
-            }
-            let host = match clock.time(Part::Data, || data.next()) {
-                Ok(host) => host,
-                Err(error) => {
+            let host = match clock.time(Part::Data, || data.next_unless(stop)) {
+                Some(Ok(host)) if !stop.load(Ordering::Relaxed) => host,
+                Some(Err(error)) => {
                     self.checkpoint(tracker)?;
                     return Err(error.into());
+                }
+                _ => {
+                    self.checkpoint(tracker)?;
+                    return Ok(End::Stopped);
                 }
             };
             let (logged, rate) = self.update(&host, &mut clock);

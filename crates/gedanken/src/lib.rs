@@ -14,6 +14,7 @@ mod memory;
 mod parts;
 mod phases;
 pub mod provenance;
+mod room;
 mod signals;
 pub mod sweep;
 mod threads;

@@ -1,8 +1,10 @@
 //! Phases: a training in several parts, one after the other.
 
+use burn::tensor::Device;
 use gedanken_data::{DataConfig, LatentsConfig, SourceKind, Split};
 use gedanken_env::Env;
-use gedanken_model::{LossConfig, PredictionConfig};
+use gedanken_model::{LossConfig, Plan, PredictionConfig};
+use gedanken_parts::PartError;
 use gedanken_planner::PlannerConfig;
 use gedanken_train::TrainConfig;
 use schemars::JsonSchema;
@@ -125,6 +127,39 @@ impl Experiment {
     }
 }
 
+/// Refuses a phase's heads that are not those of the experiment: heads are made once, for all phases, and only their weight in the loss is a
+/// phase's own.
+fn same_heads(
+    loaded: &Loaded<Experiment>,
+    here: &Experiment,
+    plan: &Plan,
+    at: &str,
+    env: &dyn Env,
+    parts: &Parts,
+) -> Result<(), ConfigError> {
+    let wrong = |error: PartError| loaded.error(at, error.to_string());
+    let (spaces, device) = (here.spaces(env), Device::flex());
+    let made = parts.model.plan(&loaded.value.model()).map_err(wrong)?.heads(&spaces, &device);
+    let loss =
+        |experiment: &Experiment| parts.model.complete(&experiment.model()).map(|whole| whole.loss).map_err(wrong);
+    let (whole, own) = (loss(&loaded.value)?, loss(here)?);
+    for head in plan.heads(&spaces, &device) {
+        if !made.contains(&head) {
+            let message = "a head with weights of its own, which the experiment's own [loss] has not; expected it there, if need be with a \
+                           weight of 0 in other phases";
+            return Err(loaded.error(&format!("{at}.{head}"), message.to_owned()));
+        }
+        let (Some(whole), Some(own)) = (whole.0.get(head), own.0.get(head)) else { continue };
+        if let Some((key, value)) = own.keys.iter().find(|(key, value)| whole.keys.get(*key) != Some(value)) {
+            let stands = whole.keys.get(key).unwrap_or(&Value::Null);
+            let message =
+                format!("{value}; the head is made once, for all phases, with {stands}: only its weight may differ");
+            return Err(loaded.error(&format!("{at}.{head}.{key}"), message));
+        }
+    }
+    Ok(())
+}
+
 /// Lays keys over a table, tables key by key.
 fn lay(table: &mut Value, keys: &Map<String, Value>) {
     for (key, value) in keys {
@@ -158,6 +193,7 @@ pub(crate) fn check_phases(loaded: &Loaded<Experiment>, env: &dyn Env, parts: &P
         if let Some((key, problem)) = plan.problem(&here.spaces(env), Some(here.data.window.time)) {
             return Err(loaded.error(&at(&key), problem));
         }
+        same_heads(loaded, here, &plan, &at("loss"), env, parts)?;
         if here.data.window.frameskip != experiment.data.window.frameskip {
             let skip = experiment.data.window.frameskip;
             return Err(loaded.error(

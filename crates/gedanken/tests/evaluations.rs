@@ -110,6 +110,16 @@ fn an_evaluation_goes_where_it_is_sent_and_needs_no_run_s_folder_to_write_to() {
     assert!(place.path("elsewhere/task-000.gif").exists() && place.path("elsewhere/episodes.csv").exists());
     assert!(!place.path(&format!("{run}/eval/step-000012-2")).exists());
     assert_eq!(place.run(&["eval", &run, "--out", "elsewhere"]).bad_manners("there is an evaluation in it"), None);
+    assert!(!place.path("elsewhere/.evaluating").exists());
+
+    // While another process writes into it.
+    fs::create_dir(place.path("shared")).expect("a folder");
+    let other = fs::File::create(place.path("shared/.evaluating")).expect("a file");
+    other.lock().expect("a lock");
+    let into_it = || place.run(&["eval", &run, "--out", "shared"]);
+    assert_eq!(into_it().bad_manners("shared is in use by another process"), None);
+    drop(other);
+    into_it().good();
 
     // A folder in which nothing can be made.
     let evaluations = place.path(&format!("{run}/eval"));

@@ -137,15 +137,20 @@ fn no_change_of_a_dataset_panics_or_hangs() {
 fn sign(checkpoint: &Path) {
     let path = checkpoint.join("state.json");
     let mut state: Value = serde_json::from_slice(&fs::read(&path).expect("a state")).expect("JSON");
-    for file in ["model.safetensors", "model.json"] {
+    for file in ["model.safetensors", "model.json", "optimizer.bpk"] {
         state["crc32"][file] = json!(crc32fast::hash(&fs::read(checkpoint.join(file)).expect("a file")));
     }
     fs::write(path, state.to_string()).expect("a state");
 }
 
+const QUICK: [&str; 6] = ["--set", "eval.tasks=1", "--set", "eval.baselines=false", "--set", "eval.films=0"];
+
+fn run(place: &Place) -> PathBuf {
+    place.path(&place.train(&[&["--set", "train.steps=3"], &QUICK[..]].concat()))
+}
+
 fn checkpoint(place: &Place) -> PathBuf {
-    let run = place.train(&["--set", "train.steps=3", "--set", "eval.tasks=1", "--set", "eval.baselines=false"]);
-    place.path(&run).join("checkpoints/step-000003")
+    run(place).join("checkpoints/step-000003")
 }
 
 fn open_checkpoint(folder: &Path) -> Result<(), String> {
@@ -170,6 +175,27 @@ fn no_change_of_a_checkpoint_panics_or_hangs() {
         }
         let folder = broken.clone();
         survives(&format!("checkpoint {number}: {name}"), move || drop(open_checkpoint(&folder)));
+        fs::remove_dir_all(&broken).expect("the copy");
+    }
+}
+
+/// A thirtieth of the others' inputs: each is trained on for an update.
+#[test]
+fn no_change_of_an_optimiser_s_state_panics_or_hangs() {
+    let place = Place::new();
+    let (whole, broken) = (run(&place), place.path("broken"));
+    for number in 0..count().div_ceil(30) {
+        let mut dice = Dice(number);
+        copy_folder(&whole, &broken);
+        let checkpoint = broken.join("checkpoints/step-000003");
+        let state = checkpoint.join("optimizer.bpk");
+        fs::write(&state, damaged(&fs::read(&state).expect("a file"), &mut dice)).expect("a file");
+        sign(&checkpoint);
+        let run = broken.display().to_string();
+        survives(&format!("optimiser {number}"), move || {
+            let arguments = ["gedanken", "train", "--resume", &run, "--set", "train.steps=4"];
+            gedanken::run(gedanken::parts(), [&arguments[..], &QUICK].concat());
+        });
         fs::remove_dir_all(&broken).expect("the copy");
     }
 }

@@ -137,3 +137,13 @@ fn whoever_ends_a_training_politely_finds_it_saved() {
         assert_eq!(said.bad_manners("updates behind it"), None, "{signal}: it can go on");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_batch_that_no_memory_holds_is_refused_in_a_sentence() {
+    let place = Place::new();
+    let large = ["--set", "data.window.layouts=65000", "--set", "data.window.episodes=200"];
+    let said = place.run(&[&["train", "tiny.toml"], &large[..]].concat());
+    assert_eq!(said.bad_manners("data.window.layouts: 65000; a batch of 13000000 windows of 6 frames takes"), None);
+    assert!(!place.path("runs").exists());
+}

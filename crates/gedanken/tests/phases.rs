@@ -93,6 +93,9 @@ fn a_phase_that_cannot_be_is_refused_at_its_key() {
         ("target.kind=\"ema\"", "phase[1].latents"),
         ("phase.1.planner.sampls=3", "did you mean `samples`?"),
         ("phase.1.planner.horizon=0", "phase[1].planner.horizon"),
+        ("phase.1.loss.distance.hidden=[8]", "phase[1].loss.distance.hidden: [8]; the head is made once"),
+        ("phase.0.loss.distance.expectile=0.3", "phase[0].loss.distance.expectile"),
+        ("phase.0.loss.decoder.weight=1.0", "phase[0].loss.decoder"),
     ] {
         let said = place.run(&["train", "phases.toml", "--set", set]);
         assert_eq!(said.bad_manners(told), None, "{set}");

@@ -1,5 +1,5 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gedanken_data::{Batch, DataError, Episode, Prefetch, Shape, Source, Stream, WindowConfig};
@@ -70,4 +70,37 @@ fn no_more_than_the_depth_is_made_ahead_and_dropping_ends_the_workers() {
     assert_eq!(source.asked.load(SeqCst), 9);
     drop(prefetch);
     assert_eq!(Arc::strong_count(&source), 1, "no thread holds the source any more");
+}
+
+/// Does not end a batch before it is let go.
+struct Slow {
+    go: Mutex<()>,
+}
+
+impl Source for Slow {
+    fn batch(&self, _: u64) -> Result<Batch, DataError> {
+        let _go = self.go.lock();
+        Err(DataError::Config { key: "slow".into(), found: "it".into(), expected: "nothing".into() })
+    }
+
+    fn episode(&self, _index: u64) -> Result<Episode, DataError> {
+        Ok(Episode::default())
+    }
+}
+
+#[test]
+fn whoever_is_to_stop_does_not_wait_for_a_slow_batch() {
+    let source = Arc::new(Slow { go: Mutex::new(()) });
+    let held = source.go.lock().unwrap();
+    let mut prefetch = Prefetch::new(source.clone(), 0, 2, 3);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            stop.store(true, SeqCst);
+        });
+        assert!(prefetch.next_unless(&stop).is_none());
+    });
+    drop(prefetch);
+    drop(held);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gedanken_eval::{Contest, Protocol};
-use gedanken_run::{FolderError, check_ending};
+use gedanken_run::{Claim, FolderError, check_ending};
 
 use super::opened::{Opened, open};
 use super::{DeviceArg, Failure, Overrides, check_outputs, print, protocol, report, say};
@@ -101,7 +101,7 @@ fn under_protocol(
 pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
     let (opened, protocol, provenance) = under_protocol(&args.run, &args.overrides, &args.device, parts)?;
     check_outputs(&args.json)?;
-    let folder = args.folder(&opened)?;
+    let (folder, claim) = args.folder(&opened)?;
     let say = &mut |row: &str| say(&format!("evaluating: {row}"));
     let found = protocol.full(&opened.model, opened.step, say)?;
     let told = Told { found: &found, provenance: &provenance };
@@ -113,29 +113,41 @@ pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
     let kept = folder.as_ref().map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder));
     let place = folder.as_ref().or(args.json.as_ref()).map_or(String::new(), |path| path.display().to_string());
     report(&format!("{told}{place}"), args.json.as_deref(), &told)?;
+    claim.map_or(Ok(()), Claim::release)?;
     Ok(kept?)
 }
 
 impl EvalArgs {
-    /// The folder of the evaluation; none where the run's cannot be written to and `--json` is told all.
-    fn folder(&self, opened: &Opened) -> Result<Option<PathBuf>, Failure> {
+    /// The folder of the evaluation, `--out`'s kept from all others until it is written; none where the run's cannot be written to and `--json`
+    /// is told all.
+    fn folder(&self, opened: &Opened) -> Result<(Option<PathBuf>, Option<Claim>), Failure> {
         if let Some(folder) = &self.out {
             let report = folder.join("report.json");
-            if report.exists() {
-                return Err(
-                    format!("--out {}: there is an evaluation in it; expected a new folder", folder.display()).into()
-                );
+            let taken = || {
+                Failure::from(format!(
+                    "--out {}: there is an evaluation in it; expected a new folder",
+                    folder.display()
+                ))
+            };
+            let there = || report.exists();
+            if there() {
+                return Err(taken());
             }
             check_outputs([&report])?;
             std::fs::create_dir_all(folder).map_err(FolderError::io("create", folder))?;
-            return Ok(Some(folder.clone()));
+            let claim = Claim::of(folder, ".evaluating")?;
+            // Another process may have ended in between.
+            if there() {
+                return Err(taken());
+            }
+            return Ok((Some(folder.clone()), Some(claim)));
         }
         let folder = opened.folder.next_eval(opened.step);
         match (check_outputs([&folder]), &self.json) {
-            (Ok(()), _) => Ok(Some(folder)),
+            (Ok(()), _) => Ok((Some(folder), None)),
             (Err(error), Some(json)) => {
                 say(&format!("{error}: the report goes into {} alone, without films", json.display()));
-                Ok(None)
+                Ok((None, None))
             }
             (Err(error), None) => {
                 Err(format!("{error}; --out DIR writes the evaluation elsewhere, --json OUT its report").into())

@@ -9,6 +9,7 @@ use gedanken_data::{SourceKind, Split};
 use gedanken_run::say;
 
 use super::compare::print_table;
+use super::train::has_room;
 use super::{Failure, Overrides, complete};
 use crate::config::{ConfigError, Problem, load_arm, load_experiment};
 use crate::sweep::{Arm, Asked, Outcome, Plan, Runner, Task, arms};
@@ -108,6 +109,7 @@ fn checked(args: &SweepArgs, arms: Vec<Arm>, parts: &Parts) -> Result<Vec<(Arm, 
 fn experiment(args: &SweepArgs, arm: &Arm, parts: &Parts) -> Result<Experiment, Failure> {
     let loaded = load_arm(&args.file, &args.overrides.set, &arm.settings, parts)?;
     let (experiment, env) = complete(loaded, parts)?;
+    has_room(&experiment, env.as_ref(), &args.file)?;
     if experiment.data.source == SourceKind::Disk {
         experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
     }

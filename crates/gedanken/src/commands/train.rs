@@ -1,7 +1,7 @@
 //! `gedanken train`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -19,6 +19,7 @@ use super::session::{Session, warn_of};
 use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, resume, to_store};
 use crate::learned_from::{learned_from, name};
 use crate::phases::Phase;
+use crate::room::too_large;
 use crate::signals::{self, Last};
 use crate::{Experiment, Parts};
 
@@ -59,6 +60,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         let file = file.display();
         say(&format!("one run of {file}, without its [sweep]; all of them: gedanken sweep {file} --out DIR"));
     }
+    has_room(&experiment, env.as_ref(), &file)?;
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(&args.device, &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
@@ -115,6 +117,15 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         say(&format!("best {number}: {value:.4} at update {step}, kept in {}", path.display()));
     }
     print(&folder.path().display().to_string())
+}
+
+/// Refuses a training that cannot fit into this machine's memory.
+pub(super) fn has_room(experiment: &Experiment, env: &dyn Env, file: &Path) -> Result<(), Failure> {
+    let pictures = |phase: &Phase| if phase.latents.is_none() { too_large(&phase.experiment, env) } else { None };
+    match experiment.phases()?.iter().find_map(pictures) {
+        Some((key, problem)) => Err(format!("{}: {key}: {problem}", file.display()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Trains a model through the phases that are left, from a checkpoint or from the beginning, and evaluates it; or is stopped.

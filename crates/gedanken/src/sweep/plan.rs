@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gedanken_run::{FolderError, RunFolder, write_atomic};
+use gedanken_run::{Claim, FolderError, RunFolder, write_atomic};
 use serde::{Deserialize, Serialize};
 
 use super::Arm;
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     pub new: usize,
     /// Arms of an earlier plan that this one does not have.
     pub others: Vec<String>,
-    _claim: fs::File,
+    _claim: Claim,
 }
 
 /// `sweep.toml`.
@@ -149,15 +149,12 @@ fn read_written(path: &Path) -> Result<Written, Failure> {
     toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.message()).into())
 }
 
-/// Keeps the folder for this process, until the returned file is dropped.
-fn claim(folder: &Path) -> Result<fs::File, Failure> {
-    let path = folder.join(".sweep");
-    let file = fs::File::create(&path).map_err(FolderError::io("write", &path))?;
-    match file.try_lock() {
-        Err(fs::TryLockError::WouldBlock) => {
+/// Keeps the folder for this process, until the claim is dropped.
+fn claim(folder: &Path) -> Result<Claim, Failure> {
+    match Claim::of(folder, ".sweep") {
+        Err(FolderError::Busy(_)) => {
             Err(format!("{}: another process is at work on this sweep", folder.display()).into())
         }
-        // Where locks do not exist, other processes cannot be seen.
-        _ => Ok(file),
+        claim => Ok(claim?),
     }
 }

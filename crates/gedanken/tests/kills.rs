@@ -1,0 +1,200 @@
+//! Collecting, training, resuming and evaluating, killed at random moments and now and then on a full disk: all of it goes on, ends with the bits
+//! of an unbroken life, and leaves nothing half written.
+//!
+//! ```sh
+//! GEDANKEN_KILLS=100 benches/kills.sh    # on a small disk of its own
+//! ```
+#![cfg(unix)]
+
+mod common;
+#[allow(dead_code)]
+#[path = "common/dice.rs"]
+mod dice;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::{Place, Said, metrics, names, signal, weights};
+use dice::Dice;
+
+/// Forty updates, with a checkpoint, an evaluation or a line of metrics at almost every one.
+const TRAIN: [&str; 12] = [
+    "--set",
+    "train.steps=40",
+    "--set",
+    "train.checkpoint_every=4",
+    "--set",
+    "train.eval_every=10",
+    "--set",
+    "eval.tasks=1",
+    "--set",
+    "data.source=disk",
+    "--set",
+    "data.path=data",
+];
+const COLLECT: [&str; 4] = ["collect", "tiny.toml", "--out", "data"];
+
+/// Every file of a folder, by its path in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![folder.to_path_buf()];
+    while let Some(here) = left.pop() {
+        for name in names(&here) {
+            let path = here.join(name);
+            match path.is_dir() {
+                true => left.push(path),
+                false => {
+                    let bytes = fs::read(&path).unwrap_or_default();
+                    found.insert(path.strip_prefix(folder).expect("inside").to_path_buf(), bytes);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A life: data, a run, and the reports it was given.
+struct Life {
+    place: Place,
+    dice: Dice,
+    /// How long each kind of work takes, unbroken.
+    takes: BTreeMap<&'static str, Duration>,
+    /// Reports whose evaluation ended well.
+    reports: BTreeMap<PathBuf, Vec<u8>>,
+    kills: u64,
+    full: u64,
+}
+
+impl Life {
+    fn run(&self) -> Option<String> {
+        let runs = names(&self.place.path("runs/tiny"));
+        let run = runs.iter().find(|run| self.place.path("runs/tiny").join(run).join("config.toml").is_file());
+        run.map(|run| format!("runs/tiny/{run}"))
+    }
+
+    /// Starts a piece of work and kills it at a random moment; what it said, if it ended before.
+    fn risk(&mut self, work: &'static str, arguments: &[&str], disk_is_small: bool) -> Option<Said> {
+        let filler = (disk_is_small && self.dice.below(4) == 0).then(|| self.fill());
+        let patience = self.takes[work].mul_f64(self.dice.below(200) as f64 / 100.0);
+        let mut child = self.place.start(arguments);
+        let deadline = Instant::now() + patience;
+        while child.try_wait().expect("the program can be asked").is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = child.try_wait().expect("the program can be asked").is_some();
+        if !ended {
+            signal(&child, "-KILL");
+            self.kills += 1;
+        }
+        let output = child.wait_with_output().expect("its last words");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        let was_full = filler.is_some();
+        filler.map(fs::remove_file).transpose().expect("room again");
+        match (ended, was_full) {
+            (false, _) => None,
+            (true, true) if said.code != Some(0) => {
+                self.full += 1;
+                assert_eq!(said.bad_manners(""), None, "on a full disk");
+                None
+            }
+            (true, _) => Some(said.good()),
+        }
+    }
+
+    /// Fills the disk but for a few thousand bytes.
+    fn fill(&mut self) -> PathBuf {
+        let path = self.place.path("filler");
+        let mut file = fs::File::create(&path).expect("a file");
+        let mut size = 0;
+        while let Ok(written) = file.write(&[0; 4096]) {
+            size += written as u64;
+        }
+        file.set_len(size.saturating_sub(self.dice.below(200_000) as u64)).expect("a shorter file");
+        path
+    }
+
+    /// Nothing that was whole is lost or changed.
+    fn assert_whole(&self) {
+        for (path, bytes) in &self.reports {
+            assert!(fs::read(path).is_ok_and(|there| there == *bytes), "{} is as it was", path.display());
+        }
+    }
+
+    /// One piece of work, whichever is due; true once a training has ended.
+    fn go_on(&mut self, small: bool) -> bool {
+        let run = self.run();
+        let begun = run.as_ref().is_some_and(|run| !names(&self.place.path(&format!("{run}/checkpoints"))).is_empty());
+        if !self.place.path("data").exists() {
+            self.risk("collect", &COLLECT, small);
+        } else if begun && self.dice.below(3) == 0 {
+            let run = run.unwrap_or_default();
+            let seed = format!("eval.seed={}", self.dice.below(1000));
+            let arguments = ["eval", &run, "--set", "eval.baselines=false", "--set", "eval.films=1", "--set", &seed];
+            if let Some(said) = self.risk("eval", &arguments, small) {
+                let report = self.place.path(said.last()).join("report.json");
+                let bytes = fs::read(&report).expect("the report that was told of");
+                serde_json::from_slice::<serde_json::Value>(&bytes).expect("a whole report");
+                self.reports.insert(report, bytes);
+            }
+        } else {
+            let arguments = match &run {
+                Some(run) => vec!["train", "--resume", run],
+                None => [&["train", "tiny.toml"], &TRAIN[..]].concat(),
+            };
+            return self.risk("train", &arguments, small).is_some();
+        }
+        false
+    }
+}
+
+/// `GEDANKEN_KILLS` asks for more kills than the six of every day; `GEDANKEN_SMALL_DISK` says that temporary files lie on a disk that may be filled.
+#[test]
+fn lives_among_kills_and_full_disks_end_with_the_bits_of_an_unbroken_one() {
+    let kills: u64 = std::env::var("GEDANKEN_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6);
+    let small = std::env::var_os("GEDANKEN_SMALL_DISK").is_some();
+    let unbroken = Place::new();
+    let mut takes = BTreeMap::new();
+    let mut whole = |work, arguments: &[&str]| {
+        let began = Instant::now();
+        let said = unbroken.run(arguments).good();
+        takes.insert(work, began.elapsed());
+        said.last().to_owned()
+    };
+    whole("collect", &COLLECT);
+    let run = whole("train", &[&["train", "tiny.toml"], &TRAIN[..]].concat());
+    whole("eval", &["eval", &run, "--set", "eval.baselines=false"]);
+    let data = files(&unbroken.path("data"));
+    let run = unbroken.path(&run);
+
+    let (mut killed, mut full, mut lives, mut reports) = (0, 0, 0, 0);
+    while killed < kills {
+        let (place, reports_so_far) = (Place::new(), BTreeMap::new());
+        let dice = Dice(1 + lives);
+        let mut life = Life { place, dice, takes: takes.clone(), reports: reports_so_far, kills: 0, full: 0 };
+        while !life.go_on(small) {
+            life.assert_whole();
+        }
+        life.assert_whole();
+        let place = &life.place;
+        assert_eq!(files(&place.path("data")), data, "the data of an unbroken life");
+        let own = place.path(&life.run().expect("a run"));
+        assert_eq!(metrics(&own), metrics(&run));
+        assert!(weights(&own, 40) == weights(&run, 40), "the weights differ in some bit");
+        // The next work in a folder clears away what killed ones left in it.
+        place.run(&["collect", "tiny.toml", "--out", "data-2"]).good();
+        place.run(&["eval", &life.run().expect("a run"), "--set", "eval.baselines=false"]).good();
+        let left: Vec<_> = files(&place.path("")).into_keys().collect();
+        let left: Vec<_> = left.iter().map(|path| path.to_string_lossy()).collect();
+        let half: Vec<_> = left.iter().filter(|path| path.contains(".tmp") || path.contains(".partial-")).collect();
+        assert!(half.is_empty(), "half written: {half:?}");
+        killed += life.kills;
+        full += life.full;
+        reports += life.reports.len();
+        lives += 1;
+    }
+    println!("{killed} kills, {full} refusals of a full disk and {reports} reports in {lives} lives");
+}
