@@ -246,15 +246,13 @@ fn labels(groups: &[Group], shared: &BTreeSet<String>) -> Vec<String> {
         }
         Some(all.join(","))
     };
-    let folder = |run: &RunResult| Some(run.folder.display().to_string());
-    let name = |run: &RunResult| Some(run.name.clone());
-    let ways: [&dyn Fn(&RunResult) -> Option<String>; 4] = [&|run| run.arm.clone(), &name, &by_keys, &folder];
-    let label = |way: &&dyn Fn(&RunResult) -> Option<String>| -> Option<Vec<String>> {
-        let all: Vec<String> = groups.iter().map(|group| group.runs.first().and_then(way)).collect::<Option<_>>()?;
+    let all = |label: &dyn Fn(&RunResult) -> Option<String>| -> Option<Vec<String>> {
+        let all: Vec<String> = groups.iter().map(|group| group.runs.first().and_then(label)).collect::<Option<_>>()?;
         let different: BTreeSet<&String> = all.iter().collect();
         (different.len() == all.len() && all.iter().all(|label| !label.is_empty())).then_some(all)
     };
-    ways.iter().find_map(label).unwrap_or_else(|| groups.iter().map(|_| String::new()).collect())
+    let found = all(&|run| run.arm.clone()).or_else(|| all(&|run| Some(run.name.clone()))).or_else(|| all(&by_keys));
+    found.or_else(|| all(&|run| Some(run.folder.display().to_string()))).unwrap_or_default()
 }
 
 fn labels_by(groups: &[Group], by: &[String]) -> Vec<String> {

@@ -76,8 +76,7 @@ impl Comparison {
         columns.push(column("distance", |group| number(group.mean(|run| run.distance), 2)));
         let probes = self.probes();
         if !probes.is_empty() {
-            let heading: Vec<String> = probes.iter().map(|(label, unit)| format!("{label}, {unit}")).collect();
-            columns.push(column(format!("probe {}", heading.join(" / ")), move |group| {
+            columns.push(column(probe_heading(&probes), move |group| {
                 let of = |(label, _): &(String, String)| number(probe(group, label), 2);
                 probes.iter().map(of).collect::<Vec<_>>().join(" / ")
             }));
@@ -166,6 +165,15 @@ impl Comparison {
         let mut lines = vec![line(columns.iter().map(|column| column.heading.clone()).collect())];
         lines.extend(self.groups.iter().map(|group| line(columns.iter().map(|column| (column.cell)(group)).collect())));
         lines.join("\n")
+    }
+}
+
+/// `probe agent / wall / door, px`; each with its unit, where they have several.
+fn probe_heading(probes: &[(String, String)]) -> String {
+    let all = |label: &dyn Fn(&(String, String)) -> String| probes.iter().map(label).collect::<Vec<_>>().join(" / ");
+    match probes.iter().all(|(_, unit)| *unit == probes[0].1) {
+        true => format!("probe {}, {}", all(&|(label, _)| label.clone()), probes[0].1),
+        false => format!("probe {}", all(&|(label, unit)| format!("{label}, {unit}"))),
     }
 }
 

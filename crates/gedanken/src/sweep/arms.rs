@@ -1,6 +1,7 @@
 //! The arms of a sweep: what each sets, and its name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice::from_ref;
 
 use serde_json::{Map, Value};
 
@@ -98,10 +99,10 @@ pub fn arms(loaded: &Loaded<Experiment>, asked: &Asked) -> Result<Vec<Arm>, Conf
 fn named(axes: Vec<Vec<Point>>) -> Vec<Arm> {
     let mut combined: Vec<Vec<Point>> = vec![Vec::new()];
     for axis in axes {
-        let with = |point: &Point| combined.iter().map(|points| [&points[..], &[point.clone()]].concat()).collect();
-        let further: Vec<Vec<Vec<Point>>> = axis.iter().map(with).collect();
         // The first axis changes slowest.
-        combined = (0..combined.len()).flat_map(|i| further.iter().map(move |points| points[i].clone())).collect();
+        let with =
+            |points: &Vec<Point>| axis.iter().map(|point| [&points[..], from_ref(point)].concat()).collect::<Vec<_>>();
+        combined = combined.iter().flat_map(with).collect();
     }
     let unnamed = combined.iter().flatten().filter(|(name, _)| name.is_none());
     let keys: BTreeSet<String> = unnamed.flat_map(|(_, settings)| settings.iter().map(Setting::key)).collect();

@@ -97,6 +97,11 @@ impl Runner<'_> {
             if running.len() >= self.jobs || matches!(free(), Err(FolderError::Busy(_))) {
                 return true;
             }
+            // By whoever else trained it.
+            if task.run().is_ok_and(|run| run.is_finished()) {
+                outcomes[number] = Outcome::Finished;
+                return false;
+            }
             let done = task.run().and_then(|run| run.latest_checkpoint()).ok().flatten().map_or(0, |found| found.step);
             let line = board.begin(&task.arm.name, done, task.steps());
             let started = File::options().append(true).create(true).open(task.log()).and_then(|log| {
