@@ -10,7 +10,7 @@ use gedanken_planner::{LatentDistance, Objective};
 use serde::Serialize;
 
 use crate::episodes::Numbers;
-use crate::labels::rmse;
+use crate::labels::{rmse, spread};
 use crate::pushes::{Push, pushes};
 use crate::worlds::{host, labels_of};
 use crate::{EvalError, Events, Labels, LearnedDistance, LearnedWorld, ModelPart, Perceive, spearman};
@@ -37,6 +37,8 @@ pub struct LabelError {
     pub label: String,
     /// Root mean squared distance of read and true values.
     pub rmse: f64,
+    /// The same of the mean in the place of what is read: a reader that is told nothing.
+    pub chance: f64,
     /// Its unit.
     pub unit: String,
 }
@@ -91,7 +93,12 @@ fn label_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<LabelError> {
     let error = |label: &Label| {
         let columns = first..first + label.size;
         first += label.size;
-        LabelError { label: label.name.clone(), rmse: rmse(read, truth, size, columns), unit: label.unit.clone() }
+        LabelError {
+            label: label.name.clone(),
+            rmse: rmse(read, truth, size, columns.clone()),
+            chance: spread(truth, size, columns),
+            unit: label.unit.clone(),
+        }
     };
     env.spec().labels.iter().map(error).collect()
 }
@@ -147,9 +154,10 @@ impl Checks {
 
 impl fmt::Display for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let probes: Vec<String> = self.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
+        let probes: Vec<String> =
+            self.probes.iter().map(|p| format!("{} {:.2} of {:.2} {}", p.label, p.rmse, p.chance, p.unit)).collect();
         if !probes.is_empty() {
-            writeln!(f, "probe error (RMSE): {}", probes.join(", "))?;
+            writeln!(f, "probe error (RMSE, of what chance has): {}", probes.join(", "))?;
         }
         let or_dash = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.3}"));
         writeln!(

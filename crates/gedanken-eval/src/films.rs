@@ -1,5 +1,6 @@
 //! Films of episodes: the observation beside the goal, with the imagined path drawn through the probe, and its end by the decoder.
 
+use std::fmt;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
@@ -18,11 +19,31 @@ const HEIGHT: usize = 260;
 /// Frames that the end of an episode is held.
 const HOLD: usize = 8;
 
-/// Films of some tasks, of those that there are; every frame is one control step. A film ends a moment after the goal is reached.
+/// A film of a task.
+#[derive(Clone, Debug, Default)]
+pub struct Film {
+    /// One frame a control step.
+    pub frames: Vec<Picture>,
+    /// Control steps until the distance was first below the radius of success; none where it never was.
+    pub steps: Option<usize>,
+    /// The distance at the film's end.
+    pub distance: f64,
+}
+
+impl fmt::Display for Film {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.steps {
+            Some(steps) => write!(f, "reached after {steps} control steps"),
+            None => write!(f, "not reached: {:.2} off at the end", self.distance),
+        }
+    }
+}
+
+/// Films of some tasks, of those that there are; a film ends a moment after the goal is reached.
 ///
 /// # Errors
 /// As [`crate::evaluate`].
-pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>, EvalError> {
+pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Film>, EvalError> {
     if tasks.is_empty() {
         return Ok(Vec::new());
     }
@@ -43,18 +64,21 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Vec<Picture>>
     })
     .from_task(tasks.first);
     let radius = setup.protocol.radius()?;
-    let mut films: Vec<Vec<Picture>> = vec![Vec::new(); tasks.count];
+    let mut films: Vec<Film> = vec![Film::default(); tasks.count];
     let (mut held, mut ways) = (vec![0; tasks.count], vec![Ahead::default(); tasks.count]);
     tasks.watch(&mut actor, &mut |moment| {
         let envs = moment.envs;
         for ((task, film), (held, seen)) in films.iter_mut().enumerate().zip(held.iter_mut().zip(&mut ways)) {
-            *held = if envs.envs()[task].distance() < radius { *held + 1 } else { 0 };
+            let distance = envs.envs()[task].distance();
+            *held = if distance < radius { *held + 1 } else { 0 };
             if *held <= HOLD {
+                film.steps = film.steps.or((distance < radius).then_some(moment.step));
+                film.distance = distance;
                 // Plans are made of blocks: while one is being executed, the path is that of its beginning.
                 if moment.step.is_multiple_of(setup.frameskip()) {
                     *seen = Ahead::of(envs, task, moment.actor.agent(), &world);
                 }
-                film.push(frame(envs.envs()[task].as_ref(), seen));
+                film.frames.push(frame(envs.envs()[task].as_ref(), seen));
             }
         }
     })?;

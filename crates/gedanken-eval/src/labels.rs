@@ -44,6 +44,15 @@ pub(crate) fn rmse(found: &[f32], truth: &[f32], size: usize, columns: Range<usi
     (squares / (truth.len() / size).max(1) as f64).sqrt()
 }
 
+/// Root mean squared Euclidean distance of some columns of a table from their mean.
+pub(crate) fn spread(table: &[f32], size: usize, columns: Range<usize>) -> f64 {
+    let rows = (table.len() / size).max(1);
+    let mean =
+        |column: usize| table.iter().skip(column).step_by(size).map(|&x| f64::from(x)).sum::<f64>() / rows as f64;
+    let means: Vec<f32> = (0..size).map(|column| mean(column) as f32).collect();
+    rmse(&means.repeat(rows), table, size, columns)
+}
+
 /// The rule by which an environment compares two rows of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CostRule {

@@ -16,6 +16,7 @@ mod guardrails;
 mod imagination;
 mod labels;
 mod objectives;
+mod page;
 mod pictures;
 mod pieces;
 mod planning;
@@ -39,7 +40,7 @@ pub mod films;
 
 pub use actor::{Actor, Nobody, Replay, Scripted};
 pub use blame::{Blame, Part};
-pub use checks::{Checks, checks};
+pub use checks::{Checks, LabelError, checks};
 pub use compare::{Contest, Standing, Standings, compare, contenders};
 pub use config::{Draw, EvalConfig, Rule, TasksFrom};
 pub use distances::{LearnedDistance, ProbeDistance};

@@ -267,6 +267,15 @@ impl Report {
         self.rows.first()
     }
 
+    /// Every row's success and its interval, `final/ROW/success`, `…/low` and `…/high`.
+    pub fn results(&self) -> Vec<(String, f64)> {
+        let of = |row: &Row| {
+            let values = [("success", row.success), ("low", row.interval[0]), ("high", row.interval[1])];
+            values.map(|(name, value)| (format!("final/{}/{name}", row.name), value))
+        };
+        self.rows.iter().flat_map(of).collect()
+    }
+
     /// The numbers worth a curve.
     pub(crate) fn numbers(&self) -> Numbers {
         let mut numbers = Numbers::new();
@@ -288,8 +297,9 @@ impl fmt::Display for OtherRate {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// The protocol in a line.
+    pub(crate) fn protocol_in_words(&self) -> String {
         let p = &self.protocol;
         let rule = if p.rule == Rule::Final { "at the end" } else { "at any moment" };
         let tasks = match p.tasks_from {
@@ -301,11 +311,16 @@ impl fmt::Display for Report {
             seeds => format!("of each of {seeds} seeds from {} on", p.seed),
         };
         let skip = if self.frameskip > 1 { format!(" in blocks of {}", self.frameskip) } else { String::new() };
-        writeln!(
-            f,
+        format!(
             "{}: {} {tasks} ({seeds}), {} control steps{skip}, success = distance below {} {rule}",
             self.env, p.tasks, p.budget, self.radius
-        )?;
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.protocol_in_words())?;
         self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))?;
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         writeln!(

@@ -6,6 +6,8 @@ use gedanken_model::WorldModel;
 use gedanken_run::{FolderError, RunFolder, Tracker, save_gif, write_atomic};
 use gedanken_train::{Evaluate, Evaluated};
 
+use crate::films::Film;
+use crate::page::page;
 use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
@@ -22,8 +24,8 @@ impl Protocol {
         Ok(report)
     }
 
-    /// Writes an evaluation into a folder that is there: `report.json`, which is `told` (the report, or more around it), `episodes.csv` and
-    /// films.
+    /// Writes an evaluation into a folder that is there: `report.json`, which is `told` (the report, or more around it), `episodes.csv`,
+    /// films, and `report.html`, all of it as a page with the curves of the `run`'s folder.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -33,6 +35,7 @@ impl Protocol {
         report: &Report,
         told: &impl serde::Serialize,
         folder: &Path,
+        run: &Path,
     ) -> Result<(), EvalError> {
         let text = serde_json::to_string_pretty(told).map_err(std::io::Error::other);
         let path = folder.join("report.json");
@@ -40,8 +43,14 @@ impl Protocol {
         write_atomic(&folder.join("episodes.csv"), episodes_csv(report).as_bytes())?;
         let filmed = films::films(&Setup { protocol: self, model }, 0..self.config.films.min(self.config.tasks))?;
         for (task, film) in filmed.iter().enumerate() {
-            save_gif(film, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
+            save_gif(&film.frames, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
         }
+        let told = serde_json::to_value(told).map_err(std::io::Error::other);
+        let path = folder.join("report.html");
+        let told = told.map_err(FolderError::io("write", &path))?;
+        let films = (0..filmed.len()).map(|task| std::fs::read(folder.join(format!("task-{task:03}.gif"))));
+        let films = films.collect::<Result<Vec<_>, _>>().map_err(FolderError::io("read", folder))?;
+        write_atomic(&path, page(report, &told, &films, run)?.as_bytes())?;
         Ok(())
     }
 
@@ -58,17 +67,15 @@ impl Protocol {
         compare(&Setup { protocol: self, model }, contest, say)
     }
 
-    /// One film, of task `task`.
+    /// One film, of task `task`, written to `path`.
     ///
     /// # Errors
     /// [`EvalError`].
-    pub fn film(&self, model: &WorldModel, task: usize, path: &Path) -> Result<(), EvalError> {
-        match films::films(&Setup { protocol: self, model }, task..task + 1)?.first() {
-            Some(film) => Ok(save_gif(film, path, films::FPS)?),
-            None => {
-                Err(EvalError::Mismatch(format!("there is no task {task}: the recorded episodes have not as many")))
-            }
-        }
+    pub fn film(&self, model: &WorldModel, task: usize, path: &Path) -> Result<Film, EvalError> {
+        let none = || EvalError::Mismatch(format!("there is no task {task}: the recorded episodes have not as many"));
+        let film = films::films(&Setup { protocol: self, model }, task..task + 1)?.pop().ok_or_else(none)?;
+        save_gif(&film.frames, path, films::FPS)?;
+        Ok(film)
     }
 
     fn checks(&self, model: &WorldModel) -> Result<Checks, EvalError> {
@@ -154,8 +161,8 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
                 said.push(format!("success {:.0} % ({low:.0}-{high:.0} %, n = {n})", 100.0 * row.success));
             }
             if let Some(film) = films::films(&setup, 0..1)?.first() {
-                save_gif(film, &self.folder(step)?.join("task-000.gif"), films::FPS)?;
-                tracker.film(step, "eval/task-000", film, films::FPS)?;
+                save_gif(&film.frames, &self.folder(step)?.join("task-000.gif"), films::FPS)?;
+                tracker.film(step, "eval/task-000", &film.frames, films::FPS)?;
             }
         }
         let probes: Vec<String> =

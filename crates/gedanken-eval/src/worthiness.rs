@@ -97,6 +97,12 @@ impl Worthiness {
         })
     }
 
+    /// True where latents hardly change within an episode: imagining no change is then hardly ever wrong, by less than a twentieth of their variance
+    /// at the plan's end.
+    pub fn stands_still(&self) -> bool {
+        self.persistence.last().is_some_and(|&change| change < 0.05)
+    }
+
     /// The numbers worth a curve.
     pub(crate) fn numbers(&self) -> Numbers {
         let mut numbers = Numbers::new();
@@ -129,6 +135,9 @@ impl fmt::Display for Worthiness {
             at(&self.error),
             at(&self.persistence)
         )?;
+        if self.stands_still() {
+            writeln!(f, "within an episode latents hardly change: they hold what stays, not what moves")?;
+        }
         writeln!(
             f,
             "actions that led to a goal: {:.1} % of others seem better; the energies' spread is {:.2} of their mean",
@@ -152,5 +161,8 @@ mod tests {
         let text = found.to_string();
         assert!(text.contains("after 1, 3, 5 blocks: error 0.100, 0.300, 0.500"), "{text}");
         assert!(text.contains("6.2 % of others seem better"), "{text}");
+        assert!(!text.contains("hardly change"), "{text}");
+        let still = Worthiness { persistence: vec![0.01, 0.02], ..found };
+        assert!(still.to_string().contains("within an episode latents hardly change"));
     }
 }

@@ -27,5 +27,5 @@ pub use folder::{Checkpoint, RunFolder, step_of};
 pub use picture::{Picture, PictureError, check_ending};
 pub use plot::Plot;
 pub use progress::{ProgressBar, say};
-pub use tracker::{TrackError, Tracker, curve};
+pub use tracker::{TrackError, Tracker, curve, curves};
 pub use whiskers::{Whisker, Whiskers};

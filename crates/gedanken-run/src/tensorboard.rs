@@ -1,18 +1,11 @@
-//! Events for TensorBoard, written through `tensorboard-rs`.
-//!
-//! Its `FileWriter` hands events to a thread of its own. When that thread cannot write, it panics, and so does every later call:
-//! [`Events`] makes one error of it. It names its file by the second and truncates one that is there: [`Events`] gives each file a
-//! name that no other has.
+//! Events for TensorBoard, in records of `tensorboard-rs`: its own `FileWriter` panics on a full disk, in a thread of its own.
 
 use std::fs::{self, File};
-use std::io;
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::io::{self, BufWriter};
+use std::path::Path;
+use std::time::SystemTime;
 
-use protobuf::RepeatedField;
+use protobuf::{Message, RepeatedField};
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
 use tensorboard_proto::summary::{
     HistogramProto, Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
@@ -20,98 +13,77 @@ use tensorboard_proto::summary::{
 use tensorboard_proto::tensor::TensorProto;
 use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
 use tensorboard_proto::types::DataType;
-use tensorboard_rs::summary_writer::FileWriter;
-
-use crate::atomic::temporary_dir;
+use tensorboard_rs::record_writer::RecordWriter;
 
 /// Bins of a histogram.
 const BINS: usize = 32;
 
 /// One events file, new and open.
 pub struct Events {
-    writer: Option<FileWriter>,
+    /// None once a record could not be written whole: what came after it could not be read.
+    writer: Option<RecordWriter<BufWriter<File>>>,
 }
 
 impl Events {
     /// Opens a new file in `folder`. TensorBoard forgets what earlier files say of `first_step` and later ones.
     pub fn create(folder: &Path, first_step: u64) -> io::Result<Self> {
-        let (private, _lock) = temporary_dir(&folder.join("events"))?;
-        let (mut events, file) = Self::create_in(private.path())?;
-        rename_unique(&file, folder)?;
-        private.close()?;
+        fs::create_dir_all(folder)?;
+        let mut events = Self { writer: Some(RecordWriter::new(BufWriter::new(new_file(folder)?))) };
+        let mut version = Event::new();
+        version.set_file_version("brain.Event:2".to_owned());
+        events.write(version)?;
         // TensorBoard takes the first such mark for the run's beginning, and each later one for a restart.
         let mut log = SessionLog::new();
         log.set_status(SessionLog_SessionStatus::START);
         let mut mark = Event::new();
         mark.set_session_log(log);
-        events.with(|writer| writer.add_event(&mark, first_step as usize))?;
+        mark.set_step(first_step as i64);
+        events.write(mark)?;
         Ok(events)
-    }
-
-    /// A writer in a folder of its own, and its file, which its thread makes in its own time.
-    fn create_in(folder: &Path) -> io::Result<(Self, PathBuf)> {
-        let writer =
-            catch_unwind(|| FileWriter::new(folder)).map_err(|_| io::Error::other("tensorboard-rs cannot start"))?;
-        let events = Self { writer: Some(writer) };
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
-            if let Some(entry) = fs::read_dir(folder)?.next() {
-                return Ok((events, entry?.path()));
-            }
-            sleep(Duration::from_millis(1));
-        }
-        Err(io::Error::other("tensorboard-rs made no file"))
     }
 
     /// Adds values to a step.
     pub fn add(&mut self, step: u64, values: Vec<Summary_Value>) -> io::Result<()> {
         let mut summary = Summary::new();
         summary.set_value(RepeatedField::from_vec(values));
-        self.with(|writer| writer.add_summary(summary, step as usize))
+        let mut event = Event::new();
+        event.set_summary(summary);
+        event.set_step(step as i64);
+        self.write(event)
     }
 
-    /// Calls the writer; once that has panicked, there is none, and every call an error.
-    fn with(&mut self, call: impl FnOnce(&mut FileWriter)) -> io::Result<()> {
+    /// Writes an event of this moment; after one that failed, every call is an error.
+    fn write(&mut self, mut event: Event) -> io::Result<()> {
         let stopped = || io::Error::other("the writer of events stopped; is the disk full?");
-        let writer = self.writer.as_mut().ok_or_else(stopped)?;
-        catch_unwind(AssertUnwindSafe(|| call(writer))).map_err(|_| {
-            // Dropping it would panic once more, and its thread is gone already.
-            mem::forget(self.writer.take());
-            stopped()
-        })
+        let mut writer = self.writer.take().ok_or_else(stopped)?;
+        event.set_wall_time(now().as_secs_f64());
+        let bytes = event.write_to_bytes().map_err(io::Error::other)?;
+        writer.write(&bytes)?;
+        writer.flush()?;
+        self.writer = Some(writer);
+        Ok(())
     }
 
-    /// As if its thread had died.
+    /// As if the disk were full.
     #[cfg(test)]
     pub(crate) fn kill(&mut self) {
-        self.close();
-    }
-
-    /// Waits until all is written. A thread that died since the last call still makes the drop panic.
-    fn close(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(writer)));
-        }
+        self.writer = None;
     }
 }
 
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.close();
-    }
+fn now() -> std::time::Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Moves `events.out.tfevents.<second>.<host>.<process>.0` into `folder` with the first free number instead of 0.
-fn rename_unique(file: &Path, folder: &Path) -> io::Result<()> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(".0").unwrap_or(&name);
+/// `events.out.tfevents.<second>.gedanken.<process>.<number>`, which nobody has made: TensorBoard reads the files of a folder in the order of their
+/// names.
+fn new_file(folder: &Path) -> io::Result<File> {
+    let (second, process) = (now().as_secs(), std::process::id());
     let mut number = 0;
     loop {
-        let free = folder.join(format!("{stem}.{number}"));
-        match File::create_new(&free) {
-            Ok(_) => return fs::rename(file, &free),
+        match File::create_new(folder.join(format!("events.out.tfevents.{second:010}.gedanken.{process}.{number}"))) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
-            Err(e) => return Err(e),
+            made => return made,
         }
     }
 }
@@ -192,7 +164,7 @@ fn tagged(tag: &str) -> Summary_Value {
 
 #[cfg(test)]
 mod tests {
-    use protobuf::Message;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -301,21 +273,13 @@ mod tests {
         );
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn a_writer_whose_thread_died_is_an_error_and_no_panic() {
-        let folder = tempfile::tempdir().unwrap();
-        drop(Events::create(folder.path(), 0).unwrap());
-        // Folders where the next seconds' files would be, so that the thread cannot make its file and dies.
-        let name = files(folder.path())[0].file_name().unwrap().to_string_lossy().into_owned();
-        let (head, tail) = ("events.out.tfevents.", &name["events.out.tfevents.".len() + 10..]);
-        let second: u64 = name[head.len()..head.len() + 10].parse().unwrap();
-        let blocked = folder.path().join("blocked");
-        (0..30).for_each(|i| fs::create_dir_all(blocked.join(format!("{head}{:010}{tail}", second + i))).unwrap());
-        let mut events = Events { writer: catch_unwind(|| FileWriter::new(&blocked)).ok() };
-        let failed = (0..2000).any(|step| {
-            sleep(Duration::from_millis(1));
-            events.add(step, vec![scalar("loss", 0.0)]).is_err()
-        });
-        assert!(failed && events.add(0, vec![scalar("loss", 0.0)]).is_err());
+    fn a_full_disk_is_an_error_and_no_panic() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut events = Events { writer: Some(RecordWriter::new(BufWriter::new(full))) };
+        let told = events.add(1, vec![scalar("loss", 0.0)]).unwrap_err();
+        assert_eq!(told.kind(), io::ErrorKind::StorageFull);
+        assert!(events.add(2, vec![scalar("loss", 0.0)]).is_err(), "nothing comes after half a record");
     }
 }

@@ -1,11 +1,13 @@
 //! Numbers, pictures and films of a run while it trains: for TensorBoard, and in `metrics.jsonl` for scripts.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use tensorboard_proto::summary::Summary_Value;
 
 use crate::atomic::write_atomic_with;
@@ -152,6 +154,11 @@ impl Tracker {
         Ok(())
     }
 
+    /// Numbers that stand in a report of their own: for TensorBoard alone, once a run.
+    pub fn results(&mut self, step: u64, values: &[(String, f64)]) {
+        self.tell(step, values.iter().map(|(tag, value)| tensorboard::scalar(tag, *value)).collect());
+    }
+
     /// A text in Markdown.
     pub fn text(&mut self, step: u64, tag: &str, markdown: &str) {
         self.tell(step, vec![tensorboard::text(tag, markdown)]);
@@ -249,18 +256,45 @@ fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
 /// # Errors
 /// [`TrackError::Folder`]. A line that is no line of metrics has no point.
 pub fn curve(run: &Path, name: &str) -> Result<Vec<(u64, f64)>, TrackError> {
+    let mut points = Vec::new();
+    each_line(run, |step, numbers| {
+        points.extend(numbers.get(name).and_then(Value::as_f64).map(|value| (step, value)))
+    })?;
+    Ok(points)
+}
+
+/// All curves of a run's folder by name, as [`curve`].
+///
+/// # Errors
+/// As [`curve`].
+pub fn curves(run: &Path) -> Result<BTreeMap<String, Vec<(u64, f64)>>, TrackError> {
+    let mut curves: BTreeMap<String, Vec<(u64, f64)>> = BTreeMap::new();
+    each_line(run, |step, numbers| {
+        for (name, value) in numbers.iter().filter(|(name, _)| *name != "step" && *name != "seconds") {
+            if let Some(value) = value.as_f64() {
+                curves.entry(name.clone()).or_default().push((step, value));
+            }
+        }
+    })?;
+    Ok(curves)
+}
+
+/// Reads `metrics.jsonl` line by line: updates, and all numbers. There may be no such file.
+fn each_line(run: &Path, mut then: impl FnMut(u64, &serde_json::Map<String, Value>)) -> Result<(), TrackError> {
     let path = run.join("metrics.jsonl");
-    let read = || {
-        let (mut points, mut line) = (Vec::new(), Vec::new());
+    let mut read = || {
+        let mut line = Vec::new();
         let mut file = match File::open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(points),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => BufReader::new(file?),
         };
         while read_line(&mut file, &mut line)? {
-            let json: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
-            points.extend(json["step"].as_u64().zip(json[name].as_f64()));
+            let numbers: serde_json::Map<String, Value> = serde_json::from_slice(&line).unwrap_or_default();
+            if let Some(step) = numbers.get("step").and_then(Value::as_u64) {
+                then(step, &numbers);
+            }
         }
-        Ok(points)
+        Ok(())
     };
     Ok(read().map_err(FolderError::io("read", &path))?)
 }

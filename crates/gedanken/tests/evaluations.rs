@@ -108,6 +108,18 @@ fn an_evaluation_goes_where_it_is_sent_and_needs_no_run_s_folder_to_write_to() {
     let said = place.run(&["eval", &run, "--out", "elsewhere", "--set", "eval.films=1"]).good();
     assert_eq!(said.last(), "elsewhere");
     assert!(place.path("elsewhere/task-000.gif").exists() && place.path("elsewhere/episodes.csv").exists());
+    let page = place.read("elsewhere/report.html");
+    for told in [
+        "0.0 %",
+        "data:image/gif;base64,R0lGOD",
+        "loss/prediction",
+        "A probe reads agent",
+        "checkpoint.crc32",
+        "never within",
+    ] {
+        assert!(page.contains(told), "the page has no {told}");
+    }
+    assert!(!page.contains("http"), "the page needs nothing beside it");
     assert!(!place.path(&format!("{run}/eval/step-000012-2")).exists());
     assert_eq!(place.run(&["eval", &run, "--out", "elsewhere"]).bad_manners("there is an evaluation in it"), None);
     assert!(!place.path("elsewhere/.evaluating").exists());
@@ -161,7 +173,9 @@ fn a_task_is_planned_alone_as_in_the_evaluation() {
     let run = quick(&place, &["--set", "eval.films=3"]);
     let film = |name: &str| fs::read(place.path(name)).expect("a film");
     for task in ["0", "2"] {
-        place.run(&["plan", &run, "--task", task, "--film", "film.gif"]).good();
+        let said = place.run(&["plan", &run, "--task", task, "--film", "film.gif"]).good();
+        assert!(said.out.starts_with(&format!("task {task}: not reached: ")), "{}", said.out);
+        assert_eq!(said.last(), "film.gif");
         assert_eq!(film("film.gif"), film(&format!("{run}/eval/step-000012/task-00{task}.gif")), "task {task}");
     }
     let start = Instant::now();

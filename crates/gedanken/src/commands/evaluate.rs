@@ -110,7 +110,9 @@ pub fn eval(args: &EvalArgs, parts: &Parts) -> Result<(), Failure> {
         (Some(_), None) => Some(opened.folder.claim_eval(opened.step)?),
         _ => folder,
     };
-    let kept = folder.as_ref().map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder));
+    let kept = folder
+        .as_ref()
+        .map_or(Ok(()), |folder| protocol.keep(&opened.model, &found, &told, folder, opened.folder.path()));
     let place = folder.as_ref().or(args.json.as_ref()).map_or(String::new(), |path| path.display().to_string());
     report(&format!("{told}{place}"), args.json.as_deref(), &told)?;
     claim.map_or(Ok(()), Claim::release)?;
@@ -164,8 +166,8 @@ pub fn plan(args: &PlanArgs, parts: &Parts) -> Result<(), Failure> {
     check_ending(film, "gif")?;
     check_outputs([film])?;
     let (opened, protocol, _) = under_protocol(run, &args.overrides, &args.device, parts)?;
-    protocol.film(&opened.model, args.task as usize, film)?;
-    print(&film.display().to_string())
+    let filmed = protocol.film(&opened.model, args.task as usize, film)?;
+    print(&format!("task {}: {filmed}\n{}", args.task, film.display()))
 }
 
 fn bench(args: &BenchArgs, parts: &Parts) -> Result<(), Failure> {

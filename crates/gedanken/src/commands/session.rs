@@ -185,8 +185,9 @@ impl Session<'_> {
         signals::at_once(last, || {
             let report = protocol.full(&model, step, &mut |row| say(&format!("evaluating: {row}")))?;
             let told = Told { found: &report, provenance: &provenance };
-            protocol.keep(&model, &report, &told, &evaluation.folder(step)?)?;
+            protocol.keep(&model, &report, &told, &evaluation.folder(step)?, folder.path())?;
             tracker.text(step, "report", &format!("```\n{report}\n```"));
+            tracker.results(step, &report.results());
             tracker.flush()?;
             print(&report.to_string())
         })
