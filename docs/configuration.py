@@ -16,10 +16,13 @@ schema = json.load(sys.stdin)
 
 
 def resolve(node):
-    """The node with its $ref followed; what stands beside the $ref goes first."""
+    """The node with its $ref followed, and null no alternative to a table; what stands beside them goes first."""
     while "$ref" in node:
         beside = {key: value for key, value in node.items() if key != "$ref"}
         node = {**schema["$defs"][node["$ref"].rsplit("/", 1)[1]], **beside}
+    offers = [each for each in node.get("anyOf", []) if each.get("type") != "null"]
+    if len(offers) == 1 and "properties" in (only := resolve(offers[0])):
+        node = {**only, **{key: value for key, value in node.items() if key != "anyOf"}}
     return node
 
 
@@ -142,7 +145,7 @@ def is_table(node):
 # The order of `gedanken config`, as far as this page knows it; what it does not know follows.
 ORDER = (
     "name seed runs device precision pixels actions from env data encoder proprioception predictor prediction target loss train planner "
-    "eval collect"
+    "eval collect phase sweep"
 ).split()
 top = schema["properties"]
 keys = sorted(top, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))

@@ -61,7 +61,7 @@ pub use probes::{Frames, ProbeReport, ProbedLabel, Probing, Reading, probes};
 pub use region::{KeepOut, Margin, StayWithin};
 pub use report::{OtherRate, Report, Row, SeedRate};
 pub use setup::{Protocol, Setup};
-pub use statistics::{sign_test, spearman, wilson};
+pub use statistics::{sign_test, spearman, student, wilson};
 pub use tasks::Tasks;
 pub use training::TrainingEvaluation;
 pub use uncertainty::{Sureness, Uncertainty};

@@ -13,6 +13,40 @@ pub fn wilson(successes: usize, trials: usize) -> [f64; 2] {
     [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
+/// Student's 95 % interval of the mean of some values (Student, 1908): mean ± t · s / √n, t the quantile of n - 1 degrees of freedom. None of
+/// fewer than two. For rates it may reach beyond 0 and 1: it knows nothing of them.
+pub fn student(values: &[f64]) -> Option<[f64; 2]> {
+    let n = values.len();
+    let mean = values.iter().sum::<f64>() / n as f64;
+    let squares = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    let degrees = n.checked_sub(1).filter(|&degrees| degrees > 0)?;
+    let half = student_quantile(degrees) * (squares / degrees as f64 / n as f64).sqrt();
+    Some([mean - half, mean + half])
+}
+
+/// The number that Student's t with so many degrees of freedom stays within in 95 of 100 cases, on either side of 0.
+fn student_quantile(degrees: usize) -> f64 {
+    let (mut low, mut high) = (0.0, 13.0);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if student_within(middle, degrees) < 0.95 { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// The probability that Student's t lies within `t` of 0: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4.
+fn student_within(t: f64, degrees: usize) -> f64 {
+    let angle = (t / (degrees as f64).sqrt()).atan();
+    let (sine, square) = (angle.sin(), angle.cos().powi(2));
+    let odd = degrees % 2;
+    let (mut term, mut sum) = (if odd == 1 { angle.cos() } else { 1.0 }, 0.0);
+    for k in (odd..degrees.saturating_sub(1)).step_by(2) {
+        sum += term;
+        term *= square * (k + 1) as f64 / (k + 2) as f64;
+    }
+    if odd == 1 { 2.0 / std::f64::consts::PI * (angle + sine * sum) } else { sine * sum }
+}
+
 /// The probability that chance alone splits `a + b` cases, each equally likely to fall on either side, at least as unevenly as into `a` and
 /// `b`: the sign test, two-sided and exact.
 pub fn sign_test(a: usize, b: usize) -> f64 {
@@ -66,6 +100,30 @@ mod tests {
             let [l, h] = wilson(k, n);
             assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{k} of {n}: {l} {h}");
         }
+    }
+
+    #[test]
+    fn student_gives_the_intervals_of_scipy() {
+        // scipy.stats.t.ppf(0.975, degrees)
+        for (degrees, expected) in [
+            (1, 12.706_204_736_174_694),
+            (2, 4.302_652_729_749_462),
+            (3, 3.182_446_305_283_708),
+            (4, 2.776_445_105_197_793),
+            (9, 2.262_157_162_798_205),
+            (30, 2.042_272_456_301_238),
+            (99, 1.984_216_951_586_417),
+        ] {
+            let found = student_quantile(degrees);
+            assert!((found - expected).abs() < 1e-9, "{degrees}: {found}");
+        }
+        // scipy.stats.t.interval(0.95, 2, loc=numpy.mean(x), scale=scipy.stats.sem(x)), x = [0.9, 0.94, 0.98]
+        let [low, high] = student(&[0.9, 0.94, 0.98]).unwrap();
+        assert!(
+            (low - 0.840_634_491_529_987).abs() < 1e-9 && (high - 1.039_365_508_470_013).abs() < 1e-9,
+            "{low} {high}"
+        );
+        assert!(student(&[0.5]).is_none() && student(&[]).is_none());
     }
 
     #[test]

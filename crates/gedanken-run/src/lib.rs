@@ -3,19 +3,23 @@
 mod aside;
 mod atomic;
 mod best;
+mod board;
 mod claim;
 mod error;
 mod film;
+mod finished;
 mod folder;
 pub mod picture;
 mod plot;
 mod progress;
 mod tensorboard;
 mod tracker;
+mod whiskers;
 
 pub use aside::Aside;
 pub use atomic::{check_writable, lies_inside, remove_dir_atomic, write_atomic, write_atomic_with, write_dir_atomic};
 pub use best::Best;
+pub use board::{Board, BoardLine};
 pub use claim::Claim;
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
@@ -24,3 +28,4 @@ pub use picture::{Picture, PictureError, check_ending};
 pub use plot::Plot;
 pub use progress::{ProgressBar, say};
 pub use tracker::{TrackError, Tracker, curve, curves};
+pub use whiskers::{Whisker, Whiskers};

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Parts;
 use crate::config::{ConfigError, EnvConfig, Loaded};
 use crate::phases::{PhaseConfig, check_phases};
+use crate::sweep::SweepConfig;
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +72,9 @@ pub struct Experiment {
     /// Phases of the training, one after the other. Default none: a single one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phase: Vec<PhaseConfig>,
+    /// Many runs of the experiment, made by `gedanken sweep`; `gedanken train` leaves it aside. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepConfig>,
 }
 
 /// Another run to start from: `"RUN"`, or `{ run = "RUN", parts = ["encoder"], freeze = true }`.
@@ -170,6 +174,7 @@ impl Default for Experiment {
             eval: EvalConfig::default(),
             collect: CollectConfig::default(),
             phase: Vec::new(),
+            sweep: None,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod device;
 
 mod commands;
+mod compare;
 mod experiment;
 mod import;
 mod kernel_cache;
@@ -15,6 +16,7 @@ mod phases;
 pub mod provenance;
 mod room;
 mod signals;
+pub mod sweep;
 pub mod threads;
 
 pub use commands::{Grounds, Opened, main, open, run};

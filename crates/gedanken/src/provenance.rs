@@ -215,7 +215,7 @@ pub fn differences(run: &Experiment, now: &Experiment) -> Vec<String> {
 }
 
 /// Values by their dotted keys; lists are values.
-fn flatten(at: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
+pub(crate) fn flatten(at: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
     let mut table = |inner: &Map<String, Value>| {
         for (key, value) in inner {
             flatten(&if at.is_empty() { key.clone() } else { format!("{at}.{key}") }, value, into);

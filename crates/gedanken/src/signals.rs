@@ -96,6 +96,17 @@ pub fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
+/// Takes the end of standard input for a signal: whoever started this process asks it to stop by closing it, or by ending.
+pub fn listen_to_input() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        // A terminal sends the signal to both.
+        if !asked() {
+            answer();
+        }
+    });
+}
+
 /// Waits for the end where a signal is ending the process: what fails meanwhile is no news.
 pub fn pass() {
     drop(now());

@@ -1,6 +1,7 @@
 //! The command line: one file per family of commands.
 
 mod bench;
+mod compare;
 mod data;
 mod environments;
 mod evaluate;
@@ -11,6 +12,7 @@ mod opened;
 mod probe;
 mod resume;
 mod session;
+mod sweep;
 mod train;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ pub use self::grounds::Grounds;
 use self::grounds::{environments, recordings};
 use self::opened::same_spaces;
 pub use self::opened::{Opened, open};
-use crate::config::{load_experiment, schema, splice_env, splice_parts, to_toml};
+use crate::config::{Loaded, load_experiment, schema, splice_env, splice_parts, to_toml};
 use crate::device::{self, Chosen};
 use crate::experiment::check;
 use crate::learned_from::other_data;
@@ -49,6 +51,14 @@ enum Command {
     /// Train a world model, evaluate it, and print the run's folder last.
     #[command(after_help = "Example: gedanken train experiments/quickstart.toml --set train.steps=500")]
     Train(train::TrainArgs),
+    /// Train an experiment many times, in one folder: other values, other seeds; as many runs at once as the machine carries.
+    #[command(
+        after_help = "Example: gedanken sweep experiments/quickstart.toml --grid encoder.dim=64,128 --seeds 1..3 --out sweeps/dim"
+    )]
+    Sweep(sweep::SweepArgs),
+    /// Compare runs: one row for those that differ only in their seed, with intervals.
+    #[command(after_help = "Example: gedanken compare sweeps/dim --by encoder.dim --plot dim.svg")]
+    Compare(compare::CompareArgs),
     /// Evaluate a run or a checkpoint under its protocol, with floors and ceilings.
     #[command(
         after_help = "Example: gedanken eval runs/quickstart/2026-11-22T13-05-12-seed1 --set eval.tasks=50 --json report.json"
@@ -149,6 +159,8 @@ fn execute(command: Command, parts: &Parts) -> ExitCode {
     signals::listen();
     let done = match command {
         Command::Train(args) => train::train(&args, parts),
+        Command::Sweep(args) => sweep::sweep(&args, parts),
+        Command::Compare(args) => compare::compare(&args),
         Command::Eval(args) => evaluate::eval(&args, parts),
         Command::Plan(args) => evaluate::plan(&args, parts),
         Command::Probe(args) => probe::probe(&args, parts),
@@ -192,8 +204,12 @@ fn print_config(args: &ConfigArgs, parts: &Parts) -> Result<(), Failure> {
 }
 
 /// Reads an experiment with every default in place, and its environment.
-fn read(file: &Path, overrides: &[String], parts: &Parts) -> Result<(Experiment, Box<dyn Env>), Failure> {
-    let mut loaded = load_experiment(file, overrides, parts)?;
+pub(crate) fn read(file: &Path, overrides: &[String], parts: &Parts) -> Result<(Experiment, Box<dyn Env>), Failure> {
+    complete(load_experiment(file, overrides, parts)?, parts)
+}
+
+/// Checks an experiment and puts every default in place.
+fn complete(mut loaded: Loaded<Experiment>, parts: &Parts) -> Result<(Experiment, Box<dyn Env>), Failure> {
     loaded.value = loaded.value.with_inputs(&at_home);
     loaded.value.runs = at_home(&loaded.value.runs);
     let env = loaded.value.env.make(&parts.environments)?;
@@ -211,11 +227,11 @@ fn at_home(path: &Path) -> PathBuf {
 }
 
 /// An experiment as a run stores it: whatever folder the run is opened in, it reads the same data.
-fn to_store(experiment: &Experiment) -> Result<String, Failure> {
+pub(crate) fn to_store(experiment: &Experiment) -> Result<String, Failure> {
     Ok(to_toml(&experiment.clone().with_inputs(&absolute))?)
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

@@ -64,7 +64,7 @@ pub fn begin(
     }
     match checkpoint {
         Some(checkpoint) => go_back(folder, checkpoint)?,
-        None => say(&format!("{} has no checkpoint; it starts again", folder.path().display())),
+        None => say(&format!("{} has no checkpoint; it starts at the beginning", folder.path().display())),
     }
     if before != *experiment {
         let step = checkpoint.map_or(0, |checkpoint| checkpoint.step);

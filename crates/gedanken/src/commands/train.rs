@@ -1,7 +1,7 @@
 //! `gedanken train`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -34,6 +34,9 @@ pub struct TrainArgs {
     /// Go on although the data is not what the run was trained on so far
     #[arg(long, requires = "resume")]
     other_data: bool,
+    /// Stop, saved, when standard input ends, as on a signal
+    #[arg(long, hide = true)]
+    stop_with_input: bool,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
@@ -41,6 +44,9 @@ pub struct TrainArgs {
 }
 
 pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
+    if args.stop_with_input {
+        signals::listen_to_input();
+    }
     let (resumed, named) = args.resume.as_deref().map(RunFolder::open_at).transpose()?.unzip();
     let file = match &resumed {
         Some(folder) => {
@@ -49,12 +55,12 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         }
         None => args.file.clone().unwrap_or_default(),
     };
-    let (experiment, env) = read(&file, &args.overrides.set, parts)?;
-    let pictures =
-        |phase: &Phase| if phase.latents.is_none() { too_large(&phase.experiment, env.as_ref()) } else { None };
-    if let Some((key, problem)) = experiment.phases()?.iter().find_map(pictures) {
-        return Err(format!("{}: {key}: {problem}", file.display()).into());
+    let (mut experiment, env) = read(&file, &args.overrides.set, parts)?;
+    if experiment.sweep.take().is_some() {
+        let file = file.display();
+        say(&format!("one run of {file}, without its [sweep]; all of them: gedanken sweep {file} --out DIR"));
     }
+    has_room(&experiment, env.as_ref(), &file)?;
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(args.device.device.as_deref(), &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
@@ -103,7 +109,9 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         chosen: &chosen,
         protocol: &protocol,
     };
-    run(&session, model, checkpoint.as_ref(), source, args.resume.is_some())?;
+    if run(&session, model, checkpoint.as_ref(), source, args.resume.is_some())? == End::Finished {
+        folder.finish()?;
+    }
     if let Some(best) = folder.best() {
         let (number, value, step, path) = (best.number, best.value, best.step, folder.best_path());
         say(&format!("best {number}: {value:.4} at update {step}, kept in {}", path.display()));
@@ -111,14 +119,23 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     print(&folder.path().display().to_string())
 }
 
-/// Trains a model through the phases that are left, from a checkpoint or from the beginning, and evaluates it.
+/// Refuses a training that cannot fit into this machine's memory.
+pub(super) fn has_room(experiment: &Experiment, env: &dyn Env, file: &Path) -> Result<(), Failure> {
+    let pictures = |phase: &Phase| if phase.latents.is_none() { too_large(&phase.experiment, env) } else { None };
+    match experiment.phases()?.iter().find_map(pictures) {
+        Some((key, problem)) => Err(format!("{}: {key}: {problem}", file.display()).into()),
+        None => Ok(()),
+    }
+}
+
+/// Trains a model through the phases that are left, from a checkpoint or from the beginning, and evaluates it; or is stopped.
 fn run(
     session: &Session,
     model: WorldModel,
     checkpoint: Option<&Checkpoint>,
     source: Arc<dyn Source>,
     resumed: bool,
-) -> Result<(), Failure> {
+) -> Result<End, Failure> {
     let Session { folder, whole, parts, chosen, protocol, .. } = *session;
     let phases = whole.phases()?;
     let (begun, steps) = (checkpoint.map_or(0, |checkpoint| checkpoint.step), phases.last().map_or(0, Phase::end));
@@ -135,6 +152,7 @@ fn run(
     if resumed {
         resume::begin(folder, checkpoint, whole, parts)?;
     }
+    folder.go_on()?;
     let progress = ProgressBar::new(steps, begun);
     let warn = progress.clone();
     let warn = move |message: &str| warn.message(message);
@@ -162,7 +180,7 @@ fn run(
         tracker.flush()?;
         if end == End::Stopped {
             stopped(folder, trainer.step()).say();
-            return Ok(());
+            return Ok(end);
         }
         session.leave(phase)?;
         let Some(next) = left.next() else { break };
@@ -172,7 +190,8 @@ fn run(
         trainer = session.enter(phase, model, None)?;
     }
     progress.finish();
-    session.evaluate(&mut evaluation.evaluation, &trainer, &mut tracker)
+    session.evaluate(&mut evaluation.evaluation, &trainer, &mut tracker)?;
+    Ok(End::Finished)
 }
 
 /// Last words of a training that is stopped after so many updates, all of which are saved.

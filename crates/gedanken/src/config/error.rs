@@ -93,7 +93,7 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// The problems, in the order of their places.
-    pub(super) fn invalid(mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn invalid(mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         Self::Invalid(problems)
     }

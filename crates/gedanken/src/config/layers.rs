@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use gedanken_planner::{Catalog, Strategy};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::error::nearest;
 use super::planner;
+use super::setting::{self, Setting, split_key};
 use super::text::take_texts;
 use super::tree::{Content, Node, PLANNER, Reader, join, place_in, tag_of};
 use super::{ConfigError, ENV, ENV_OVERRIDES, Loaded, Place, Problem, validate};
@@ -22,17 +23,18 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// `T::default()` under the files under the overrides.
+    /// `T::default()` under the files under the overrides under the settings of a sweep's arm.
     pub fn read<T: Serialize + Default>(
         path: &Path,
         overrides: &[String],
+        arm: &[Setting],
         strategies: &Catalog<dyn Strategy>,
     ) -> Result<Self, ConfigError> {
         let default = serde_json::to_value(T::default()).unwrap_or_default();
         let strategies = strategies.clone();
         let mut draft = Self { root: Node::from_default(default), strategies, problems: Vec::new() };
         draft.file(path, None, &mut Vec::new())?;
-        draft.set_all(overrides);
+        draft.set_all(overrides, arm);
         Ok(draft)
     }
 
@@ -138,23 +140,24 @@ impl Draft {
         }
     }
 
-    /// Applies `--set`s in their order, but those that change a table's kind before the others.
-    fn set_all(&mut self, overrides: &[String]) {
+    /// Applies `--set`s in their order and an arm's settings behind them, but those that change a table's kind before the others.
+    fn set_all(&mut self, overrides: &[String], arm: &[Setting]) {
         let mut sets = Vec::new();
         for set in overrides {
-            match parse_set(set) {
-                Ok((path, value, mut problems)) => {
+            match setting::parse(set) {
+                Ok((setting, mut problems)) => {
                     self.problems.append(&mut problems);
-                    sets.push((path, value));
+                    sets.push(setting);
                 }
                 Err(problem) => self.problems.push(problem),
             }
         }
-        sets.sort_by_key(|(path, _)| match path.split_last() {
+        sets.extend_from_slice(arm);
+        sets.sort_by_key(|Setting { path, .. }| match path.split_last() {
             Some((last, parent)) if last == tag_of(&parent.join(".")) => (0, path.len()),
             _ => (1, 0),
         });
-        for (path, value) in sets {
+        for Setting { path, value } in sets {
             self.set(&path, value);
         }
     }
@@ -217,52 +220,6 @@ fn remove(root: &mut Node, path: &str) {
     if let Content::Table(table) = &mut node.content {
         table.remove(last);
     }
-}
-
-/// `a.b=c` as path, value and what is wrong with the value.
-fn parse_set(set: &str) -> Result<(Vec<String>, Node, Vec<Problem>), Problem> {
-    let place = Place::Set(set.to_owned());
-    let wrong = |message: &str| Problem { place: place.clone(), key: String::new(), message: message.to_owned() };
-    let (key, text) = set.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE"))?;
-    let path = split_key(key.trim()).ok_or_else(|| wrong("expected a key such as `predictor.dim` before the `=`"))?;
-    let text = text.trim();
-    let bare = DeValue::String(text.into());
-    // What is no TOML value is text, and so is a date, which no key takes.
-    let parsed = match DeValue::parse(text) {
-        Ok(value) if !matches!(value.get_ref(), DeValue::Datetime(_)) => value.into_inner(),
-        _ => bare,
-    };
-    let mut reader = Reader::of_set(set);
-    let name = path.iter().fold(String::new(), |name, part| join(&name, part));
-    match reader.value(&parsed, place.clone(), &name) {
-        // A number that no key takes.
-        Node { content: Content::Leaf(Value::Null), .. } => {
-            Ok((path, Node { place, content: Content::Leaf(Value::String(text.to_owned())) }, Vec::new()))
-        }
-        node => Ok((path, node, reader.problems)),
-    }
-}
-
-/// The parts of a dotted key; `list[2].kind` is `list.2.kind`.
-fn split_key(key: &str) -> Option<Vec<String>> {
-    let parse = |key: &str| {
-        let text = format!("{key} = 0");
-        if text.contains('\n') || text.trim_start().starts_with('[') {
-            return None;
-        }
-        let document = DeTable::parse(&text).ok()?;
-        let mut table = document.get_ref();
-        let mut path = Vec::new();
-        while let Some((part, value)) = table.iter().next() {
-            path.push(part.get_ref().to_string());
-            match value.get_ref() {
-                DeValue::Table(inner) => table = inner,
-                _ => break,
-            }
-        }
-        (!path.is_empty()).then_some(path)
-    };
-    parse(key).or_else(|| parse(&key.replace('[', ".").replace(']', "")))
 }
 
 fn read_text(path: &Path, from: &Option<Place>) -> Result<String, ConfigError> {

@@ -17,6 +17,7 @@ mod moved;
 mod parts;
 mod planner;
 mod schema;
+mod setting;
 mod text;
 mod tree;
 mod validate;
@@ -36,6 +37,8 @@ pub use env::{ENV, ENV_OVERRIDES, EnvConfig, EnvOverrides, splice_env};
 pub use error::{ConfigError, Place, Problem};
 pub use parts::splice_parts;
 pub use schema::unknown_keywords;
+pub use setting::Setting;
+pub(crate) use tree::join;
 
 use crate::{Experiment, Parts};
 use layers::Draft;
@@ -86,7 +89,7 @@ pub fn load<T>(path: &Path, overrides: &[String], schema: &Value) -> Result<Load
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
-    Draft::read::<T>(path, overrides, &Catalog::new("planner"))?.check(schema)
+    Draft::read::<T>(path, overrides, &[], &Catalog::new("planner"))?.check(schema)
 }
 
 /// Reads an experiment, checked against the keys of the parts that it names.
@@ -94,8 +97,21 @@ where
 /// # Errors
 /// Every problem that there is, with its place: see [`ConfigError`].
 pub fn load_experiment(path: &Path, overrides: &[String], parts: &Parts) -> Result<Loaded<Experiment>, ConfigError> {
-    let splice = |schema| splice_parts(schema, parts);
-    load_with_env(path, overrides, &parts.environments, &parts.strategies, splice)
+    load_arm(path, overrides, &[], parts)
+}
+
+/// Reads an experiment with the settings of a sweep's arm over it.
+///
+/// # Errors
+/// Every problem that there is, with its place: see [`ConfigError`].
+pub fn load_arm(
+    path: &Path,
+    overrides: &[String],
+    arm: &[Setting],
+    parts: &Parts,
+) -> Result<Loaded<Experiment>, ConfigError> {
+    let draft = Draft::read::<Experiment>(path, overrides, arm, &parts.strategies)?;
+    check_with_env(draft, &parts.environments, |schema| splice_parts(schema, parts))
 }
 
 /// Like [`load`] with the schema of `T`, which `splice` may add to, and whose tables [`ENV`] and [`ENV_OVERRIDES`] are checked
@@ -114,7 +130,14 @@ pub fn load_with_env<T>(
 where
     T: Serialize + DeserializeOwned + JsonSchema + Default,
 {
-    let draft = Draft::read::<T>(path, overrides, strategies)?;
+    check_with_env(Draft::read::<T>(path, overrides, &[], strategies)?, registry, splice)
+}
+
+fn check_with_env<T: DeserializeOwned + JsonSchema>(
+    draft: Draft,
+    registry: &Registry,
+    splice: impl FnOnce(Value) -> Value,
+) -> Result<Loaded<T>, ConfigError> {
     let schema = splice(splice_env(schema::<T>(), registry, Some(draft.env_name())));
     let loaded = draft.check(&schema)?;
     let problems = env::problems(&loaded.draft, registry);

@@ -49,6 +49,19 @@ impl Node {
         Self { place: Place::Default, content }
     }
 
+    /// A value that was set as a whole.
+    pub fn at(value: Value, place: &Place) -> Self {
+        let inside = |value| Self::at(value, place);
+        let content = match value {
+            Value::Object(table) => {
+                Content::Table(table.into_iter().map(|(key, value)| (key, inside(value))).collect())
+            }
+            Value::Array(items) => Content::Array(items.into_iter().map(inside).collect()),
+            leaf => Content::Leaf(leaf),
+        };
+        Self { place: place.clone(), content }
+    }
+
     pub fn to_json(&self) -> Value {
         match &self.content {
             Content::Table(table) => {
@@ -115,7 +128,7 @@ pub(super) fn tag_of(path: &str) -> &'static str {
 }
 
 /// `path.key`, with quotes where TOML needs them.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let key = if bare { key.to_owned() } else { format!("{key:?}") };
     if path.is_empty() { key } else { format!("{path}.{key}") }
