@@ -44,7 +44,7 @@ impl Model {
         Ok(Self(Arc::new(inner.map_err(failed)?)))
     }
 
-    /// What the package has to know of it, as JSON.
+    /// Shapes, units and protocol for the package, as JSON.
     fn about(&self) -> PyResult<String> {
         let Inner { opened, protocol, frameskip, .. } = self.0.as_ref();
         let (shape, eval) = (opened.model.latent_shape(), &opened.experiment.eval);

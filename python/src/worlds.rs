@@ -25,7 +25,7 @@ pub struct Worlds {
     episodes: Vec<u64>,
 }
 
-/// What is read of environments beside their pictures.
+/// States, labels and distances of environments.
 #[derive(Default)]
 struct Numbers {
     states: Vec<f64>,
@@ -82,7 +82,7 @@ impl Worlds {
         seen(py, pixels, &read)
     }
 
-    /// What is seen now.
+    /// Pictures and numbers of this moment.
     fn look<'py>(&self, py: Python<'py>) -> PyResult<Seen<'py>> {
         self.check_threads()?;
         let mut read = Numbers::default();

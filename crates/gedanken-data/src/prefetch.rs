@@ -16,7 +16,7 @@ pub struct Prefetch {
     workers: Vec<JoinHandle<()>>,
 }
 
-/// How often somebody who waits looks whether it is still worth it.
+/// Time between two looks at the stop flag while a batch is awaited.
 const MOMENT: Duration = Duration::from_millis(100);
 
 struct Shared {

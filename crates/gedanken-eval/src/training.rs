@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gedanken_model::WorldModel;
-use gedanken_run::{FolderError, RunFolder, Tracker, save_gif, write_atomic};
+use gedanken_run::{FolderError, RunFolder, Tracker, gif, save_gif, write_atomic};
 use gedanken_train::{Evaluate, Evaluated};
 
 use crate::films::Film;
@@ -42,14 +42,14 @@ impl Protocol {
         write_atomic(&path, text.map_err(FolderError::io("write", &path))?.as_bytes())?;
         write_atomic(&folder.join("episodes.csv"), episodes_csv(report).as_bytes())?;
         let filmed = films::films(&Setup { protocol: self, model }, 0..self.config.films.min(self.config.tasks))?;
-        for (task, film) in filmed.iter().enumerate() {
-            save_gif(&film.frames, &folder.join(format!("task-{task:03}.gif")), films::FPS)?;
+        let gifs = filmed.iter().map(|film| gif(&film.frames, films::FPS)).collect::<Result<Vec<_>, _>>()?;
+        for (task, bytes) in gifs.iter().enumerate() {
+            write_atomic(&folder.join(format!("task-{task:03}.gif")), bytes)?;
         }
         let told = serde_json::to_value(told).map_err(std::io::Error::other);
         let path = folder.join("report.html");
         let told = told.map_err(FolderError::io("write", &path))?;
-        let films = (0..filmed.len()).map(|task| std::fs::read(folder.join(format!("task-{task:03}.gif"))));
-        let films = films.collect::<Result<Vec<_>, _>>().map_err(FolderError::io("read", folder))?;
+        let films: Vec<_> = filmed.iter().zip(&gifs).map(|(film, gif)| (film.to_string(), &gif[..])).collect();
         write_atomic(&path, page(report, &told, &films, run)?.as_bytes())?;
         Ok(())
     }

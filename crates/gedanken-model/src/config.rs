@@ -126,6 +126,14 @@ impl Default for LossConfig {
 }
 
 impl LossConfig {
+    /// The first key of a term that is another one than in `made`, weights apart, with both values as text. A key that `made` does not have says nothing.
+    pub fn other_key<'a>(&'a self, made: &Self, term: &str) -> Option<(&'a str, String, String)> {
+        let (own, made) = (self.0.get(term)?, made.0.get(term)?);
+        let mut keys =
+            own.keys.iter().filter_map(|(key, value)| Some((key, value.to_string(), made.keys.get(key)?.to_string())));
+        keys.find(|(_, own, made)| own != made).map(|(key, own, made)| (key.as_str(), own, made))
+    }
+
     /// With a term of this config, at its own weight where `weight` is none.
     #[must_use]
     pub fn with(mut self, name: &str, weight: Option<f64>, config: &impl Serialize) -> Self {

@@ -85,7 +85,6 @@ impl Agent {
         let settings = self.planner.settings();
         if self.is_due(steps_left) {
             let began = Instant::now();
-            let frameskip = self.bounds.action() / self.bounds.dims();
             let start = look();
             expect_shape("present", &start.dims()[..1], &[self.seeds.len()])?;
             let warm = self.plans.as_ref().filter(|_| settings.warm_start);
@@ -96,7 +95,7 @@ impl Agent {
                 bounds: &self.bounds,
                 start,
                 goals: goals.clone(),
-                steps_left: (steps_left / frameskip).max(1),
+                steps_left: (steps_left / self.frameskip()).max(1),
                 seeds: &self.seeds,
                 step: self.step,
                 warm: warm.map(|plans| Warm { plans, executed: self.executed }),
@@ -118,13 +117,14 @@ impl Agent {
     /// True where the next control step needs a new plan, with `steps_left` to go. In the last block the plan is carried out: a new one would
     /// arrive after the end.
     pub fn is_due(&self, steps_left: usize) -> bool {
-        let frameskip = self.bounds.action() / self.bounds.dims();
-        let every = self.planner.settings().steps_between_plans(frameskip);
-        let left = |plans: &Plans| plans.steps().saturating_sub(self.executed);
-        self.plans.as_ref().is_none_or(|plans| match steps_left < frameskip {
-            true => left(plans) == 0,
-            false => left(plans) == 0 || self.executed >= every,
-        })
+        let every = self.planner.settings().steps_between_plans(self.frameskip());
+        let due = steps_left >= self.frameskip() && self.executed >= every;
+        self.plans.as_ref().is_none_or(|plans| due || self.executed >= plans.steps())
+    }
+
+    /// Control steps of one of a plan's actions.
+    fn frameskip(&self) -> usize {
+        self.bounds.action() / self.bounds.dims()
     }
 
     /// Goes on with only the tasks for which `keep` holds, in their order; the others have ended.

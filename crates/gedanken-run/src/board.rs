@@ -69,7 +69,7 @@ impl Board {
         }
     }
 
-    /// What became of a run.
+    /// Ends a run's line with these words.
     pub fn end(&self, line: &BoardLine, words: &str) {
         if let Some(bar) = &line.bar {
             bar.finish_and_clear();

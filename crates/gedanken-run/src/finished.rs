@@ -1,4 +1,4 @@
-//! Whether a run has come to its end.
+//! The mark of a run that has come to its end.
 
 use std::path::PathBuf;
 

@@ -149,9 +149,7 @@ fn same_heads(
                            weight of 0 in other phases";
             return Err(loaded.error(&format!("{at}.{head}"), message.to_owned()));
         }
-        let (Some(whole), Some(own)) = (whole.0.get(head), own.0.get(head)) else { continue };
-        if let Some((key, value)) = own.keys.iter().find(|(key, value)| whole.keys.get(*key) != Some(value)) {
-            let stands = whole.keys.get(key).unwrap_or(&Value::Null);
+        if let Some((key, value, stands)) = own.other_key(&whole, head) {
             let message =
                 format!("{value}; the head is made once, for all phases, with {stands}: only its weight may differ");
             return Err(loaded.error(&format!("{at}.{head}.{key}"), message));

@@ -7,9 +7,6 @@
 #![cfg(unix)]
 
 mod common;
-#[allow(dead_code)]
-#[path = "common/dice.rs"]
-mod dice;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,8 +14,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{Place, Said, metrics, names, signal, weights};
-use dice::Dice;
+use common::{Place, Said, metrics, names, weights};
+use gedanken::env::{Rng, rng};
+use rand::RngExt;
 use serde_json::Value;
 
 /// Forty updates, with a checkpoint, an evaluation or a line of metrics at almost every one.
@@ -60,8 +58,8 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// A life: data, a run, and the reports it was given.
 struct Life {
     place: Place,
-    dice: Dice,
-    /// How long each kind of work takes, unbroken.
+    random: Rng,
+    /// Time that each kind of work takes, unbroken.
     takes: BTreeMap<&'static str, Duration>,
     /// Reports whose evaluation ended well.
     reports: BTreeMap<PathBuf, Vec<u8>>,
@@ -78,32 +76,19 @@ impl Life {
 
     /// Starts a piece of work and kills it at a random moment; what it said, if it ended before.
     fn risk(&mut self, work: &'static str, arguments: &[&str], disk_is_small: bool) -> Option<Said> {
-        let filler = (disk_is_small && self.dice.below(4) == 0).then(|| self.fill());
-        let patience = self.takes[work].mul_f64(self.dice.below(200) as f64 / 100.0);
-        let mut child = self.place.start(arguments);
-        let deadline = Instant::now() + patience;
-        while child.try_wait().expect("the program can be asked").is_none() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let ended = child.try_wait().expect("the program can be asked").is_some();
-        if !ended {
-            signal(&child, "-KILL");
-            self.kills += 1;
-        }
-        let output = child.wait_with_output().expect("its last words");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
+        let filler = (disk_is_small && self.random.random_range(0..4) == 0).then(|| self.fill());
+        let patience = self.takes[work].mul_f64(self.random.random_range(0.0..2.0));
+        let said = self.place.run_for(arguments, patience);
+        self.kills += u64::from(said.is_none());
         let was_full = filler.is_some();
         filler.map(fs::remove_file).transpose().expect("room again");
-        match (ended, was_full) {
-            (false, _) => None,
-            (true, true) if said.code != Some(0) => {
-                self.full += 1;
-                assert_eq!(said.bad_manners(""), None, "on a full disk");
-                None
-            }
-            (true, _) => Some(said.good()),
+        let said = said?;
+        if was_full && said.code != Some(0) {
+            self.full += 1;
+            assert_eq!(said.bad_manners(""), None, "on a full disk");
+            return None;
         }
+        Some(said.good())
     }
 
     /// Fills the disk but for a few thousand bytes.
@@ -114,7 +99,7 @@ impl Life {
         while let Ok(written) = file.write(&[0; 4096]) {
             size += written as u64;
         }
-        file.set_len(size.saturating_sub(self.dice.below(200_000) as u64)).expect("a shorter file");
+        file.set_len(size.saturating_sub(self.random.random_range(0..200_000))).expect("a shorter file");
         path
     }
 
@@ -131,9 +116,9 @@ impl Life {
         let begun = run.as_ref().is_some_and(|run| !names(&self.place.path(&format!("{run}/checkpoints"))).is_empty());
         if !self.place.path("data").exists() {
             self.risk("collect", &COLLECT, small);
-        } else if begun && self.dice.below(3) == 0 {
+        } else if begun && self.random.random_range(0..3) == 0 {
             let run = run.unwrap_or_default();
-            let seed = format!("eval.seed={}", self.dice.below(1000));
+            let seed = format!("eval.seed={}", self.random.random_range(0..1000));
             let arguments = ["eval", &run, "--set", "eval.baselines=false", "--set", "eval.films=1", "--set", &seed];
             if let Some(said) = self.risk("eval", &arguments, small) {
                 let report = self.place.path(said.last()).join("report.json");
@@ -174,8 +159,8 @@ fn lives_among_kills_and_full_disks_end_with_the_bits_of_an_unbroken_one() {
     let (mut killed, mut full, mut lives, mut reports) = (0, 0, 0, 0);
     while killed < kills {
         let (place, reports_so_far) = (Place::new(), BTreeMap::new());
-        let dice = Dice(1 + lives);
-        let mut life = Life { place, dice, takes: takes.clone(), reports: reports_so_far, kills: 0, full: 0 };
+        let random = rng(7, &[lives]);
+        let mut life = Life { place, random, takes: takes.clone(), reports: reports_so_far, kills: 0, full: 0 };
         while !life.go_on(small) {
             life.assert_whole();
         }

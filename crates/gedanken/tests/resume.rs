@@ -121,25 +121,10 @@ fn a_run_that_is_killed_at_any_moment_ends_bit_equal_to_an_unbroken_one() {
                 Some(run) => vec!["train", "--resume", run],
                 None => [&["train", "tiny.toml"], &LONG[..]].concat(),
             };
-            let mut child = place.start(&arguments);
             let patience = whole.mul_f64(random.random_range(0.05..0.9));
-            let deadline = Instant::now() + patience;
-            let status = loop {
-                match child.try_wait().expect("the program can be asked") {
-                    Some(status) => break Some(status),
-                    None if Instant::now() > deadline => break None,
-                    None => std::thread::sleep(Duration::from_millis(5)),
-                }
-            };
-            if status.is_none() {
-                common::signal(&child, "-KILL");
-                killed += 1;
-            }
-            let output = child.wait_with_output().expect("its last words");
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let said = Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) };
-            if status.is_some() {
-                break said.good();
+            match place.run_for(&arguments, patience) {
+                Some(said) => break said.good(),
+                None => killed += 1,
             }
         };
         assert_same_run(&place.path(end.last()), &unbroken);

@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use crate::page::chart::{interval, line};
 use crate::page::findings::{Finding, findings};
-use crate::report::EpisodeRow;
 use crate::{Report, Row};
 
 const STYLE: &str = include_str!("style.css");
@@ -27,12 +26,12 @@ const CURVES: [(&str, &str); 6] = [
     ("gradient/", "Norm of the gradient"),
 ];
 
-/// The page of a report: the model beside floors and ceilings, films (GIF, one of every task from the first on), the curves of the `run`'s folder,
+/// The page of a report: the model beside floors and ceilings, films (a verdict and a GIF of every task from the first on), the curves of the `run`'s folder,
 /// findings in words, the protocol, and of `told`, the report as it was written, the table `provenance`, if there is one.
 ///
 /// # Errors
 /// [`TrackError`]: metrics that cannot be read.
-pub fn page(report: &Report, told: &Value, films: &[Vec<u8>], run: &Path) -> Result<String, TrackError> {
+pub fn page(report: &Report, told: &Value, films: &[(String, &[u8])], run: &Path) -> Result<String, TrackError> {
     let title = format!("{} after {} updates", report.env, report.step);
     let page = html! {
         (DOCTYPE)
@@ -47,7 +46,7 @@ pub fn page(report: &Report, told: &Value, films: &[Vec<u8>], run: &Path) -> Res
                 main {
                     (heading(report, &title))
                     (rows(report))
-                    (pictures(report, films))
+                    (pictures(films))
                     (words(&findings(report)))
                     (training(run)?)
                     (small_print(report, told))
@@ -127,21 +126,16 @@ fn asides(row: &Row) -> Vec<String> {
     lines
 }
 
-fn pictures(report: &Report, films: &[Vec<u8>]) -> Markup {
-    let episodes = report.headline().map_or(&[][..], |row| &row.episodes);
-    let verdict = |episode: &EpisodeRow| match episode.steps {
-        Some(steps) => format!("within {} after {steps} steps; at the end {:.2} off", report.radius, episode.end),
-        None => format!("never within {}; at the end {:.2} off", report.radius, episode.end),
-    };
+fn pictures(films: &[(String, &[u8])]) -> Markup {
     html! {
         @if !films.is_empty() {
             section {
                 h2 { "Films" }
-                div.films { @for (film, episode) in films.iter().zip(episodes) {
+                div.films { @for (task, (verdict, film)) in films.iter().enumerate() {
                     figure {
-                        img alt=(format!("Film of task {}", episode.task))
+                        img alt=(format!("Film of task {task}"))
                             src=(format!("data:image/gif;base64,{}", BASE64_STANDARD.encode(film)));
-                        figcaption { b { "Task " (episode.task) } ": " (verdict(episode)) }
+                        figcaption { b { "Task " (task) } ": " (verdict) }
                     }
                 } }
             }

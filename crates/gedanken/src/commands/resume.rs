@@ -34,12 +34,7 @@ pub fn same_heads(model: &WorldModel, asked: &LossConfig, stored: &LossConfig, c
     let named = named_parameters(model);
     let heads = named.iter().filter(|named| named.name.starts_with("terms.")).map(|named| part_of(&named.name));
     for head in heads.collect::<BTreeSet<_>>() {
-        let (Some(asked), Some(stored)) = (asked.0.get(head), stored.0.get(head)) else { continue };
-        // Through text, as the stored one went. A key that there was not yet says nothing.
-        let text = |value: &serde_json::Value| value.to_string();
-        let mut keys =
-            asked.keys.iter().filter_map(|(key, asked)| Some((key, text(asked), text(stored.keys.get(key)?))));
-        if let Some((key, asked, stored)) = keys.find(|(_, asked, stored)| asked != stored) {
+        if let Some((key, asked, stored)) = asked.other_key(stored, head) {
             let config = config.display();
             let about = "which cannot be changed any more";
             return Err(format!("{config}: loss.{head}.{key}: {asked}; the checkpoint has {stored}, {about}").into());

@@ -1,7 +1,6 @@
 //! `gedanken sweep`.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,7 +12,7 @@ use super::train::has_room;
 use super::{Failure, Overrides, complete};
 use crate::config::{ConfigError, Problem, load_arm, load_experiment};
 use crate::sweep::{Arm, Asked, Outcome, Plan, Runner, Task, arms};
-use crate::{Experiment, Parts, device, signals};
+use crate::{Experiment, Parts, device, signals, threads};
 
 #[derive(Args)]
 pub struct SweepArgs {
@@ -121,8 +120,7 @@ fn at_once(jobs: Option<u32>, experiments: &[(Arm, Experiment)]) -> Result<(usiz
     let names: BTreeSet<&str> = experiments.iter().map(|(_, experiment)| experiment.device.as_str()).collect();
     let chosen = names.iter().map(|name| device::choose(name)).collect::<Result<Vec<_>, _>>()?;
     let all_cpu = chosen.iter().all(|chosen| chosen.name.starts_with("cpu"));
-    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok()).filter(|&n| n > 0);
-    let cores = asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    let cores = threads::count();
     let jobs = jobs.map_or(if all_cpu { cores } else { 1 }, |jobs| jobs as usize).min(experiments.len()).max(1);
     Ok((jobs, (cores / jobs).max(1)))
 }

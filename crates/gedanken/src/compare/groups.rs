@@ -17,14 +17,14 @@ pub struct Comparison {
     pub by: Vec<String>,
     /// The tasks in words, where they are the same in all reports.
     pub protocol: String,
-    /// What a reader should know, each a sentence.
+    /// Warnings to the reader, each a sentence.
     pub remarks: Vec<String>,
 }
 
 /// Runs that are one row.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What it has that the others have not.
+    /// Its values that the others do not have.
     pub label: String,
     /// The values of the keys that it was grouped by.
     pub values: Vec<Option<Value>>,

@@ -1,4 +1,4 @@
-//! What a run has come to, read from its files: also those of other versions of the program, as far as they go.
+//! The result of a run, read from its files: also those of other versions of the program, as far as they go.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

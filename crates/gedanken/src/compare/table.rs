@@ -100,7 +100,7 @@ impl Comparison {
         found
     }
 
-    /// What stands below a table.
+    /// The lines below a table.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.protocol.is_empty() {

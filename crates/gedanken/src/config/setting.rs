@@ -14,7 +14,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// What `--set KEY=VALUE` says: a TOML value, or text where it is none.
+    /// The setting of `--set KEY=VALUE`: a TOML value, or text where it is none.
     ///
     /// # Errors
     /// Where there is no key, or a value that no key takes.

@@ -1,4 +1,4 @@
-//! The arms of a sweep: what each sets, and its name.
+//! The arms of a sweep: settings and name of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::slice::from_ref;
@@ -15,11 +15,11 @@ use crate::config::{ConfigError, Loaded, Place, Problem, Setting, join};
 pub struct Arm {
     /// Its name and folder: `width=16,seed=2`.
     pub name: String,
-    /// What it sets over the experiment.
+    /// Its changes to the experiment.
     pub settings: Vec<Setting>,
 }
 
-/// What the command line adds to `[sweep]`, or puts in its place.
+/// Values and seeds of the command line, beside those of `[sweep]` or in their place.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     /// Values of keys.

@@ -5,7 +5,7 @@ use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-/// What a key is drawn from.
+/// The values that a key is drawn from.
 #[derive(Clone, Debug)]
 pub(super) enum Choice<'a> {
     /// One of a list.
@@ -71,7 +71,7 @@ impl Range {
 }
 
 impl Choice<'_> {
-    /// What draw number `draw` gives the key.
+    /// The value of the key in draw number `draw`.
     pub(super) fn draw(&self, seed: u64, draw: usize, key: &str) -> Value {
         let mut random = rng(seed, &[DRAW, draw as u64, u64::from(crc32fast::hash(key.as_bytes()))]);
         match self {

@@ -131,7 +131,7 @@ impl Task {
         self.arm.settings.iter().map(|setting| format!("{}={}", setting.key(), text(&setting.value()))).collect()
     }
 
-    /// What is other in this arm than in its run, if there is one.
+    /// The keys that differ between this arm and its run, if there is one.
     fn changed(&self, parts: &Parts) -> Result<Option<String>, Failure> {
         let config = self.folder.join("config.toml");
         if !config.exists() {

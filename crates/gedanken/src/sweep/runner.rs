@@ -14,7 +14,7 @@ use super::Plan;
 use crate::commands::Failure;
 use crate::compare::newest_report;
 
-/// What became of an arm.
+/// The end of an arm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Its training and its evaluation are done.
@@ -155,7 +155,7 @@ impl Runner<'_> {
         }
     }
 
-    /// What became of an arm that has ended, which is said.
+    /// The outcome of an arm that has ended, which is said.
     fn ended(&self, arm: &Running, status: std::io::Result<ExitStatus>, board: &Board) -> Outcome {
         let task = &self.plan.tasks[arm.task];
         let time = humantime(arm.began.elapsed());

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -178,6 +179,21 @@ impl Place {
 
     pub fn run(&self, arguments: &[&str]) -> Said {
         Said::of(self.command(arguments).output().expect("the program starts"))
+    }
+
+    /// Runs the program for so long at most and kills it then; its words, if it ended before.
+    pub fn run_for(&self, arguments: &[&str], patience: Duration) -> Option<Said> {
+        let mut child = self.start(arguments);
+        let deadline = Instant::now() + patience;
+        while child.try_wait().expect("the program can be asked").is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = child.try_wait().expect("the program can be asked").is_some();
+        if !ended {
+            child.kill().expect("it can be killed");
+        }
+        let output = child.wait_with_output().expect("its last words");
+        ended.then(|| Said::of(output))
     }
 
     /// Trains `tiny.toml` with more arguments; the run's folder, relative to this one.
