@@ -113,7 +113,9 @@ impl Life {
     /// One piece of work, whichever is due; true once a training has ended.
     fn go_on(&mut self, small: bool) -> bool {
         let run = self.run();
-        let begun = run.as_ref().is_some_and(|run| !names(&self.place.path(&format!("{run}/checkpoints"))).is_empty());
+        // A killed writer leaves a hidden folder there.
+        let checkpoints = run.as_ref().map_or(Vec::new(), |run| names(&self.place.path(&format!("{run}/checkpoints"))));
+        let begun = checkpoints.iter().any(|name| name.starts_with("step-"));
         if !self.place.path("data").exists() {
             self.risk("collect", &COLLECT, small);
         } else if begun && self.random.random_range(0..3) == 0 {
