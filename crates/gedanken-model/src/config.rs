@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Device;
 use gedanken_encoder::PatchConfig;
-use gedanken_nn::Schedule;
+use gedanken_nn::{Mlp, Schedule};
 use gedanken_parts::Table;
 use gedanken_predictor::ConvConfig;
 use schemars::JsonSchema;
@@ -63,18 +64,30 @@ pub struct ProprioceptionConfig {
     /// Numbers that a linear layer makes of them, in that MLP's place, which are appended to every token (DINO-WM: 10). Default 0: none.
     #[schemars(range(max = 65536))]
     pub append: usize,
+    /// Append them as they are, normalised, through no layer (PLDM's velocity): nothing can learn to leave them out. Default false.
+    pub raw: bool,
 }
 
 impl Default for ProprioceptionConfig {
     fn default() -> Self {
-        Self { labels: Vec::new(), hidden: 64, append: 0 }
+        Self { labels: Vec::new(), hidden: 64, append: 0, raw: false }
     }
 }
 
 impl ProprioceptionConfig {
-    /// Widths of the network between `felt` numbers and a latent of `dim`.
-    pub(crate) fn widths(&self, felt: usize, dim: usize) -> Vec<usize> {
-        if self.append > 0 { vec![felt, self.append] } else { vec![felt, self.hidden, dim] }
+    /// Numbers that `felt` numbers append to every token.
+    pub(crate) fn appended(&self, felt: usize) -> usize {
+        match (felt, self.raw) {
+            (0, _) => 0,
+            (felt, true) => felt,
+            (_, false) => self.append,
+        }
+    }
+
+    /// The network between `felt` numbers and a latent of `dim`, if there is one.
+    pub(crate) fn network(&self, felt: usize, dim: usize, device: &Device) -> Option<Mlp> {
+        let widths = if self.append > 0 { vec![felt, self.append] } else { vec![felt, self.hidden, dim] };
+        (felt > 0 && !self.raw).then(|| Mlp::new(&widths, device))
     }
 }
 

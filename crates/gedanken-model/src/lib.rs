@@ -80,15 +80,17 @@ impl Perception {
     /// Frames -> latents `[frames, tokens, dim]`.
     pub fn encode(&self, Seen { pixels, felt }: Seen) -> Tensor<3> {
         let seen = self.encoder.encode(pixels);
-        let latents = match self.proprioception.as_ref().zip(felt) {
-            Some((network, felt)) => self.joined(seen, network.forward(felt).unsqueeze_dim(1)),
-            None => seen,
+        let latents = match (felt, &self.proprioception) {
+            (Some(felt), Some(network)) => self.joined(seen, network.forward(felt)),
+            (Some(felt), None) => self.joined(seen, felt),
+            (None, _) => seen,
         };
         normed(&self.norm, latents)
     }
 
-    /// Tokens `[frames, tokens, dim]` with what is felt in every one, `[frames, 1, numbers]`.
-    fn joined(&self, seen: Tensor<3>, felt: Tensor<3>) -> Tensor<3> {
+    /// Tokens `[frames, tokens, dim]` with what is felt, `[frames, numbers]`, in every one.
+    fn joined(&self, seen: Tensor<3>, felt: Tensor<2>) -> Tensor<3> {
+        let felt = felt.unsqueeze_dim(1);
         match self.appends {
             true => {
                 let tokens = seen.dims()[1];
@@ -123,11 +125,10 @@ impl WorldModel {
     pub(crate) fn undrawn(plan: &Plan, spaces: Spaces, cpu: &Device) -> Self {
         let latent = plan.latent_shape(&spaces);
         let felt = spaces.proprioception.len();
-        let appends = plan.proprioception.append > 0;
-        let widths = plan.proprioception.widths(felt, latent.dim);
+        let appends = plan.proprioception.appended(felt) > 0;
         let perception = || Perception {
             encoder: plan.encoder.init(spaces.pixels, cpu),
-            proprioception: (felt > 0).then(|| Mlp::new(&widths, cpu)),
+            proprioception: plan.proprioception.network(felt, latent.dim, cpu),
             appends,
             norm: plan.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
         };

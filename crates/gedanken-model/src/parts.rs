@@ -189,8 +189,7 @@ impl Plan {
     /// The latents of such observations.
     pub fn latent_shape(&self, spaces: &Spaces) -> LatentShape {
         let seen = self.encoder.latent_shape(spaces.pixels);
-        let felt = if spaces.proprioception.is_empty() { 0 } else { self.proprioception.append };
-        LatentShape { dim: seen.dim + felt, ..seen }
+        LatentShape { dim: seen.dim + self.proprioception.appended(spaces.proprioception.len()), ..seen }
     }
 
     /// Names of the terms that have weights of their own.

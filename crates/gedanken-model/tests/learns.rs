@@ -186,22 +186,30 @@ fn a_model_feels_the_labels_it_is_told_to_and_no_others() {
 fn what_is_appended_to_every_token_is_seen_by_nothing_else() {
     let device = Device::flex();
     let spaces = Spaces { proprioception: vec![1, 2], ..SPACES };
-    let appended = ProprioceptionConfig { append: 3, ..ProprioceptionConfig::default() };
-    let config = ModelConfig { proprioception: appended, ..small() };
-    let felt = Tensor::from_data([[0.5, -1.0]], &device);
-    let pixels = Tensor::<4>::ones([1, 2, 65, 65], &device);
-    let model = WorldModel::new(&plan(&config), spaces, 5, &device);
-    let blind = WorldModel::new(&plan(&config), SPACES, 5, &device);
-    let (shape, seen) = (model.latent_shape(), blind.latent_shape());
-    assert_eq!((shape.dim, shape.tokens()), (seen.dim + 3, seen.tokens()));
+    for (appended, numbers) in [
+        (ProprioceptionConfig { append: 3, ..ProprioceptionConfig::default() }, 3),
+        (ProprioceptionConfig { raw: true, ..ProprioceptionConfig::default() }, 2),
+    ] {
+        let raw = appended.raw;
+        let config = ModelConfig { proprioception: appended, ..small() };
+        let felt = Tensor::<2>::from_data([[0.5, -1.0]], &device);
+        let pixels = Tensor::<4>::ones([1, 2, 65, 65], &device);
+        let model = WorldModel::new(&plan(&config), spaces.clone(), 5, &device);
+        let blind = WorldModel::new(&plan(&config), SPACES, 5, &device);
+        let (shape, seen) = (model.latent_shape(), blind.latent_shape());
+        assert_eq!((shape.dim, shape.tokens()), (seen.dim + numbers, seen.tokens()));
 
-    let latents = model.encode(pixels.clone(), Some(felt));
-    assert_eq!(latents.dims(), [1, shape.tokens(), shape.dim]);
-    let of_pixels = latents.clone().narrow(2, 0, seen.dim);
-    assert_eq!(of_pixels.into_data(), blind.encode(pixels, None).into_data());
-    let of_body = latents.narrow(2, seen.dim, 3);
-    let first = of_body.clone().narrow(1, 0, 1).repeat_dim(1, shape.tokens());
-    assert_eq!(of_body.into_data(), first.into_data(), "the same in every token");
+        let latents = model.encode(pixels.clone(), Some(felt.clone()));
+        assert_eq!(latents.dims(), [1, shape.tokens(), shape.dim]);
+        let of_pixels = latents.clone().narrow(2, 0, seen.dim);
+        assert_eq!(of_pixels.into_data(), blind.encode(pixels, None).into_data());
+        let of_body = latents.narrow(2, seen.dim, numbers);
+        let first = of_body.clone().narrow(1, 0, 1).repeat_dim(1, shape.tokens());
+        assert_eq!(of_body.clone().into_data(), first.into_data(), "the same in every token");
+        if raw {
+            assert_eq!(of_body.narrow(1, 0, 1).into_data(), felt.unsqueeze_dim::<3>(1).into_data(), "as it is");
+        }
+    }
 }
 
 #[test]

@@ -269,6 +269,11 @@ pub(crate) fn check(
         let message = format!("\"{name}\" is no label of {}; there are {}", env.spec().name, known.join(", "));
         return Err(loaded.error("proprioception.labels", message));
     }
+    let append = experiment.proprioception.append;
+    if experiment.proprioception.raw && append > 0 {
+        let message = format!("true; expected false, or no proprioception.append beside it, which is {append}");
+        return Err(loaded.error("proprioception.raw", message));
+    }
     if let Err(error) = experiment.data.window.validate() {
         return Err(loaded.error("data.window", error.to_string()));
     }

@@ -101,7 +101,7 @@ fn broken_experiments_are_told_by_file_and_key() {
     for missing in ["nowhere.toml", "folder.toml"] {
         verdicts.note(missing, place.run(&["train", missing]).bad_manners(missing));
     }
-    let texts: [(&str, &str); 28] = [
+    let texts: [(&str, &str); 29] = [
         ("[train\nsteps = 1", "broken.toml:1"),
         ("[train]\nsteps = ", "broken.toml:2"),
         ("\u{0}\u{1}", "broken.toml:1"),
@@ -127,6 +127,7 @@ fn broken_experiments_are_told_by_file_and_key() {
         ("[eval]\nobjective = \"latnet\"", "did you mean `latent`"),
         ("[eval.objective]\neffort = 1.0", "nothing leads to a goal"),
         ("[proprioception]\nlabels = [\"agnet\"]", "proprioception.labels"),
+        ("[proprioception]\nlabels = [\"agent\"]\nraw = true\nappend = 3", "proprioception.raw"),
         ("name = \"../../etc\"", "broken.toml:1"),
         ("[data.policies]\nfly = 1.0", "broken.toml:2"),
         ("[data]\nepisode_steps = 2", "broken.toml"),

@@ -33,6 +33,10 @@ fn has_report(run: &Path, step: u64) -> bool {
 fn two_widths_and_two_seeds_are_four_runs_in_one_folder_and_a_table() {
     let place = Place::new();
     let all = sweep(&["--grid", "encoder.width=8,16", "--seeds", "1..2"]);
+    let dry = [&arguments(&all)[..], &["--dry-run"]].concat();
+    let planned = place.run(&dry).good();
+    assert_eq!(planned.out.lines().filter(|line| line.starts_with("new ")).count(), 4, "{}", planned.out);
+    assert!(planned.out.contains("width=16,seed=2  encoder.width=16 seed=2") && !place.path("widths").exists());
     let said = place.run(&arguments(&all)).good();
     let expected = ["width=16,seed=1", "width=16,seed=2", "width=8,seed=1", "width=8,seed=2"];
     assert_eq!(arms(&place, "widths"), expected);
@@ -55,6 +59,7 @@ fn two_widths_and_two_seeds_are_four_runs_in_one_folder_and_a_table() {
     let again = place.run(&arguments(&all)).good();
     assert!(again.out == said.out && !again.err.contains("begins"), "{again:?}");
     assert_eq!(place.read("widths/width=16,seed=2/log.txt"), log);
+    assert_eq!(place.run(&dry).good().out.matches("finished").count(), 4);
 }
 
 #[test]

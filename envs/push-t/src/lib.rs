@@ -52,10 +52,10 @@ pub fn entry() -> Entry<dyn Env> {
 /// ## State and labels
 /// The full state begins with the field's own seven numbers, `[agent_x, agent_y, block_x, block_y, angle, agent_vx,
 /// agent_vy]` (the block's position is the middle of the flat edge of the T's bar, not its centre of gravity), then the
-/// goal `[agent_x, agent_y, block_x, block_y, angle]`, then what only the physics knows: velocities of the block,
+/// goal `[agent_x, agent_y, block_x, block_y, angle, agent_vx, agent_vy]`, then what only the physics knows: velocities of the block,
 /// remembered impulses, the tree of bounding boxes. [`Env::set_state`] takes all of it, or the seven numbers alone: then
 /// the block is placed there at rest, nothing is remembered, and one substep of 0.01 s settles it. The labels are `agent`
-/// (x, y), `block` (x, y), both in px, and `angle` (cosine, sine).
+/// (x, y), `block` (x, y), both in px, `angle` (cosine, sine), and the agent's `velocity` (x, y), px/s, which no single picture shows.
 ///
 /// ## Dynamics
 /// A control step of 0.1 s is ten substeps ([`physics`]). The agent is kinematic: a critically damped controller moves it,
@@ -125,7 +125,8 @@ impl PushT {
         let motion = Motion::at_rest(&made.laws, [256.0, 400.0], [0.0; 2], [256.0, 300.0], 0.0);
         let goal = Pose { agent: [0.0; 2], block: [0.0; 2], angle: 0.0 };
         let fixed = Fixed { spec: spec::spec(&options), options };
-        let mut env = Self { fixed: Arc::new(fixed), factors, made, state: State { motion, goal } };
+        let mut env =
+            Self { fixed: Arc::new(fixed), factors, made, state: State { motion, goal, goal_velocity: [0.0; 2] } };
         env.reset(0);
         Ok(env)
     }
@@ -174,10 +175,10 @@ impl PushT {
     }
 }
 
-fn row(pose: &Pose, out: &mut [f32]) {
+fn row(pose: &Pose, velocity: [f64; 2], out: &mut [f32]) {
     let Pose { agent, block, angle } = *pose;
-    let row = [agent[0], agent[1], block[0], block[1], angle.cos(), angle.sin()].map(|value| value as f32);
-    out.copy_from_slice(&row);
+    let row = [agent[0], agent[1], block[0], block[1], angle.cos(), angle.sin(), velocity[0], velocity[1]];
+    out.copy_from_slice(&row.map(|value| value as f32));
 }
 
 /// The pose that a row of labels speaks of; the angle is that of any vector.
@@ -201,6 +202,7 @@ impl Env for PushT {
                 Pose { block, angle, ..goal }
             }
         };
+        self.state.goal_velocity = [0.0; 2];
         let Pose { agent, block, angle } = start;
         self.place(&[agent[0], agent[1], block[0], block[1], angle, 0.0, 0.0]);
     }
@@ -249,16 +251,17 @@ impl Env for PushT {
     fn set_goal(&mut self, state: &[f64]) -> Result<(), EnvError> {
         let before = self.state;
         self.set_state(state)?;
-        self.state = State { motion: before.motion, goal: self.pose() };
+        let goal_velocity = self.state.motion.agent_velocity;
+        self.state = State { motion: before.motion, goal: self.pose(), goal_velocity };
         Ok(())
     }
 
     fn labels(&self, out: &mut [f32]) {
-        row(&self.pose(), out);
+        row(&self.pose(), self.state.motion.agent_velocity, out);
     }
 
     fn goal_labels(&self, out: &mut [f32]) {
-        row(&self.state.goal, out);
+        row(&self.state.goal, self.state.goal_velocity, out);
     }
 
     fn distance(&self) -> f64 {

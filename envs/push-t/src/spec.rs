@@ -118,7 +118,12 @@ pub fn spec(options: &Options) -> Spec {
         Action::Absolute => ([0.0, 512.0], "px"),
     };
     Spec {
-        labels: vec![Label::new("agent", 2, "px"), Label::new("block", 2, "px"), Label::new("angle", 2, "cos, sin")],
+        labels: vec![
+            Label::new("agent", 2, "px"),
+            Label::new("block", 2, "px"),
+            Label::new("angle", 2, "cos, sin"),
+            Label::new("velocity", 2, "px/s"),
+        ],
         task: Some(TaskInfo::new(options.success.radius(), options.success.unit())),
         factors: vec![
             color("agent_color", "rim of the agent; inside it is lighter"),
@@ -175,6 +180,8 @@ fn fields(options: &Options) -> Vec<Field> {
         ("goal_block_x", "px"),
         ("goal_block_y", "px"),
         ("goal_angle", "rad"),
+        ("goal_agent_vx", "px/s"),
+        ("goal_agent_vy", "px/s"),
         ("center_x", "px"),
         ("center_y", "px"),
         ("block_vx", "px/s"),

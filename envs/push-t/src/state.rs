@@ -15,6 +15,8 @@ pub struct State {
     pub motion: Motion,
     /// The goal.
     pub goal: Pose,
+    /// The agent's velocity there, px/s: what it feels at the goal; no rule asks for it.
+    pub goal_velocity: [f64; 2],
 }
 
 /// No coordinate or velocity is larger: beyond, an agent has left for good.
@@ -38,6 +40,7 @@ impl State {
         put(&goal.agent);
         put(&goal.block);
         put(&[goal.angle]);
+        put(&self.goal_velocity);
         put(center);
         for (straight, turn) in [velocity, bias] {
             put(straight);
@@ -64,6 +67,7 @@ impl State {
         let (agent, origin, angle) = ([next(), next()], [next(), next()], next());
         let agent_velocity = [next(), next()];
         let goal = Pose { agent: [next(), next()], block: [next(), next()], angle: next() };
+        let goal_velocity = [next(), next()];
         let mut motion = Motion::at_rest(laws, agent, agent_velocity, origin, angle);
         motion.center = [next(), next()];
         motion.velocity = ([next(), next()], next());
@@ -92,7 +96,7 @@ impl State {
             (motion.ages[index], motion.memory[index]) = (age as u8, memory);
         }
         motion.broadphase.read(&mut next).ok_or("a tree of bounding boxes as it was written")?;
-        Ok(Self { motion, goal })
+        Ok(Self { motion, goal, goal_velocity })
     }
 
     /// Agent and block.

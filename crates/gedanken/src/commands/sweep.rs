@@ -30,6 +30,9 @@ pub struct SweepArgs {
     /// Runs at once. Default: on a CPU one for each core, on a GPU one
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     jobs: Option<u32>,
+    /// Check every run and say what there is to do; nothing is made
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -62,7 +65,7 @@ pub fn sweep(args: &SweepArgs, parts: &Parts) -> Result<(), Failure> {
     let whole = load_experiment(&args.file, &args.overrides.set, parts)?;
     let experiments = checked(args, arms(&whole, &asked)?, parts)?;
     let (jobs, threads) = at_once(args.jobs, &experiments)?;
-    let plan = Plan::new(&args.out, experiments, parts)?;
+    let mut plan = Plan::new(&args.out, experiments, parts)?;
     let (count, out) = (plan.tasks.len(), args.out.display());
     if plan.new > 0 {
         let runs = if plan.new == 1 { "1 run".to_owned() } else { format!("{} runs", plan.new) };
@@ -71,13 +74,37 @@ pub fn sweep(args: &SweepArgs, parts: &Parts) -> Result<(), Failure> {
     if !plan.others.is_empty() {
         say(&format!("{out}: not in this plan, and left as they are: {}", plan.others.join("; ")));
     }
+    if args.dry_run {
+        return tell_dry(&plan, jobs, threads);
+    }
     plan.write()?;
-    let at_once = if jobs == 1 { "one at a time".to_owned() } else { format!("{jobs} at once") };
-    let of_each = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
-    say(&format!("{count} runs into {out}, {at_once}, {of_each} each"));
+    say(&format!("{count} runs into {out}, {}", effort(jobs, threads)));
     let runner = Runner { plan: &plan, jobs, threads };
     let outcomes = signals::finishing(|stop| runner.run(stop))?;
     told(&plan, &outcomes)
+}
+
+/// Runs at once and threads of each, in words.
+fn effort(jobs: usize, threads: usize) -> String {
+    let at_once = if jobs == 1 { "one at a time".to_owned() } else { format!("{jobs} at once") };
+    let of_each = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+    format!("{at_once}, {of_each} each")
+}
+
+/// A line for every run: where it stands, its name, and its settings.
+fn tell_dry(plan: &Plan, jobs: usize, threads: usize) -> Result<(), Failure> {
+    let rows = plan.tasks.iter().map(|task| Ok([task.stands()?, task.arm.name.clone(), task.sets().join(" ")]));
+    let rows = rows.collect::<Result<Vec<_>, Failure>>()?;
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    for [stands, name, sets] in &rows {
+        super::print(&format!("{stands:0$}  {name:1$}  {sets}", width(0), width(1)))?;
+    }
+    super::print(&format!(
+        "{} runs into {}, {}; nothing was made",
+        rows.len(),
+        plan.folder.display(),
+        effort(jobs, threads)
+    ))
 }
 
 /// Every arm's experiment, checked; all problems of all arms are told at once.

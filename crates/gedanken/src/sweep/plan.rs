@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     pub new: usize,
     /// Arms of an earlier plan that this one does not have.
     pub others: Vec<String>,
-    _claim: Claim,
+    claim: Option<Claim>,
 }
 
 /// `sweep.toml`.
@@ -54,7 +54,7 @@ struct WrittenArm {
 }
 
 impl Plan {
-    /// A plan for a folder: a new one, or that of a sweep whose arms are still what they were. Nothing is written but the folder and a lock in it.
+    /// A plan for a folder: a new one, or that of a sweep whose arms are still what they were. Nothing is written yet.
     pub fn new(folder: &Path, arms: Vec<(Arm, Experiment)>, parts: &Parts) -> Result<Self, Failure> {
         let at = folder.display();
         let (written, begun) = (folder.join(SWEEP), folder.join(SWEEP).exists());
@@ -83,12 +83,13 @@ impl Plan {
             let expected = "expected the experiment that the sweep was begun with, or another --out";
             return Err(format!("{}\n{expected}", changed.join("\n")).into());
         }
-        fs::create_dir_all(folder).map_err(FolderError::io("create", folder))?;
-        Ok(Self { _claim: claim(folder)?, folder: folder.to_owned(), tasks, new, others })
+        Ok(Self { claim: None, folder: folder.to_owned(), tasks, new, others })
     }
 
-    /// Writes the plan: `sweep.toml`, and every arm as a run that has not begun.
-    pub fn write(&self) -> Result<(), Failure> {
+    /// Keeps the folder for this process as long as the plan lives, and writes `sweep.toml` and every arm as a run that has not begun.
+    pub fn write(&mut self) -> Result<(), Failure> {
+        fs::create_dir_all(&self.folder).map_err(FolderError::io("create", &self.folder))?;
+        self.claim = Some(claim(&self.folder)?);
         let path = self.folder.join(SWEEP);
         let mut written = if path.exists() { read_written(&path)? } else { Written::default() };
         let left = |arm: &WrittenArm| self.others.contains(&arm.name);
@@ -125,7 +126,21 @@ impl Task {
         self.experiment.phases().ok().and_then(|phases| phases.last().map(crate::phases::Phase::end)).unwrap_or(0)
     }
 
-    fn sets(&self) -> Vec<String> {
+    /// Its standing in a word or three: `new`, `finished`, `at update 500`.
+    pub fn stands(&self) -> Result<String, FolderError> {
+        if !self.folder.join("config.toml").exists() {
+            return Ok("new".to_owned());
+        }
+        let run = self.run()?;
+        Ok(match run.latest_checkpoint()? {
+            _ if run.is_finished() => "finished".to_owned(),
+            Some(checkpoint) => format!("at update {}", checkpoint.step),
+            None => "new".to_owned(),
+        })
+    }
+
+    /// What it sets, as `--set` takes it.
+    pub fn sets(&self) -> Vec<String> {
         let text =
             |value: &serde_json::Value| toml::Value::try_from(value).map_or(value.to_string(), |v| v.to_string());
         self.arm.settings.iter().map(|setting| format!("{}={}", setting.key(), text(&setting.value()))).collect()

@@ -141,12 +141,13 @@ impl Policy for Pusher {
     fn begin(&mut self, env: &mut dyn Env, rng: &mut Rng) {
         let share: f64 = rng.random();
         (self.noise, self.stroke) = (NOISE * share, None);
-        let Some(State { motion, goal }) = look(env, &self.laws) else { return };
-        let Some(stroke) = self.choose(&motion, 1, rng) else { return };
+        let Some(state) = look(env, &self.laws) else { return };
+        let motion = &state.motion;
+        let Some(stroke) = self.choose(motion, 1, rng) else { return };
         let agent = add(motion.center, rotate(stroke.start, motion.rotation()));
         let motion = Motion::at_rest(&self.laws, agent, [0.0; 2], motion.origin(&self.laws), motion.angle);
         let mut numbers = vec![0.0; env.spec().state.len()];
-        State { motion, goal }.write(&self.laws, &mut numbers);
+        State { motion, ..state }.write(&self.laws, &mut numbers);
         // A state that is refused leaves the agent where it is, and it walks to its stroke.
         let _ = env.set_state(&numbers);
         self.stroke = Some(stroke);
