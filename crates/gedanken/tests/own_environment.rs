@@ -55,6 +55,15 @@ fn field() -> String {
 }
 
 #[test]
+fn the_experiment_of_a_new_crate_trains_in_its_environment() {
+    let place = Place::new();
+    place.run(&["new", "field"]).good();
+    let short = ["--set", "train.steps=4", "--set", "train.eval_every=4", "--set", "eval.tasks=2", "--device", "cpu"];
+    let said = good(run(&place, &[&["train", "field/field.toml"], &short[..]].concat()));
+    assert!(said.contains("simulator-plain   100.0 %"), "the planner reaches every goal: {said}");
+}
+
+#[test]
 fn the_field_has_every_command() {
     let place = Place::new();
     place.write("field.toml", field());

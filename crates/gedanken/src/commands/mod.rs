@@ -8,6 +8,7 @@ mod evaluate;
 mod from;
 mod grounds;
 mod import;
+mod new;
 mod opened;
 mod probe;
 mod resume;
@@ -86,6 +87,9 @@ enum Command {
     /// Take over a model of another program, as a run that evaluates, plans and trains on like any other.
     #[command(after_help = "Example: gedanken import lewm lewm-pusht --out runs/lewm-pusht")]
     Import(import::ImportArgs),
+    /// Make a crate with an environment of your own, to build and to change.
+    #[command(after_help = "Example: gedanken new my-env && cd my-env && cargo run --release -- train my-env.toml")]
+    New(new::NewArgs),
     /// List the environments: spaces, labels, factors, policies.
     #[command(after_help = "Example: gedanken envs --json")]
     Envs(environments::EnvsArgs),
@@ -168,6 +172,7 @@ fn execute(command: Command, parts: &Parts) -> ExitCode {
         Command::Collect(args) => data::collect(&args, parts),
         Command::Data(command) => data::data(&command, parts),
         Command::Import(args) => import::import(&args, parts),
+        Command::New(args) => new::new(&args),
         Command::Envs(args) => environments::envs(&args, parts),
         Command::Render(args) => environments::render(&args, parts),
         Command::Rollout(args) => environments::rollout(&args, parts),
