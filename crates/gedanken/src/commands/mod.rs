@@ -3,6 +3,7 @@
 mod bench;
 mod compare;
 mod data;
+mod encode;
 mod environments;
 mod evaluate;
 mod from;
@@ -73,6 +74,9 @@ enum Command {
     /// Train linear and MLP probes of every label on a model's frozen latents, and test them on validation frames.
     #[command(after_help = "Example: gedanken probe runs/quickstart/2026-11-22T13-05-12-seed1 --json probes.json")]
     Probe(probe::ProbeArgs),
+    /// Write the latents of a dataset's frames, with actions and labels beside them, into a safetensors file.
+    #[command(after_help = "Example: gedanken encode RUN --data data/push_t_64 --out latents.safetensors")]
+    Encode(encode::EncodeArgs),
     /// Time the parts of an experiment: environment, data, encoder, rollout, plan, training step.
     #[command(after_help = "Example: gedanken bench experiments/two_rooms_cpu.toml --json bench.json")]
     Bench(bench::BenchArgs),
@@ -168,6 +172,7 @@ fn execute(command: Command, parts: &Parts) -> ExitCode {
         Command::Eval(args) => evaluate::eval(&args, parts),
         Command::Plan(args) => evaluate::plan(&args, parts),
         Command::Probe(args) => probe::probe(&args, parts),
+        Command::Encode(args) => encode::encode(&args, parts),
         Command::Bench(args) => bench::bench(&args, parts),
         Command::Collect(args) => data::collect(&args, parts),
         Command::Data(command) => data::data(&command, parts),
