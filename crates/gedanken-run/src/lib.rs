@@ -5,6 +5,7 @@ mod atomic;
 mod best;
 mod board;
 mod claim;
+mod dashboards;
 mod error;
 mod film;
 mod finished;
@@ -21,6 +22,7 @@ pub use atomic::{check_writable, lies_inside, remove_dir_atomic, write_atomic, w
 pub use best::Best;
 pub use board::{Board, BoardLine};
 pub use claim::Claim;
+pub use dashboards::Chart;
 pub use error::FolderError;
 pub use film::{gif, save_gif, scene};
 pub use folder::{Checkpoint, RunFolder, step_of};

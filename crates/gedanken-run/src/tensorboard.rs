@@ -156,7 +156,8 @@ pub fn text(tag: &str, markdown: &str) -> Summary_Value {
     summary
 }
 
-fn tagged(tag: &str) -> Summary_Value {
+/// A value with its name.
+pub fn tagged(tag: &str) -> Summary_Value {
     let mut summary = Summary_Value::new();
     summary.set_tag(tag.to_string());
     summary

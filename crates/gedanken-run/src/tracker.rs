@@ -11,6 +11,7 @@ use serde_json::Value;
 use tensorboard_proto::summary::Summary_Value;
 
 use crate::atomic::write_atomic_with;
+use crate::dashboards::{self, Chart};
 use crate::error::FolderError;
 use crate::film::gif;
 use crate::picture::{Picture, PictureError};
@@ -157,6 +158,15 @@ impl Tracker {
     /// Numbers that stand in a report of their own: for TensorBoard alone, once a run.
     pub fn results(&mut self, step: u64, values: &[(String, f64)]) {
         self.tell(step, values.iter().map(|(tag, value)| tensorboard::scalar(tag, *value)).collect());
+    }
+
+    /// The run's settings by dotted key, and the charts of its curves: for TensorBoard's HParams and Custom Scalars.
+    pub fn dashboards(&mut self, step: u64, settings: &[(String, Value)], charts: &[Chart]) {
+        let pages = dashboards::settings(settings).and_then(|settings| Ok(vec![settings, dashboards::layout(charts)?]));
+        match pages {
+            Ok(pages) => self.tell(step, pages),
+            Err(error) => self.without_tensorboard(&io::Error::other(error)),
+        }
     }
 
     /// A text in Markdown.

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod config;
 pub mod device;
 
+mod charts;
 mod commands;
 mod compare;
 mod experiment;

@@ -17,8 +17,10 @@ use super::from::{new_model, other_model};
 use super::opened::same_version;
 use super::session::{Session, warn_of};
 use super::{DeviceArg, Failure, Overrides, blueprint, pick_device, print, protocol, read, resume, to_store};
+use crate::charts::charts;
 use crate::learned_from::{learned_from, name};
 use crate::phases::Phase;
+use crate::provenance::flatten;
 use crate::room::too_large;
 use crate::signals::{self, Last};
 use crate::{Experiment, Parts};
@@ -160,6 +162,9 @@ fn run(
         false => Tracker::create(folder.path(), warn)?,
         true => Tracker::resume(folder.path(), begun, warn)?,
     };
+    let mut settings = BTreeMap::new();
+    flatten("", &serde_json::to_value(whole)?, &mut settings);
+    tracker.dashboards(begun, &settings.into_iter().collect::<Vec<_>>(), &charts(session.env.spec()));
     progress.message(&first_line);
 
     let splits = splits(whole, session.env, source, &progress);
