@@ -216,3 +216,47 @@ fn arms_have_names_draws_their_values_and_train_leaves_a_sweep_aside() {
     assert!(!place.read(&format!("{}/config.toml", said.last())).contains("[sweep"));
     assert!(place.run(&["config", "arms.toml"]).good().out.contains("[sweep.arms"));
 }
+
+/// Slurm's command, as far as a sweep knows it.
+#[cfg(unix)]
+#[test]
+fn slurm_is_handed_an_array_of_what_is_left() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    std::fs::create_dir(place.path("bin")).expect("a folder");
+    place.write("bin/sbatch", "#!/bin/sh\ngrep -h '#SBATCH' \"$2\" > handed\necho 17\n");
+    std::fs::set_permissions(place.path("bin/sbatch"), PermissionsExt::from_mode(0o755)).expect("a program");
+    let path = format!("{}:{}", place.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    place.write(
+        "queue.toml",
+        "extends = \"tiny.toml\"\n[sweep]\nseeds = [1, 2]\n[sweep.slurm]\ntime = 30\nexclusive = true\n",
+    );
+    let all = [&["sweep", "queue.toml", "--out", "queue", "--slurm", "--jobs", "1"], &QUICK[..]].concat();
+    let said = place.run_with(&all, &[("PATH", &path)]).good();
+    assert!(said.err.contains("job 17: 2 of 2 runs into queue"), "{}", said.err);
+    let handed = place.read("handed");
+    for line in ["--array=0,1%1", "--time=30", "--exclusive", "--requeue", "--signal=B:USR1@120"] {
+        assert!(handed.lines().any(|found| found == format!("#SBATCH {line}")), "{line}\n{handed}");
+    }
+    let runs = place.read("queue/slurm/runs.txt");
+    assert_eq!(runs.lines().map(|run| run.rsplit('/').next()).collect::<Vec<_>>(), [Some("seed=1"), Some("seed=2")]);
+
+    // What the job does with a run; then one is left, and none.
+    for (seed, told) in [(1, "job 17: 1 of 2 runs"), (2, "all 2 runs are finished")] {
+        place.run(&["train", "--resume", &format!("queue/seed={seed}")]).good();
+        let said = place.run_with(&all, &[("PATH", &path)]).good();
+        assert!(said.err.contains(told), "{told}\n{}", said.err);
+    }
+
+    for (table, names) in
+        [("array = \"1-3\"", "sweep.slurm.array"), ("gres = [1]", "sweep.slurm.gres"), ("Time = 1", "sweep.slurm.Time")]
+    {
+        place
+            .write("wrong.toml", format!("extends = \"tiny.toml\"\n[sweep]\nseeds = [1, 2]\n[sweep.slurm]\n{table}\n"));
+        let told = place.run(&["sweep", "wrong.toml", "--out", "wrong", "--slurm"]);
+        assert_eq!(told.bad_manners(names), None, "{}", told.err);
+        assert!(!place.path("wrong").exists());
+    }
+    let told = place.run_with(&["sweep", "queue.toml", "--out", "other", "--slurm"], &[("PATH", "/nowhere")]);
+    assert_eq!(told.bad_manners("expected Slurm's commands"), None, "{}", told.err);
+}

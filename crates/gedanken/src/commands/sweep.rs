@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 use gedanken_data::{SourceKind, Split};
 use gedanken_run::say;
+use serde_json::{Map, Value};
 
 use super::compare::print_table;
 use super::train::has_room;
 use super::{Failure, Overrides, complete};
 use crate::config::{ConfigError, Problem, load_arm, load_experiment};
-use crate::sweep::{Arm, Asked, Outcome, Plan, Runner, Task, arms};
+use crate::sweep::{Arm, Asked, Outcome, Plan, Runner, Task, arms, slurm};
 use crate::{Experiment, Parts, device, signals, threads};
 
 #[derive(Args)]
@@ -30,6 +31,9 @@ pub struct SweepArgs {
     /// Runs at once. Default: on a CPU one for each core, on a GPU one
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     jobs: Option<u32>,
+    /// Hand the runs to Slurm, as a job array with the options of [sweep.slurm]; --jobs is how many run at once, all if there is none
+    #[arg(long, conflicts_with = "dry_run")]
+    slurm: bool,
     /// Check every run and say what there is to do; nothing is made
     #[arg(long)]
     dry_run: bool,
@@ -64,7 +68,8 @@ pub fn sweep(args: &SweepArgs, parts: &Parts) -> Result<(), Failure> {
     let asked = Asked::new(&args.grid, args.seeds.as_ref().map_or(&[], |seeds| &seeds.0))?;
     let whole = load_experiment(&args.file, &args.overrides.set, parts)?;
     let experiments = checked(args, arms(&whole, &asked)?, parts)?;
-    let (jobs, threads) = at_once(args.jobs, &experiments)?;
+    // Elsewhere, other cores and devices.
+    let (jobs, threads) = if args.slurm { (0, 0) } else { at_once(args.jobs, &experiments)? };
     let mut plan = Plan::new(&args.out, experiments, parts)?;
     let (count, out) = (plan.tasks.len(), args.out.display());
     if plan.new > 0 {
@@ -78,6 +83,10 @@ pub fn sweep(args: &SweepArgs, parts: &Parts) -> Result<(), Failure> {
         return tell_dry(&plan, jobs, threads);
     }
     plan.write()?;
+    if args.slurm {
+        let options = whole.value.sweep.clone().unwrap_or_default().slurm;
+        return hand_over(&plan, &options, args.jobs);
+    }
     say(&format!("{count} runs into {out}, {}", effort(jobs, threads)));
     let runner = Runner { plan: &plan, jobs, threads };
     let outcomes = signals::finishing(|stop| runner.run(stop))?;
@@ -89,6 +98,19 @@ fn effort(jobs: usize, threads: usize) -> String {
     let at_once = if jobs == 1 { "one at a time".to_owned() } else { format!("{jobs} at once") };
     let of_each = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
     format!("{at_once}, {of_each} each")
+}
+
+/// Hands what is left to Slurm, and prints the sweep's folder.
+fn hand_over(plan: &Plan, options: &Map<String, Value>, jobs: Option<u32>) -> Result<(), Failure> {
+    let out = plan.folder.display();
+    match slurm::write(plan, options, jobs)? {
+        None => say(&format!("{out}: all {} runs are finished", plan.tasks.len())),
+        Some(left) => {
+            let job = slurm::submit(plan)?;
+            say(&format!("job {job}: {left} of {} runs into {out}; squeue --job {job}", plan.tasks.len()));
+        }
+    }
+    super::print(&out.to_string())
 }
 
 /// A line for every run: where it stands, its name, and its settings.

@@ -6,7 +6,7 @@ use std::slice::from_ref;
 use serde_json::{Map, Value};
 
 use super::draws::{Choice, Range};
-use super::{SweepConfig, short_names, value_name};
+use super::{SweepConfig, short_names, slurm, value_name};
 use crate::Experiment;
 use crate::config::{ConfigError, Loaded, Place, Problem, Setting, join};
 
@@ -152,7 +152,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn axes(&mut self, asked: &Asked) -> Vec<Vec<Point>> {
-        let SweepConfig { seeds, grid, arms, random } = self.loaded.value.sweep.clone().unwrap_or_default();
+        let SweepConfig { seeds, grid, arms, random, slurm: options } =
+            self.loaded.value.sweep.clone().unwrap_or_default();
+        if let Some((option, problem)) = slurm::wrong(&options) {
+            self.tell(&format!("sweep.slurm.{option}"), problem);
+        }
         let mut axes = Vec::new();
         if !arms.is_empty() {
             axes.push(self.named_arms(&arms));

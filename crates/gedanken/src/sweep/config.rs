@@ -21,6 +21,9 @@ pub struct SweepConfig {
     /// Values that are drawn at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub random: Option<RandomConfig>,
+    /// Options of sbatch for `--slurm`, by their long names: `partition = "gpu"`, `gres = "gpu:1"`, `time = "4:00:00"`, `cpus-per-task = 8`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub slurm: Map<String, Value>,
 }
 
 /// Values that are drawn at random. Draw number *i* is a function of `seed` and *i*: more draws leave the earlier ones as they are.

@@ -6,6 +6,7 @@ mod draws;
 mod names;
 mod plan;
 mod runner;
+pub(crate) mod slurm;
 
 pub use arms::{Arm, Asked, arms};
 pub use config::{RandomConfig, SweepConfig};

@@ -181,6 +181,11 @@ impl Place {
         Said::of(self.command(arguments).output().expect("the program starts"))
     }
 
+    /// Runs the program with some variables of its environment changed.
+    pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+        Said::of(self.command(arguments).envs(variables.iter().copied()).output().expect("the program starts"))
+    }
+
     /// Runs the program for so long at most and kills it then; its words, if it ended before.
     pub fn run_for(&self, arguments: &[&str], patience: Duration) -> Option<Said> {
         let mut child = self.start(arguments);
