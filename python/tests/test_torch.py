@@ -1,9 +1,10 @@
 """Runs in PyTorch, beside the program's own numbers. Without torch and safetensors nothing of it is tested."""
 
+import functools
+import importlib
 import json
 import re
 import shutil
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -179,22 +180,118 @@ def test_numbers_from_0_to_1_are_the_same_pictures(pair):
     torch.testing.assert_close(one, other)
 
 
-def test_exported_to_onnx_it_says_the_same(pair, tmp_path):
+def section():
+    """The docs' section on PyTorch."""
+    text = (ROOT / "docs/python.md").read_text("utf-8")
+    return text[text.index("## A run in PyTorch") :].split("\n## ")[0]
+
+
+def run_of(runtime, file, *inputs):
+    """What an exported module says."""
+    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    (found,) = session.run(None, dict(zip(names, (tensor.numpy() for tensor in inputs), strict=True)))
+    return found
+
+
+# Every export takes seconds.
+@pytest.mark.parametrize("pair", ["impala_gru", "vit_transformer"], indirect=True)
+def test_the_docs_lines_encode_imagine_and_export_to_onnx(pair, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript", reason="torch.onnx.export needs onnxscript")
     runtime = pytest.importorskip("onnxruntime")
-    pixels, felt, actions = torch.tensor(pair.pixels), pair.felt(pair.labels), torch.tensor(pair.actions)
-    seen = (pixels,) if felt is None else (pixels, felt)
-    latents = pair.encode(pair.pixels, pair.labels)
-    for module, inputs in ((pair.ours.perception, seen), (pair.ours.imagination, (latents, actions))):
-        file = tmp_path / "module.onnx"
-        shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
-        torch.onnx.export(module, inputs, file, dynamic_shapes=shapes, verbose=False)
-        session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
-        names = [given.name for given in session.get_inputs()]
-        for rows in (4, 3):
-            given = [tensor[:rows] for tensor in inputs]
-            (told,) = session.run(None, dict(zip(names, (tensor.numpy() for tensor in given), strict=True)))
-            with torch.no_grad():
-                found = apart(told, module(*given))
-            print("onnx", found)
-            assert found < 1e-5
+    monkeypatch.chdir(tmp_path)
+    (lines,) = re.findall(r"```python\n(.*?)```", section(), re.DOTALL)
+    lines = re.sub(r'load\(".*?"\)', f"load({pair.run!r})", lines)
+    pixels, actions = torch.tensor(pair.pixels), torch.tensor(pair.actions[:, :2])
+    names = {"pixels": pixels, "actions": actions}
+    exec(lines, names)
+    latents, future = names["latents"], names["future"]
+    # Fewer rows than it was exported with, too.
+    for rows in (4, 3):
+        seen = run_of(runtime, "perception.onnx", pixels[:rows])
+        imagined = run_of(runtime, "imagination.onnx", latents[:rows], actions[:rows])
+        found = apart(seen, latents[:rows]), apart(imagined, future[:rows])
+        print("onnx: latents, futures:", found)
+        assert max(found) < 1e-5
+
+
+def test_weights_lie_as_the_docs_say(pair):
+    rows = re.findall(r"^\| (`.*`) \| `(\w+)` \| `\[(.*)\]` \| `(.*)` \|$", section(), re.MULTILINE)
+    told = {(layer, key): (axes, here) for layers, key, axes, here in rows for layer in re.findall(r"\w+", layers)}
+    assert len(told) == 11
+    (file,) = Path(pair.run).glob("checkpoints/*/model.safetensors")
+    compared = 0
+    for name, stored in files.load_file(file).items():
+        path, _, key = name.rpartition(".")
+        if path.startswith(("terms.", "target.", "latent_variable.posterior")):
+            continue
+        top = pair.ours.imagination if path.startswith(("predictor", "latent_variable")) else pair.ours.perception
+        layer = top.get_submodule(path)
+        axes, here = told.get((type(layer).__name__, key), ("", key))
+        # The expression of the table, on the layer's own tensors.
+        own = eval(here, dict(layer.named_parameters(recurse=False)) | dict(layer.named_buffers(recurse=False)))
+        assert torch.equal(own, stored), name
+        assert not axes or len(axes.split(", ")) == stored.dim(), name
+        compared += 1
+    assert compared > 10
+
+
+def test_a_run_is_its_last_checkpoint_and_a_copy_of_the_folder_works_by_itself(pair, tmp_path, monkeypatch):
+    (first,) = Path(pair.run).glob("checkpoints/*")
+    latest = tmp_path / "run/checkpoints/step-1000000"
+    shutil.copytree(first, latest)
+    shutil.copytree(first, latest.with_name("step-000002"))
+    (latest.with_name("step-000002") / "model.json").write_text("{}")
+    shutil.copytree(Path(loading.__file__).parent, tmp_path / "alone")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "gedanken", None)
+    alone = importlib.import_module("alone")
+    pixels, felt = torch.tensor(pair.pixels), pair.felt(pair.labels)
+    for place in (tmp_path / "run", latest):
+        assert torch.equal(alone.load(place).encode(pixels, felt), pair.ours.encode(pixels, felt))
+    for name in [name for name in sys.modules if name.startswith("alone")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def copy(pair, tmp_path):
+    """A checkpoint to spoil."""
+    (folder,) = Path(pair.run).glob("checkpoints/*")
+    shutil.copytree(folder, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.mark.parametrize("pair", ["conv_mlp"], indirect=True)
+def test_what_is_not_known_or_not_there_is_named(pair, copy, tmp_path):
+    about, weights = json.loads((copy / "model.json").read_text()), files.load_file(copy / "model.safetensors")
+
+    def refused(words, *keys, value=None, tensors=weights):
+        changed = json.loads(json.dumps(about))
+        if keys:
+            *path, last = keys
+            functools.reduce(dict.__getitem__, path, changed)[last] = value
+        (copy / "model.json").write_text(json.dumps(changed))
+        files.save_file(tensors, copy / "model.safetensors")
+        with pytest.raises(ValueError, match=words):
+            gedanken.torch.load(copy)
+
+    refused('encoder.kind = "mine", .* one of impala, patch, conv, vit, dinov2', "model", "encoder", "kind", value="mine")
+    refused('predictor.kind = "mine", .* one of gru', "model", "predictor", "kind", value="mine")
+    refused("unexpected keyword argument 'leaky'", "model", "encoder", "leaky", value=True)
+    refused("a model of gedanken 0.3.0; expected", "version", value="0.3.0")
+    refused("no 'pixels'", "spaces", value={})
+    refused(r"encoder.output.weight is .* \[192, 12\]; expected .* \[192, 13\]", "model", "encoder", "dim", value=13)
+    refused("no encoder.norm.beta", tensors={name: one for name, one in weights.items() if name != "encoder.norm.beta"})
+    refused("a tensor encoder.more; expected only", tensors=weights | {"encoder.more": torch.zeros(1)})
+    (copy / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match="expected the checkpoint of a run"):
+        gedanken.torch.load(copy)
+    with pytest.raises(ValueError, match="no model.json and no checkpoints"):
+        gedanken.torch.load(tmp_path / "nothing")
+    pixels, latents = torch.tensor(pair.pixels), torch.zeros(2, *pair.ours.latent)
+    with pytest.raises(ValueError, match=r"nothing felt; expected the columns \[0, 1\]"):
+        pair.ours.encode(pixels)
+    with pytest.raises(ValueError, match=r"pixels of shape \(4, 3, 32\); expected \(frames, 3, 32, 32\)"):
+        pair.ours.encode(pixels[..., 0], pair.felt(pair.labels))
+    with pytest.raises(ValueError, match=r"actions of shape \(3, 5, 2\); expected \(2, horizon, 2\)"):
+        pair.ours.rollout(latents, torch.zeros(3, 5, 2))

@@ -45,9 +45,13 @@ def load(run: str | PathLike[str], *, device: str | torch.device = "cpu") -> Wor
         weights = Weights(load_file(file), str(file))
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{folder}: {error}; expected the checkpoint of a run") from None
-    if not str(about.get("version")).startswith(COMPATIBLE):
-        raise ValueError(f"{place}: a model of gedanken {about.get('version')}; expected one of gedanken {COMPATIBLE}x")
-    return built(about, weights, str(place)).eval().to(device)
+    version = about.get("version") if isinstance(about, dict) else None
+    if not str(version).startswith(COMPATIBLE):
+        raise ValueError(f"{place}: a model of gedanken {version}; expected one of gedanken {COMPATIBLE}x")
+    try:
+        return built(about, weights, str(place)).eval().to(device)
+    except KeyError as missing:
+        raise ValueError(f"{place}: no {missing}; expected the description of a model") from None
 
 
 def checkpoint(run: Path) -> Path:
@@ -62,52 +66,60 @@ def checkpoint(run: Path) -> Path:
 
 
 def built(about: dict[str, Any], weights: Weights, place: str) -> WorldModel:
-    """The model that ``model.json`` describes."""
+    """The model that ``model.json`` describes, with these weights."""
     config, spaces, statistics = about["model"], about["spaces"], about["statistics"]
-    columns, action = spaces["proprioception"], spaces["action"]
-    encoder = made(ENCODERS, "encoder", config["encoder"], place, tuple(spaces["pixels"]))
+    picture, action, columns = tuple(spaces["pixels"]), spaces["action"], spaces["proprioception"]
+    encoder = made(ENCODERS, "encoder", config["encoder"], place, picture)
 
-    felt, size = config["proprioception"], len(columns)
-    appended = (size if felt["raw"] else felt["append"]) if columns else 0
-    rows, columns_of_map, dim = encoder.latent
-    latent = (rows, columns_of_map, dim + appended)
+    rows, wide, seen = encoder.latent
+    feels = config["proprioception"]
+    raw, count = feels.get("raw", False), len(columns)
+    appended = (count if raw else feels["append"]) if columns else 0
+    latent = (rows, wide, seen + appended)
     network = None
-    if columns and not felt["raw"]:
-        network = Mlp([size, felt["append"]] if appended else [size, felt["hidden"], dim])
-
+    if columns and not raw:
+        network = Mlp([count, appended] if appended else [count, feels["hidden"], seen])
     norm: nn.Module = nn.LayerNorm(latent[2]) if config["prediction"]["shared_norm"] else nn.Identity()
+
     variable = None
     if config["latent_variable"]["kind"] != "none":
-        past = latent[0] * latent[1] * latent[2] + action
+        past = rows * wide * latent[2] + action
         variable = made(VARIABLES, "latent_variable", config["latent_variable"], place, past)
-    inputs = action + (variable.size if variable else 0)
+    inputs = action + (0 if variable is None else variable.size)
     predictor = made(PREDICTORS, "predictor", config["predictor"], place, latent, inputs)
-    heads = {name: readout(name, config["loss"], latent, len(statistics["label_mean"])) for name in ("probe", "distance")}
-    heads = {name: head for name, head in heads.items() if weights.has(f"terms.{name}")}
-
-    parts = {"encoder": encoder, "proprioception": network, "predictor": predictor, "latent_variable": variable, "norm": norm}
-    parts |= {"terms.probe.readout": heads.get("probe"), "terms.distance.online": heads.get("distance")}
-    for name, part in parts.items():
-        if part is not None:
-            weights.fill(part, name)
-    weights.nothing_left("terms", "target", "latent_variable.posterior")
 
     labels = statistics["label_mean"], statistics["label_std"]
+    loss, probe, distance = config["loss"], None, None
+    if weights.has("terms.probe"):
+        keys = loss["probe"]
+        probe = Readout((rows, wide), latent[2], keys["channels"], [keys["hidden"], len(labels[0])])
+    if weights.has("terms.distance"):
+        keys = loss["distance"]
+        distance = Readout((rows, wide), latent[2], keys["channels"], [*keys["hidden"], keys["dim"]])
+
+    parts = {"encoder": encoder, "proprioception": network, "predictor": predictor, "latent_variable": variable, "norm": norm}
+    for name, part in {**parts, "terms.probe.readout": probe, "terms.distance.online": distance}.items():
+        if part is not None:
+            weights.fill(part, name)
+    # What learns and is not needed to perceive and to imagine.
+    weights.nothing_left("terms", "target", "latent_variable.posterior")
+
     own = [labels[0][column] for column in columns], [labels[1][column] for column in columns]
+    # Statistics of one control step's action, or none where the model takes actions as they are.
+    means, stds = statistics.get("action_mean") or [0.0], statistics.get("action_std") or [1.0]
+    steps = action // len(means)
     pixels = Pixels(statistics["pixel_mean"], statistics["pixel_std"], statistics["stretch"])
-    steps = action // max(len(statistics["action_mean"]), 1)
-    block = (statistics["action_mean"] or [0.0]) * steps, (statistics["action_std"] or [1.0]) * steps
     return WorldModel(
         Perception(pixels, encoder, network, norm, felt=own, appends=appended > 0),
-        Imagination(predictor, variable, norm, action=block),
-        picture=tuple(spaces["pixels"]),
-        latent=(latent[0] * latent[1], latent[2]),
+        Imagination(predictor, variable, norm, action=(means * steps, stds * steps)),
+        picture=picture,
+        latent=(rows * wide, latent[2]),
         action=action,
         proprioception=columns,
         labels=labels,
-        probe=heads.get("probe"),
-        distance=heads.get("distance"),
-        scale=config["loss"].get("distance", {}).get("scale", 1.0),
+        probe=probe,
+        distance=distance,
+        scale=1.0 if distance is None else loss["distance"]["scale"],
     )
 
 
@@ -122,12 +134,3 @@ def made(kinds: dict[str, type[Part]], what: str, table: dict[str, Any], place: 
     except TypeError as error:
         raise ValueError(f'{place}: {what} of kind "{kind}": {error}; expected the keys of gedanken {COMPATIBLE}x') from None
     return kinds[kind](*sizes, **keys)
-
-
-def readout(name: str, loss: dict[str, Any], latent: tuple[int, int, int], labels: int) -> Readout | None:
-    """The network of the probe or of the learned distance, where the loss has it."""
-    if name not in loss:
-        return None
-    keys = loss[name]
-    widths = [keys["hidden"], labels] if name == "probe" else [*keys["hidden"], keys["dim"]]
-    return Readout(latent[:2], latent[2], keys["channels"], widths)

@@ -76,8 +76,7 @@ def norm_linears(widths: Sequence[int]) -> nn.ModuleList:
 
 
 class Projector(nn.Module):
-    """A linear layer, a batch norm, GELU, a linear layer back; all axes but the last are the batch. In evaluation the norm's statistics are the
-    running ones, which :func:`gedanken.torch.load` gives."""
+    """A linear layer, a batch norm, GELU, a linear layer back; all axes but the last are the batch."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
