@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 import gedanken
 import numpy as np
 import pytest
-from conftest import ROOT, program
+from conftest import ROOT, printed, program
 
 torch = pytest.importorskip("torch")
 files = pytest.importorskip("safetensors.torch")
@@ -34,7 +35,7 @@ probe = {{ hidden = 16 }}
 PUSH_T = {"env": "push-t", "options": ", size = 32", "window": "", "prediction": ""}
 ROOMS = {"env": "two-rooms", "options": "", "window": "", "prediction": ""}
 TRANSFORMER = "history = 3\ndepth = 2\nheads = 2\nhead_dim = 4\nmlp = 12\n"
-VIT = "patch = 8\ndim = 12\ndepth = 2\nheads = 3\nmlp = 10\n"
+VIT = "patch = 16\ndim = 12\ndepth = 2\nheads = 3\nmlp = 10\n"
 
 #: Every encoder, every predictor, every way of feeling, every latent variable.
 RUNS: dict[str, tuple[dict[str, str], str, str]] = {
@@ -133,6 +134,17 @@ def pair(request, tmp_path_factory):
     run = program("train", str(file), "--device", "cpu")
     drawn(run)
     return Pair(run)
+
+
+def test_every_kind_and_key_of_the_program_is_known_here():
+    schema = json.loads(printed("schema"))["properties"]
+    lists = {"encoder": loading.ENCODERS, "predictor": loading.PREDICTORS, "latent_variable": loading.VARIABLES}
+    for name, known in lists.items():
+        theirs = {kind["properties"]["kind"]["const"]: set(kind["properties"]) - {"kind"} for kind in schema[name]["oneOf"]}
+        assert set(theirs) - {"none"} == set(known)
+        for kind, part in known.items():
+            keys = {key.name for key in inspect.signature(part).parameters.values() if key.kind is key.KEYWORD_ONLY}
+            assert keys == theirs[kind], f"{name}.{kind}"
 
 
 def apart(ours, theirs):
@@ -283,6 +295,11 @@ def test_what_is_not_known_or_not_there_is_named(pair, copy, tmp_path):
     refused(r"encoder.output.weight is .* \[192, 12\]; expected .* \[192, 13\]", "model", "encoder", "dim", value=13)
     refused("no encoder.norm.beta", tensors={name: one for name, one in weights.items() if name != "encoder.norm.beta"})
     refused("a tensor encoder.more; expected only", tensors=weights | {"encoder.more": torch.zeros(1)})
+    # Earlier versions wrote no latent variable, and appended nothing.
+    del about["model"]["latent_variable"], about["model"]["proprioception"]["raw"], about["model"]["proprioception"]["append"]
+    (copy / "model.json").write_text(json.dumps(about))
+    files.save_file(weights, copy / "model.safetensors")
+    assert gedanken.torch.load(copy).latent == pair.ours.latent
     (copy / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(ValueError, match="expected the checkpoint of a run"):
         gedanken.torch.load(copy)

@@ -68,13 +68,14 @@ def checkpoint(run: Path) -> Path:
 def built(about: dict[str, Any], weights: Weights, place: str) -> WorldModel:
     """The model that ``model.json`` describes, with these weights."""
     config, spaces, statistics = about["model"], about["spaces"], about["statistics"]
-    picture, action, columns = tuple(spaces["pixels"]), spaces["action"], spaces["proprioception"]
+    picture, action, columns = tuple(spaces["pixels"]), spaces["action"], spaces.get("proprioception", [])
     encoder = made(ENCODERS, "encoder", config["encoder"], place, picture)
 
     rows, wide, seen = encoder.latent
-    feels = config["proprioception"]
+    # What is not there, earlier versions did not have.
+    feels = config.get("proprioception", {})
     raw, count = feels.get("raw", False), len(columns)
-    appended = (count if raw else feels["append"]) if columns else 0
+    appended = (count if raw else feels.get("append", 0)) if columns else 0
     latent = (rows, wide, seen + appended)
     network = None
     if columns and not raw:
@@ -82,9 +83,9 @@ def built(about: dict[str, Any], weights: Weights, place: str) -> WorldModel:
     norm: nn.Module = nn.LayerNorm(latent[2]) if config["prediction"]["shared_norm"] else nn.Identity()
 
     variable = None
-    if config["latent_variable"]["kind"] != "none":
-        past = rows * wide * latent[2] + action
-        variable = made(VARIABLES, "latent_variable", config["latent_variable"], place, past)
+    table = config.get("latent_variable", {"kind": "none"})
+    if table["kind"] != "none":
+        variable = made(VARIABLES, "latent_variable", table, place, rows * wide * latent[2] + action)
     inputs = action + (0 if variable is None else variable.size)
     predictor = made(PREDICTORS, "predictor", config["predictor"], place, latent, inputs)
 

@@ -149,12 +149,10 @@ class Vit(Encoder):
         heads: int,
         mlp: int,
         projector: int,
-        tokens: str = "class",
     ) -> None:
         super().__init__()
         rows, columns = pixels[1] // patch, pixels[2] // patch
-        self.patches = tokens == "patches"
-        self.latent = (rows, columns, dim) if self.patches else (1, 1, dim)
+        self.latent, self.patches = (1, 1, dim), False
         self.embed = Patches(pixels[0], dim, patch)
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.positions = nn.Parameter(torch.zeros(1, 1 + rows * columns, dim))
@@ -190,7 +188,9 @@ class Dinov2(Vit):
         weights: str | None = None,
         frozen: bool | None = None,
     ) -> None:
-        super().__init__(pixels, patch=patch, dim=dim, depth=depth, heads=heads, mlp=mlp, projector=0, tokens=tokens)
+        super().__init__(pixels, patch=patch, dim=dim, depth=depth, heads=heads, mlp=mlp, projector=0)
+        if tokens == "patches":
+            self.latent, self.patches = (pixels[1] // patch, pixels[2] // patch, dim), True
 
 
 #: Encoders by their ``kind``.

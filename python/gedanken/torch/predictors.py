@@ -166,7 +166,7 @@ class Vit(Predictor):
         head_dim: int,
         mlp: int,
         action_dim: int,
-        residual: bool,
+        residual: bool = False,
         dropout: float,
     ) -> None:
         super().__init__()
