@@ -135,7 +135,7 @@ class ConvStage(nn.Module):
 
 
 class Vit(Encoder):
-    """A vision transformer (Dosovitskiy et al., 2021); its latent is the class token, or the patches'."""
+    """A vision transformer (Dosovitskiy et al., 2021); its latent is the class token."""
 
     epsilon = 1e-12
 
