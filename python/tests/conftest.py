@@ -9,14 +9,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def program(*arguments: str) -> str:
-    """Runs the program ``gedanken``, and gives what it prints last."""
+def printed(*arguments: str) -> str:
+    """Runs the program ``gedanken``, and gives what it prints."""
     command = ["cargo", "run", "--release", "--quiet", "--"]
     if "GEDANKEN" in os.environ:
         command = [os.environ["GEDANKEN"]]
     done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
+    return done.stdout
+
+
+def program(*arguments: str) -> str:
+    """Runs the program ``gedanken``, and gives what it prints last."""
+    return printed(*arguments).strip().splitlines()[-1]
 
 
 @pytest.fixture(scope="session")
