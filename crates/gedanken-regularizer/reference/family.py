@@ -31,6 +31,11 @@ def coding_rate(z, distortion):
     return torch.logdet(torch.eye(d) + d / (n * distortion) * w @ w.T) / 2 / d
 
 
+def code_length(errors, distortion):
+    covariance = torch.einsum("bstd,bste->sde", errors, errors) / (errors.shape[0] * errors.shape[2])
+    return torch.logdet(torch.eye(errors.shape[3]) + covariance / distortion).mean() / 2 / errors.shape[3]
+
+
 def visreg(z, directions):
     mean, std = z.mean(0), (z.var(0, unbiased=False) + 1e-6).sqrt()
     along, _ = (((z - mean) / std.detach()) @ directions).sort(0)
@@ -57,6 +62,7 @@ cases = {
     "straightening": case(straightening, [3, 5, 2, 3]),
     "coding_rate": case(coding_rate, [9, 4], distortion=0.2),
     "coding_rate_wide": case(coding_rate, [4, 9], distortion=0.5),
+    "code_length": case(code_length, [5, 3, 2, 4], distortion=0.01),
     "visreg": case(visreg, [11, 4], directions=directions),
     "info_nce": case(info_nce, [2, 5, 4], [2, 5, 4], temperature=0.1),
 }

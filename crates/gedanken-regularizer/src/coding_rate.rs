@@ -44,17 +44,24 @@ pub fn coding_rate(z: Tensor<2>, distortion: f64) -> Tensor<1> {
     let scale = features as f64 / (samples.max(1) as f64 * distortion);
     let still = directions.clone().detach();
     let gram = still.clone().transpose().matmul(still.clone());
-    let numbers: Vec<f64> = gram.clone().into_data().iter::<f64>().collect();
-    let matrix = DMatrix::identity(features, features) + DMatrix::from_vec(features, features, numbers) * scale;
-    // Positive definite but for numbers that are not finite, which the loss then says.
-    let (rate, inverse) = match Cholesky::new(matrix) {
-        Some(factor) => (factor.l_dirty().diagonal().map(f64::ln).sum() / features as f64, factor.inverse()),
-        None => (f64::NAN, DMatrix::zeros(features, features)),
-    };
-    let inverse: Vec<f64> = inverse.iter().copied().collect();
-    let inverse =
-        Tensor::<2>::from_data(TensorData::new(inverse, [features, features]), (&gram.device(), gram.dtype()));
+    let (rate, inverse) = log_determinant(gram * scale, 1.0);
+    let rate = rate / features as f64;
     // The value, with the slope `scale Z (I + scale Z^T Z)^-1 / D` as its gradient: the two sums cancel.
     let tangent = (directions * still.matmul(inverse) * (scale / features as f64)).sum();
     tangent.clone() - tangent.detach() + rate
+}
+
+/// Half the logarithm of `det(ridge I + matrix)` and its inverse, of a matrix that is symmetric and not negative: computed on the host, in
+/// double precision. Not a number, and zeros, where the matrix is not finite.
+pub(crate) fn log_determinant(matrix: Tensor<2>, ridge: f64) -> (f64, Tensor<2>) {
+    let [size, _] = matrix.dims();
+    let (device, kind) = (matrix.device(), matrix.dtype());
+    let numbers: Vec<f64> = matrix.into_data().iter::<f64>().collect();
+    let matrix = DMatrix::identity(size, size) * ridge + DMatrix::from_vec(size, size, numbers);
+    let (half, inverse) = match Cholesky::new(matrix) {
+        Some(factor) => (factor.l_dirty().diagonal().map(f64::ln).sum(), factor.inverse()),
+        None => (f64::NAN, DMatrix::zeros(size, size)),
+    };
+    let inverse: Vec<f64> = inverse.iter().copied().collect();
+    (half, Tensor::<2>::from_data(TensorData::new(inverse, [size, size]), (&device, kind)))
 }

@@ -2,6 +2,7 @@
 
 mod anisotropic_sigreg;
 mod barlow_twins;
+mod code_length;
 mod coding_rate;
 mod covariance;
 mod diagnostics;
@@ -21,6 +22,7 @@ use gedanken_parts::Catalog;
 
 pub use anisotropic_sigreg::{AnisotropicSigreg, AnisotropicSigregConfig};
 pub use barlow_twins::{BarlowTwins, barlow_twins};
+pub use code_length::{CodeLength, code_length};
 pub use coding_rate::{CodingRate, coding_rate};
 pub use covariance::{Covariance, covariance};
 pub use diagnostics::{Collapse, DEAD_STD, FEW, MAX_SAMPLES, MIN_MEAN_STD, MIN_RANK};
@@ -46,6 +48,7 @@ pub fn terms() -> Catalog<dyn TermConfig> {
         .with(term::<Sigreg>("sigreg"))
         .with(term::<BarlowTwins>("barlow_twins"))
         .with(term::<Visreg>("visreg"))
+        .with(term::<CodeLength>("code_length"))
         .with(term::<CodingRate>("coding_rate"))
         .with(term::<InfoNce>("info_nce"))
         .with(term::<Straightening>("straightening"))

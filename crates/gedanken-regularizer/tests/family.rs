@@ -5,7 +5,7 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::DType::{self, F32, F64};
 use common::{assert_close, assert_gradient, scalar, tensor, value_and_gradient, wave};
-use gedanken_regularizer::{coding_rate, directions, info_nce, straightening, visreg};
+use gedanken_regularizer::{code_length, coding_rate, directions, info_nce, straightening, visreg};
 use serde_json::Value;
 
 fn case(name: &str) -> Value {
@@ -46,6 +46,7 @@ fn every_term_and_its_gradients_are_pytorchs() {
         let distortion = case["keys"]["distortion"].as_f64().unwrap();
         check(&case, 0, |z| coding_rate(z, distortion));
     }
+    check(&case("code_length"), 0, |errors| code_length(errors, 0.01));
     let visual = case("visreg");
     let rows: Vec<f64> = visual["keys"]["directions"].as_array().unwrap().iter().flat_map(list).collect();
     check(&visual, 0, |z| visreg(z.clone(), like(tensor(&rows, [4, 6], F64), &z)));
@@ -62,6 +63,7 @@ fn any<const D: usize>(shape: [usize; D], phase: f64) -> Tensor<D> {
 fn the_gradients_are_those_of_finite_differences() {
     assert_gradient(1e-6, any([2, 4, 2, 3], 0.8), straightening);
     assert_gradient(1e-6, any([7, 3], 0.3), |z| coding_rate(z, 0.2));
+    assert_gradient(1e-6, any([4, 2, 1, 3], 0.5), |errors| code_length(errors, 0.1));
     assert_gradient(1e-6, any([2, 4, 3], 0.3), |a| info_nce(a.clone(), like(any([2, 4, 3], 1.3), &a), 0.5));
 }
 
@@ -71,6 +73,18 @@ fn a_straight_way_costs_nothing_and_a_way_back_the_most() {
     assert!(scalar(straightening(line([0.0, 1.0, 2.0, 5.0]))) < 1e-9);
     assert_close(&[scalar(straightening(line([0.0, 1.0, 0.0, 1.0])))], &[2.0], 1e-9, "back and forth");
     assert_eq!(scalar(straightening(any([2, 2, 1, 3], 0.1))), 0.0, "two frames have no angle");
+}
+
+#[test]
+fn halving_the_error_of_a_direction_is_worth_the_same_in_every_direction() {
+    // Four windows, whose errors lie along two axes: 0.4 and 0.004 long.
+    let along = |first: f64, second: f64| {
+        let rows = [[first, 0.0], [-first, 0.0], [0.0, second], [0.0, -second]];
+        scalar(code_length(tensor(&rows.concat(), [4, 1, 1, 2], F64), 1e-12))
+    };
+    let whole = along(0.4, 0.004);
+    assert_close(&[whole - along(0.2, 0.004), whole - along(0.4, 0.002)], &[2f64.ln() / 2.0; 2], 1e-4, "nats");
+    assert_close(&[scalar(code_length(tensor(&[0.0; 8], [4, 1, 1, 2], F64), 1e-3))], &[0.0], 1e-12, "no error");
 }
 
 #[test]
