@@ -167,6 +167,7 @@ fn factors_do_what_they_say() {
     assert!(moved(&mut env, "damping", 20.0, 5)[2] < moved(&mut env, "damping", 1.0, 5)[2]);
     assert_eq!(moved(&mut env, "ball_radius", 0.2, 30)[..2].to_vec(), vec![3.8, 0.8]);
     assert_eq!(moved(&mut env, "ball_radius", 0.1, 30)[..2].to_vec(), vec![3.9, 0.9]);
+    env.set_state(&here).unwrap();
     let colored = |env: &Mazes, [red, green, blue]: [u8; 3]| {
         let pixels = picture(env);
         (0..4096).filter(|&at| [pixels[at], pixels[4096 + at], pixels[8192 + at]] == [red, green, blue]).count()
