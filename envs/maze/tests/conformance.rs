@@ -173,12 +173,12 @@ fn factors_do_what_they_say() {
         (0..4096).filter(|&at| [pixels[at], pixels[4096 + at], pixels[8192 + at]] == [red, green, blue]).count()
     };
     assert_eq!(colored(&env, [0xc4, 0x92, 0x5a]) + colored(&env, [0x00, 0x29, 0x5a]), 4096 - 12);
-    for (name, number) in [("floor_color", 0x01_02_03), ("wall_color", 0x04_05_06), ("ball_color", 0x07_08_09)] {
+    for (name, number) in [("floor_color", 0x01_02_03), ("wall_color", 0x64_05_06), ("ball_color", 0x07_08_c8)] {
         env.set_factor(name, f64::from(number)).unwrap();
     }
-    assert_eq!([colored(&env, [4, 5, 6]), colored(&env, [7, 8, 9])], [4096 - 4 * 64, 4]);
+    assert_eq!([colored(&env, [100, 5, 6]), colored(&env, [7, 8, 200])], [4096 - 4 * 64, 4]);
     env.set_factor("ball_size", 0.4).unwrap();
-    assert!(colored(&env, [7, 8, 9]) > 20);
+    assert!(colored(&env, [7, 8, 200]) > 20);
 }
 
 #[test]
