@@ -49,7 +49,8 @@ pub struct WorldModel {
 struct Settings {
     spaces: Spaces,
     latent: LatentShape,
-    appends: bool,
+    /// Numbers of every token that proprioception appends.
+    appended: usize,
     teacher: bool,
     unroll: usize,
     /// One for each term.
@@ -123,12 +124,12 @@ impl WorldModel {
     pub(crate) fn undrawn(plan: &Plan, spaces: Spaces, cpu: &Device) -> Self {
         let latent = plan.latent_shape(&spaces);
         let felt = spaces.proprioception.len();
-        let appends = plan.proprioception.append > 0;
+        let appended = if felt > 0 { plan.proprioception.append } else { 0 };
         let widths = plan.proprioception.widths(felt, latent.dim);
         let perception = || Perception {
             encoder: plan.encoder.init(spaces.pixels, cpu),
             proprioception: (felt > 0).then(|| Mlp::new(&widths, cpu)),
-            appends,
+            appends: appended > 0,
             norm: plan.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
         };
         let target = plan.target.init(&perception);
@@ -147,7 +148,7 @@ impl WorldModel {
                 unroll: plan.prediction.unroll,
                 spaces,
                 latent,
-                appends,
+                appended,
                 weights,
             },
         }
@@ -163,6 +164,11 @@ impl WorldModel {
         self.settings.latent
     }
 
+    /// The numbers at the end of every token that proprioception appends; the others are made of the picture.
+    pub fn appended(&self) -> usize {
+        self.settings.appended
+    }
+
     /// Normalised pixels `[frames, channels, height, width]` and the proprioception that [`WorldModel::felt`] takes of the labels
     /// -> latents `[frames, tokens, dim]`.
     pub fn encode(&self, pixels: Tensor<4>, felt: Option<Tensor<2>>) -> Tensor<3> {
@@ -175,7 +181,7 @@ impl WorldModel {
             encoder: encoder.clone(),
             proprioception: proprioception.clone(),
             norm: norm.clone(),
-            appends: settings.appends,
+            appends: settings.appended > 0,
         }
     }
 

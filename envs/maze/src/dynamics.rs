@@ -51,9 +51,9 @@ impl Laws {
     /// One control step under an action within ±1.
     pub fn step(&self, maze: Maze, mut ball: Ball, action: Point) -> Ball {
         for _ in 0..SUBSTEPS {
-            for axis in 0..2 {
+            for (axis, action) in action.into_iter().enumerate() {
                 let v = ball.velocity[axis].clamp(-MAX_SPEED, MAX_SPEED);
-                let force = GEAR * self.gain * action[axis] - self.damping * v;
+                let force = GEAR * self.gain * action - self.damping * v;
                 ball.velocity[axis] = v + SUBSTEP / (MASS + SUBSTEP * self.damping) * force;
                 ball.at[axis] += SUBSTEP * ball.velocity[axis];
             }
@@ -67,12 +67,11 @@ impl Laws {
 /// is shorter than a radius.
 pub fn touch(maze: Maze, mut ball: Ball, radius: f64) -> Ball {
     let [column, row] = ball.at.map(|at| at.floor() as i64);
-    let cell = [column, row];
-    for axis in 0..2 {
+    for (axis, cell) in [column, row].into_iter().enumerate() {
         for side in [-1, 1] {
             let free = if axis == 0 { maze.free(column + side, row) } else { maze.free(column, row + side) };
             let away = -side as f64;
-            let face = if side < 0 { cell[axis] } else { cell[axis] + 1 } as f64;
+            let face = if side < 0 { cell } else { cell + 1 } as f64;
             if !free && (ball.at[axis] - face) * away < radius {
                 ball.at[axis] = face + away * radius;
                 ball.velocity[axis] = away * (ball.velocity[axis] * away).max(0.0);
