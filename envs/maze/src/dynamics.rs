@@ -48,6 +48,12 @@ impl Laws {
         SUBSTEPS as f64 * SUBSTEP * GEAR * self.gain / (MASS + SUBSTEP * self.damping)
     }
 
+    /// The longest way of a control step, cells: top speed on both axes.
+    pub fn longest_step(&self) -> f64 {
+        let push = SUBSTEP / (MASS + SUBSTEP * self.damping) * (GEAR * self.gain - self.damping * MAX_SPEED);
+        SUBSTEPS as f64 * SUBSTEP * (MAX_SPEED + push) * std::f64::consts::SQRT_2
+    }
+
     /// One control step under an action within ±1.
     pub fn step(&self, maze: Maze, mut ball: Ball, action: Point) -> Ball {
         for _ in 0..SUBSTEPS {
@@ -136,6 +142,7 @@ mod tests {
         let ball = run([0.2, 3.5], [9.0, 0.0], [1.0, 0.0], 5);
         assert!((ball.velocity[0] - 5.226_255_4).abs() < 1e-6, "{ball:?}");
         assert!((ball.at[0] - 0.2 - 20.0 * 0.01 * 5.226_255_4).abs() < 1e-6, "{ball:?}");
+        assert!((LAWS.longest_step() - 0.04 * 5.226_255_4 * 2f64.sqrt()).abs() < 1e-6);
     }
 
     #[test]

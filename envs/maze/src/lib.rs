@@ -19,7 +19,7 @@ pub use dynamics::{Ball, Point};
 pub use maze::Maze;
 pub use options::{Layouts, Options};
 
-use dynamics::{SUBSTEP, SUBSTEPS, clear, distance, touch};
+use dynamics::{clear, distance, touch};
 use options::NAME;
 use path::Paths;
 use render::Look;
@@ -98,9 +98,6 @@ impl Backdrop {
         Arc::new(Self { maze, look, pixels: render::draw_maze(&look, maze, size) })
     }
 }
-
-/// The greatest way of a control step, cells: top speed on both axes.
-const LONGEST_STEP: f64 = SUBSTEPS as f64 * SUBSTEP * 5.226 * std::f64::consts::SQRT_2;
 
 /// Something can happen where a wall is nearer than this, cells: within two control steps, and pushed from most starts.
 const EVENTFUL: f64 = 0.45;
@@ -245,7 +242,7 @@ impl Env for Mazes {
     }
 
     fn cost_to_go(&self, labels: &[f32], goal: &[f32]) -> Option<f64> {
-        Some(self.path_length(labels, goal) / LONGEST_STEP)
+        Some(self.path_length(labels, goal) / self.factors.laws().longest_step())
     }
 
     fn eventful(&self) -> bool {
