@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
 use gedanken_model::{Probe, WorldModel};
 use gedanken_planner::{ActionCost, LatentDistance, Norm, Objective, WeightedSum};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -40,11 +41,18 @@ pub enum ModelPart {
 type Make = for<'a> fn(&Setup<'a>) -> Option<Box<dyn Objective + 'a>>;
 
 /// All objectives, in the order in which they are summed.
-pub static OBJECTIVES: [ListedObjective; 9] = [
+pub static OBJECTIVES: [ListedObjective; 10] = [
     goal("learned", "Learned goal distance, control steps.", &[ModelPart::Distance], |on| {
         Some(Box::new(LearnedDistance(on.model.distance()?)))
     }),
     goal("latent", "Mean squared difference of latents.", &[], |_| Some(Box::new(LatentDistance { norm: Norm::L2 }))),
+    goal(
+        "seen",
+        "Mean squared difference of what latents hold of the picture, without the numbers that `proprioception.append` adds: what PLDM and \
+         DINO-WM plan by.",
+        &[],
+        |on| Some(Box::new(SeenDistance { appended: on.model.appended() })),
+    ),
     goal("latent-l1", "Mean absolute difference of latents.", &[], |_| {
         Some(Box::new(LatentDistance { norm: Norm::L1 }))
     }),
@@ -75,6 +83,18 @@ pub static OBJECTIVES: [ListedObjective; 9] = [
         |on| Some(Box::new(Uncertainty::of(on.model, &on.protocol.blueprint.statistics)?)),
     ),
 ];
+
+/// [`LatentDistance`] without the last numbers of every token.
+struct SeenDistance {
+    appended: usize,
+}
+
+impl Objective for SeenDistance {
+    fn energy(&self, futures: Tensor<4>, goals: Tensor<3>) -> Tensor<2> {
+        let seen = goals.dims()[2] - self.appended;
+        LatentDistance::default().energy(futures.narrow(3, 0, seen), goals.narrow(2, 0, seen))
+    }
+}
 
 /// A distance to the goal.
 const fn goal(name: &'static str, about: &'static str, needs: &'static [ModelPart], make: Make) -> ListedObjective {
@@ -235,6 +255,20 @@ mod tests {
         assert!(problem(serde_json::json!({ "latent": 0.0 }), true).starts_with("nothing leads to a goal"));
         let uncertain = serde_json::json!({ "latent": 1.0, "uncertainty": 1.0 });
         assert!(problem(uncertain, false).contains("`uncertainty` needs a model with [loss.ensemble]"));
+    }
+
+    #[test]
+    fn what_is_felt_counts_for_nothing_in_what_is_seen() {
+        let device = burn::tensor::Device::flex();
+        // Two imagined steps of two tokens, two numbers seen and one appended.
+        let futures =
+            Tensor::from_data([[[[1.0f32, 2.0, 9.0], [3.0, 4.0, 9.0]], [[1.0, 4.0, 5.0], [3.0, 4.0, 5.0]]]], &device);
+        let goals = Tensor::from_data([[[1.0f32, 2.0, 0.0], [3.0, 4.0, 0.0]]], &device);
+        let energies = |appended| {
+            SeenDistance { appended }.energy(futures.clone(), goals.clone()).into_data().try_to_vec::<f32>().unwrap()
+        };
+        assert_eq!(energies(1), [0.0, 1.0]);
+        assert_eq!(energies(0), [27.0, 9.0]);
     }
 
     #[test]

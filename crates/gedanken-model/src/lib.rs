@@ -49,7 +49,8 @@ pub struct WorldModel {
 struct Settings {
     spaces: Spaces,
     latent: LatentShape,
-    appends: bool,
+    /// Numbers of every token that proprioception appends.
+    appended: usize,
     teacher: bool,
     unroll: usize,
     /// One for each term.
@@ -125,11 +126,11 @@ impl WorldModel {
     pub(crate) fn undrawn(plan: &Plan, spaces: Spaces, cpu: &Device) -> Self {
         let latent = plan.latent_shape(&spaces);
         let felt = spaces.proprioception.len();
-        let appends = plan.proprioception.appended(felt) > 0;
+        let appended = plan.proprioception.appended(felt);
         let perception = || Perception {
             encoder: plan.encoder.init(spaces.pixels, cpu),
             proprioception: plan.proprioception.network(felt, latent.dim, cpu),
-            appends,
+            appends: appended > 0,
             norm: plan.prediction.shared_norm.then(|| LayerNormConfig::new(latent.dim).init(cpu)),
         };
         let target = plan.target.init(&perception);
@@ -148,7 +149,7 @@ impl WorldModel {
                 unroll: plan.prediction.unroll,
                 spaces,
                 latent,
-                appends,
+                appended,
                 weights,
             },
         }
@@ -164,6 +165,11 @@ impl WorldModel {
         self.settings.latent
     }
 
+    /// The numbers at the end of every token that proprioception appends; the others are made of the picture.
+    pub fn appended(&self) -> usize {
+        self.settings.appended
+    }
+
     /// Normalised pixels `[frames, channels, height, width]` and the proprioception that [`WorldModel::felt`] takes of the labels
     /// -> latents `[frames, tokens, dim]`.
     pub fn encode(&self, pixels: Tensor<4>, felt: Option<Tensor<2>>) -> Tensor<3> {
@@ -176,7 +182,7 @@ impl WorldModel {
             encoder: encoder.clone(),
             proprioception: proprioception.clone(),
             norm: norm.clone(),
-            appends: settings.appends,
+            appends: settings.appended > 0,
         }
     }
 

@@ -26,6 +26,7 @@ pub fn parts() -> Parts {
     let environments = Registry::new("environment")
         .with(gedanken_two_rooms::entry())
         .with(gedanken_push_t::entry())
+        .with(gedanken_maze::entry())
         .with(gedanken_gymnasium::entry());
     Parts { environments, model: gedanken_model::Parts::default(), strategies: strategies() }
 }
