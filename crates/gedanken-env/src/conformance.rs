@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use crate::{Env, EnvError, rng};
+use crate::{Entry, Env, EnvError, rng};
 
 /// Plays with the environment and names the first promise it breaks; promises of a capability count where the spec declares
 /// it. It leaves the environment in some state, with the factors at their defaults.
@@ -28,6 +28,20 @@ pub fn check(env: &mut dyn Env) -> Result<(), String> {
         check(env).map_err(|what| format!("{}: {name}: {what}", env.spec().name))?;
     }
     Ok(())
+}
+
+/// Checks that every option has a description and that no other key is taken: what `--help`, the schema and error messages live on. Defaults
+/// that build nothing are an error too.
+///
+/// # Errors
+/// The first thing that is missing.
+pub fn check_options(entry: &Entry<dyn Env>) -> Result<(), String> {
+    let (schema, defaults) = (entry.schema(), entry.defaults());
+    ensure(schema["additionalProperties"] == false, "a key that is no option is taken: deny_unknown_fields")?;
+    for (key, _) in defaults.as_object().into_iter().flatten() {
+        ensure(schema["properties"][key]["description"].is_string(), format!("{key} has no description"))?;
+    }
+    entry.make(&defaults).map(drop).map_err(|error| format!("the defaults build nothing: {error}"))
 }
 
 type Check = fn(&mut dyn Env) -> Result<(), String>;

@@ -5,6 +5,8 @@ use gedanken_env::{
     TaskInfo, conformance, rng,
 };
 use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
@@ -219,5 +221,44 @@ fn a_capability_that_is_declared_must_be_there() {
     ] {
         let error = conformance::check(&mut Bare(Line { spec, ..line(Fault::None) })).expect_err(missing);
         assert!(error.contains(missing), "expected `{missing}`, got `{error}`");
+    }
+}
+
+/// Options that keep all promises.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Good {
+    /// Pixels.
+    length: usize,
+}
+
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Undescribed {
+    length: usize,
+}
+
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Careless {
+    /// Pixels.
+    length: usize,
+}
+
+#[test]
+fn what_is_wrong_with_options_is_named() {
+    let refused = || Err(EnvError::option("line", "option length", 0, "1 or more"));
+    let good = gedanken_env::entry("line", |_: Good| Ok(line(Fault::None)));
+    assert_eq!(conformance::check_options(&good), Ok(()));
+    for (entry, named) in [
+        (gedanken_env::entry("line", |_: Undescribed| Ok(line(Fault::None))), "length has no description"),
+        (gedanken_env::entry("line", |_: Careless| Ok(line(Fault::None))), "deny_unknown_fields"),
+        (
+            gedanken_env::entry("line", move |_: Good| -> Result<Line, EnvError> { refused() }),
+            "the defaults build nothing",
+        ),
+    ] {
+        let error = conformance::check_options(&entry).expect_err(named);
+        assert!(error.contains(named), "expected `{named}`, got `{error}`");
     }
 }

@@ -48,8 +48,7 @@ pub static OBJECTIVES: [ListedObjective; 10] = [
     goal("latent", "Mean squared difference of latents.", &[], |_| Some(Box::new(LatentDistance { norm: Norm::L2 }))),
     goal(
         "seen",
-        "Mean squared difference of what latents hold of the picture, without the numbers that `proprioception.append` adds: what PLDM and \
-         DINO-WM plan by.",
+        "Mean squared difference of latents without the numbers that proprioception appends (`append`, `raw`): what PLDM and DINO-WM plan by.",
         &[],
         |on| Some(Box::new(SeenDistance { appended: on.model.appended() })),
     ),

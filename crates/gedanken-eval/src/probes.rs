@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::EvalError;
-use crate::worlds::host;
+use crate::worlds::{LearnedWorld, host};
 
 /// Frames as rows of latents, and of the labels to read from them.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl Frames {
         device: &Device,
     ) -> Result<Self, EvalError> {
         let mut all = Self { latents: Vec::new(), labels: Vec::new(), frames: 0 };
-        let together = 32;
+        let (together, world) = (32, LearnedWorld { model, statistics, device });
         for first in (0..).step_by(together) {
             let batches = (first..first + together as u64).into_par_iter().map(|index| source.batch(index));
             for batch in batches.collect::<Result<Vec<_>, _>>()? {
@@ -107,10 +107,9 @@ impl Frames {
                     return Ok(all);
                 }
                 let picture = batch.shape.pixels.len();
-                let pixels = statistics.pixels(&batch.pixels[..frames * picture], model.spaces().pixels, device);
                 let labels = &batch.labels[..frames * batch.shape.labels];
-                let felt = model.felt(statistics.labels(labels, device));
-                all.latents.extend(host(model.encode(pixels, felt).flatten::<2>(1, 2)));
+                let latents = world.encode(&batch.pixels[..frames * picture], labels);
+                all.latents.extend(host(latents.flatten::<2>(1, 2)));
                 all.labels.extend(labels);
                 all.frames += frames;
             }

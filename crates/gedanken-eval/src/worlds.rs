@@ -28,8 +28,9 @@ pub struct LearnedWorld<'a> {
 }
 
 impl LearnedWorld<'_> {
-    /// Pictures u8 `[rows, channels, height, width]` and labels `[rows, labels]`, of which it feels its proprioception alone.
-    pub(crate) fn encode(&self, pixels: &[u8], labels: &[f32]) -> Tensor<3> {
+    /// Pictures u8 `[rows, channels, height, width]` and labels `[rows, labels]`, of which it feels its proprioception alone, to latents
+    /// `[rows, tokens, dim]`.
+    pub fn encode(&self, pixels: &[u8], labels: &[f32]) -> Tensor<3> {
         let pixels = self.statistics.pixels(pixels, self.model.spaces().pixels, self.device);
         self.model.encode(pixels, self.model.felt(self.statistics.labels(labels, self.device)))
     }

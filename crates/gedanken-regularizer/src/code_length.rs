@@ -1,4 +1,4 @@
-//! Code length: what it takes to correct predicted latents.
+//! Code length: the nats of the errors of predicted latents.
 
 use burn::prelude::*;
 use schemars::JsonSchema;
@@ -7,12 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::coding_rate::log_determinant;
 use crate::{Term, Value, View};
 
-/// Code length: the nats that the errors of predicted latents take, beside a mean squared error or in its place where latents are kept. Default
-/// weight 1.
+/// Code length: the nats that the errors of predicted latents take, in place of their mean square, for phases on kept latents. Default weight 1.
 ///
-/// A mean squared error is made of the directions that cannot be predicted, and learns those that can be only as far as they show beside them.
-/// Here a direction counts by the *share* of its error that a change takes away. Latents that can still move would become small: it is for
-/// phases on kept latents.
+/// In a mean square the directions that cannot be predicted outweigh those that can. Here halving the error of any direction is worth the same.
+/// Latents that still learn would shrink under it.
 #[derive(Module, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodeLength {

@@ -1,4 +1,4 @@
-//! How long a step, a frame, a reset and a window of 17 frames take.
+//! The time of a step, a frame, a reset and a window of 17 frames.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -48,7 +48,7 @@ fn reset(bencher: Bencher, cells: usize) {
     });
 }
 
-/// What a training sample costs: a layout of the training set, a start, and 17 frames of random forces, simulated and drawn.
+/// A training sample: a layout of the training set, a start, and 17 frames of random forces, simulated and drawn.
 #[divan::bench]
 fn window(bencher: Bencher) {
     let mut env =

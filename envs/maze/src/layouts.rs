@@ -63,7 +63,7 @@ impl Layouts {
         }
     }
 
-    /// Whether this is a training layout.
+    /// True of a training layout.
     pub fn trains(&self, maze: Maze) -> bool {
         match self.train.is_empty() {
             true => !derive_seed(self.options.layout_seed, &[maze.free]).is_multiple_of(HELD_OUT),

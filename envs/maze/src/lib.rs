@@ -124,7 +124,7 @@ impl Mazes {
         self.scene.maze
     }
 
-    /// Whether the maze is one of the training layouts.
+    /// True where the maze is a training layout.
     pub fn is_training_layout(&self) -> bool {
         self.fixed.layouts.trains(self.scene.maze)
     }

@@ -96,7 +96,7 @@ impl Maze {
             .collect()
     }
 
-    /// Whether the cell in a column and a row is free; those outside are walls.
+    /// True of a free cell, by its column and row; those outside are walls.
     pub fn free(self, column: i64, row: i64) -> bool {
         let inside = 0..self.cells as i64;
         inside.contains(&column)

@@ -15,7 +15,7 @@ Shape = tuple[int, int, int]
 
 
 class Encoder(nn.Module):
-    """What encoders have in common."""
+    """An encoder."""
 
     latent: Shape
 

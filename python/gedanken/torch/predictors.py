@@ -13,7 +13,7 @@ from .layers import Attention, Block, FeedForward, Mlp, conv3x3, maps_of, norm_l
 
 
 class Predictor(nn.Module):
-    """What predictors have in common."""
+    """A predictor."""
 
     #: Frames that a step is predicted from, at most.
     history = 1

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use gedanken_data::Dataset;
+use gedanken_eval::LearnedWorld;
 use gedanken_run::write_atomic_with;
 use serde_json::{Map, Value, json};
 
@@ -56,6 +57,7 @@ pub fn encode(args: &EncodeArgs, parts: &Parts) -> Result<(), Failure> {
 /// Writes the header, the latents as they come, and then the columns beside them.
 fn write(file: &mut File, dataset: &Dataset, opened: &Opened) -> Result<usize, Failure> {
     let Opened { model, blueprint, chosen, .. } = opened;
+    let world = LearnedWorld { model, statistics: &blueprint.statistics, device: &chosen.device };
     let (frames, shape, latent) = (dataset.frames(), dataset.shape(), model.latent_shape());
     let episodes = dataset.episodes();
     let columns = [
@@ -86,10 +88,7 @@ fn write(file: &mut File, dataset: &Dataset, opened: &Opened) -> Result<usize, F
             pixels.extend_from_slice(frame.pixels());
             labels.extend(frame.labels());
         }
-        let statistics = &blueprint.statistics;
-        let felt = model.felt(statistics.labels(&labels, &chosen.device));
-        let seen = statistics.pixels(&pixels, model.spaces().pixels, &chosen.device);
-        put(&mut out, model.encode(seen, felt).into_data().iter::<f32>().map(f32::to_le_bytes))?;
+        put(&mut out, world.encode(&pixels, &labels).into_data().iter::<f32>().map(f32::to_le_bytes))?;
     }
     for index in 0..frames {
         put(&mut out, frame(index)?.action().map(f32::to_le_bytes))?;

@@ -9,7 +9,7 @@ use gedanken_data::{
     WindowConfig,
 };
 use gedanken_env::{Env, derive_seed};
-use gedanken_eval::{Protocol, Setup, TasksFrom, TrainingEvaluation};
+use gedanken_eval::{LearnedWorld, Protocol, Setup, TasksFrom, TrainingEvaluation};
 use gedanken_model::{Blueprint, WorldModel, part_of};
 use gedanken_nn::named_parameters;
 use gedanken_run::{Checkpoint, FolderError, ProgressBar, RunFolder, Tracker, say};
@@ -103,10 +103,8 @@ impl Session<'_> {
     ) -> Result<Arc<Dataset>, Failure> {
         let (model, device) = (&trainer.model(), &self.chosen.device);
         let (statistics, shape) = (&self.blueprint.statistics, model.latent_shape());
-        let encode = |pixels: &[u8], labels: &[f32]| {
-            let pixels = statistics.pixels(pixels, model.spaces().pixels, device);
-            to_half(model.encode(pixels, model.felt(statistics.labels(labels, device))))
-        };
+        let world = LearnedWorld { model, statistics, device };
+        let encode = |pixels: &[u8], labels: &[f32]| to_half(world.encode(pixels, labels));
         let shape = [shape.tokens(), shape.dim];
         let encoder = LatentEncoder { shape, identity: identity(model), encode: &encode };
         let (out, start) = (self.latents(phase), Instant::now());

@@ -139,7 +139,7 @@ impl Task {
         })
     }
 
-    /// What it sets, as `--set` takes it.
+    /// Its settings, as `--set` takes them.
     pub fn sets(&self) -> Vec<String> {
         let text =
             |value: &serde_json::Value| toml::Value::try_from(value).map_or(value.to_string(), |v| v.to_string());
