@@ -62,15 +62,16 @@ pub fn new(args: &NewArgs) -> Result<(), Failure> {
 fn check(name: &str) -> Result<(), Failure> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     let good = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain) && name.len() <= 64;
-    let taken = ["gedanken", "test", "core", "std", "alloc", "rand", "schemars", "serde", "main"].contains(&name)
-        || LOCK.contains(&format!("\nname = \"{name}\"\n"));
+    let taken =
+        ["test", "core", "std", "alloc", "main"].contains(&name) || LOCK.contains(&format!("\nname = \"{name}\"\n"));
     match (good, taken) {
         (false, _) => {
             Err(format!("\"{name}\" is no name of a crate; expected a-z, 0-9, - and _, a letter first").into())
         }
-        (_, true) => {
-            Err(format!("a crate that Gedanken is built from is called \"{name}\"; expected another name").into())
-        }
+        (_, true) => Err(format!(
+            "\"{name}\" is a name of Rust's or of a crate that Gedanken is built from; expected another name"
+        )
+        .into()),
         _ => Ok(()),
     }
 }
