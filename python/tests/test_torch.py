@@ -60,6 +60,11 @@ RUNS: dict[str, tuple[dict[str, str], str, str]] = {
         'actions = "z-score"\n[encoder]\nkind = "patch"\npatch = 8\nwidth = 8\ngroups = 2\ndim = 10\nlatent = "vector"\n',
         '[predictor]\nkind = "deep"\nhidden = 16\nlayers = 2\n[latent_variable]\nkind = "branches"\ncount = 3\nhidden = 8\n[loss.information]\n',
     ),
+    "patch_residual": (
+        PUSH_T,
+        '[encoder]\nkind = "patch"\npatch = 8\nwidth = 8\ngroups = 2\ndim = 10\nlatent = "vector"\n',
+        '[predictor]\nkind = "residual"\nhidden = 16\nblocks = 2\n',
+    ),
     "impala_gru": (
         ROOMS | {"prediction": ", shared_norm = true"},
         'pixels = "eb-jepa"\n[encoder]\nkind = "impala"\nchannels = [4, 6]\ndim = 10\n',

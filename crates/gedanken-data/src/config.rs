@@ -1,7 +1,7 @@
 //! The `[data]` table of an experiment.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gedanken_env::{Env, derive_seed};
@@ -98,6 +98,12 @@ impl DataConfig {
                 Ok(Arc::new(DatasetSource::new(Arc::new(dataset), self.window, split, self.validation, seed)?))
             }
         }
+    }
+
+    /// Reads the dataset that an environment without a simulator replays, unless another is named.
+    pub fn replays(&mut self, path: &Path) {
+        self.source = SourceKind::Disk;
+        self.path.get_or_insert_with(|| path.to_owned());
     }
 
     /// Opens one split for whole episodes and single frames, whatever the windows of training ask of it.

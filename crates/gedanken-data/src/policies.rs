@@ -7,6 +7,9 @@ use rand::RngExt;
 
 use crate::DataError;
 
+/// The name of whoever acted in recordings.
+pub(crate) const RECORDED: &str = "recorded";
+
 /// Policies by name with their shares; one is drawn for each episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyMix {
@@ -16,7 +19,7 @@ pub struct PolicyMix {
 
 impl PolicyMix {
     /// A mix of an environment's policies by weight; the weights need not add up to 1. No weights at all mean the
-    /// environment's first policy.
+    /// environment's first policy; of recordings, `recorded`.
     ///
     /// # Errors
     /// [`DataError::Config`] for a name the environment does not have, a weight that is negative or not finite, or
@@ -24,10 +27,12 @@ impl PolicyMix {
     pub fn new(weights: &BTreeMap<String, f64>, spec: &Spec) -> Result<Self, DataError> {
         let known = || spec.policies.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(", ");
         if weights.is_empty() {
-            let first = spec.policies.first();
+            let first = spec.policies.first().map(|policy| policy.name.clone());
+            // Whoever acted in recordings is not known.
+            let first = first.or_else(|| spec.recorded.as_ref().map(|_| RECORDED.to_owned()));
             let first = first
                 .ok_or_else(|| DataError::config("data.policies", "none", format!("a policy of {}", spec.name)))?;
-            return Ok(Self { policies: vec![(first.name.clone(), 1.0)] });
+            return Ok(Self { policies: vec![(first, 1.0)] });
         }
         for (name, &weight) in weights {
             let key = format!("data.policies.{name}");

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::batch::row_mut;
 use crate::collect::{Collected, Recorded, record_all};
 use crate::episode::IMPORTED;
+use crate::policies::RECORDED;
 use crate::{DataError, EnvRecord, Episode, Manifest, PolicyMix, PolicyRecord, Shape, Writer};
 
 /// Episodes of another program, one after another.
@@ -192,7 +193,7 @@ impl Recordings {
     ) -> Result<Manifest, DataError> {
         let mix = PolicyMix::new(&Default::default(), env.spec())?;
         let mut manifest = Manifest::new(env.spec(), made, &mix, None, seed);
-        manifest.policies = vec![PolicyRecord { name: "recorded".to_owned(), share: 1.0 }];
+        manifest.policies = vec![PolicyRecord { name: RECORDED.to_owned(), share: 1.0 }];
         let writer = Writer::create(out, manifest, shard_mib << 20)?;
         let record = |number: usize, into: &mut Recorded| self.episode(&self.pieces[number], env, seed, into);
         record_all(writer, self.pieces.len(), record, progress)

@@ -235,7 +235,8 @@ fn factors(env: &mut dyn Env) -> Result<(), String> {
 }
 
 fn policies(env: &mut dyn Env) -> Result<(), String> {
-    ensure(!env.spec().policies.is_empty(), "there is no policy to collect data with")?;
+    let found = !env.spec().policies.is_empty() || env.spec().recorded.is_some();
+    ensure(found, "there is no policy to collect data with")?;
     for name in env.spec().policies.iter().map(|policy| policy.name.clone()).collect::<Vec<_>>() {
         let mut policy = env.policy(&name).map_err(|error| error.to_string())?;
         let mut rng = rng(0, &[]);

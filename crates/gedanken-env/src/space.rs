@@ -25,6 +25,9 @@ pub struct Spec {
     pub factors: Vec<Factor>,
     /// True if its worlds are in other processes: a step is a conversation, and none is too short for a thread of its own.
     pub outside: bool,
+    /// The dataset that it replays, of an environment without a simulator: a step leads to the next recorded frame, whatever the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<std::path::PathBuf>,
     /// The scripted policies; data is collected with the first unless an experiment says otherwise.
     pub policies: Vec<PolicyInfo>,
 }
@@ -48,6 +51,7 @@ impl Spec {
             task: None,
             factors: Vec::new(),
             outside: false,
+            recorded: None,
             policies: vec![PolicyInfo::new(Uniform::NAME, "each number of the action uniform in its bounds")],
         }
     }

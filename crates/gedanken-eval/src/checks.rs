@@ -4,6 +4,7 @@
 use std::fmt;
 
 use burn::tensor::{Device, Tensor};
+use gedanken_data::Source;
 use gedanken_env::{Env, Label, Many, derive_seed};
 use gedanken_model::{Statistics, WorldModel};
 use gedanken_planner::{LatentDistance, Objective};
@@ -46,14 +47,16 @@ pub struct LabelError {
 const LAYOUTS: usize = 24;
 const STATES: usize = 24;
 
-/// Checks a model in `LAYOUTS` layouts of the environment with `STATES` states each, functions of `seed`.
+/// Checks a model in `LAYOUTS` layouts of the environment with `STATES` states each, functions of `seed`; in recordings, on frames of the
+/// `recorded` episodes.
 ///
 /// # Errors
-/// An environment that cannot be stepped.
+/// An environment that cannot be stepped, or episodes that cannot be read.
 pub fn checks(
     model: &WorldModel,
     statistics: &Statistics,
     env: &dyn Env,
+    recorded: Option<&dyn Source>,
     seed: u64,
     device: &Device,
 ) -> Result<Checks, EvalError> {
@@ -61,18 +64,11 @@ pub fn checks(
         return Ok(Checks::default());
     }
     let world = LearnedWorld { model, statistics, device };
-    let many = Many::new(
-        (0..LAYOUTS as u64)
-            .flat_map(|layout| {
-                let mut env = env.boxed_clone();
-                env.reset(derive_seed(seed, &[3, layout]));
-                (0..STATES as u64).map(move |state| {
-                    env.restart(derive_seed(seed, &[4, layout, state]));
-                    env.boxed_clone()
-                })
-            })
-            .collect(),
-    );
+    let replays = env.spec().recorded.is_some();
+    let many = match recorded {
+        Some(source) if replays => frames(env, source, seed)?,
+        _ => resets(env, seed),
+    };
     let (latents, labels) = (world.present(&many), labels_of(&many));
     let size = env.spec().label_len();
     let probed = ModelPart::Probe.of(model);
@@ -83,9 +79,37 @@ pub fn checks(
         learned_rank_correlation: model
             .distance()
             .and_then(|head| rank_correlation(env, &LearnedDistance(head), &latents, &labels, size)),
-        pushes: if probed { pushes(&world, &many, &latents, &read)? } else { Vec::new() },
+        pushes: if probed && !replays { pushes(&world, &many, &latents, &read)? } else { Vec::new() },
         events: if probed { Events::of(&world, env, seed)? } else { None },
     })
+}
+
+/// States that resets draw, layout by layout.
+fn resets(env: &dyn Env, seed: u64) -> Many {
+    let states = (0..LAYOUTS as u64).flat_map(|layout| {
+        let mut env = env.boxed_clone();
+        env.reset(derive_seed(seed, &[3, layout]));
+        (0..STATES as u64).map(move |state| {
+            env.restart(derive_seed(seed, &[4, layout, state]));
+            env.boxed_clone()
+        })
+    });
+    Many::new(states.collect())
+}
+
+/// Recorded states, episode by episode.
+fn frames(env: &dyn Env, source: &dyn Source, seed: u64) -> Result<Many, EvalError> {
+    let (mut all, size) = (Vec::with_capacity(LAYOUTS * STATES), env.spec().state.len());
+    for number in 0..LAYOUTS as u64 {
+        let episode = source.episode(derive_seed(seed, &[3, number]))?;
+        for state in 0..STATES as u64 {
+            let frame = (derive_seed(seed, &[4, number, state]) % episode.frames() as u64) as usize;
+            let mut env = env.boxed_clone();
+            env.set_state(&episode.states[frame * size..][..size])?;
+            all.push(env);
+        }
+    }
+    Ok(Many::new(all))
 }
 
 fn label_errors(env: &dyn Env, read: &[f32], truth: &[f32]) -> Vec<LabelError> {
@@ -152,20 +176,30 @@ impl Checks {
     }
 }
 
+/// A unit behind a number; nothing for a number that has none, `1`.
+pub(crate) fn behind(unit: &str) -> String {
+    if unit == "1" { String::new() } else { format!(" {unit}") }
+}
+
 impl fmt::Display for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let probes: Vec<String> =
-            self.probes.iter().map(|p| format!("{} {:.2} of {:.2} {}", p.label, p.rmse, p.chance, p.unit)).collect();
+        let probes: Vec<String> = self
+            .probes
+            .iter()
+            .map(|p| format!("{} {:.2} of {:.2}{}", p.label, p.rmse, p.chance, behind(&p.unit)))
+            .collect();
         if !probes.is_empty() {
             writeln!(f, "probe error (RMSE, of what chance has): {}", probes.join(", "))?;
         }
-        let or_dash = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.3}"));
-        writeln!(
-            f,
-            "rank correlation with the true cost-to-go: learned distance {}, latent distance {}",
-            or_dash(self.learned_rank_correlation),
-            or_dash(self.latent_rank_correlation)
-        )?;
+        if self.learned_rank_correlation.or(self.latent_rank_correlation).is_some() {
+            let or_dash = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.3}"));
+            writeln!(
+                f,
+                "rank correlation with the true cost-to-go: learned distance {}, latent distance {}",
+                or_dash(self.learned_rank_correlation),
+                or_dash(self.latent_rank_correlation)
+            )?;
+        }
         for push in &self.pushes {
             let pairs: Vec<String> =
                 (0..push.steps.len()).map(|i| format!("{:.1} / {:.1}", push.model[i], push.truth[i])).collect();

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Runs the first `tasks` tasks with the learned model, and, if the `whole` protocol is asked for, those of all its seeds, with its floors,
-/// its ceilings and its ladder; `say` hears of each.
+/// its ceilings and its ladder; `say` hears of each. In an environment without a task there are none.
 ///
 /// # Errors
 /// A model that does not go with the environment or the protocol, or no plan.
@@ -22,6 +22,9 @@ pub fn evaluate(
 ) -> Result<Report, EvalError> {
     fits(setup)?;
     let protocol = setup.protocol;
+    if protocol.env.spec().task.is_none() {
+        return Ok(Report::without_tasks(setup, step));
+    }
     let seeds = if whole { protocol.config.seeds.max(1) } else { 1 };
     let of_seed = |seed| EvalConfig { seed, seeds, tasks, ..protocol.config.clone() };
     let configs: Vec<EvalConfig> = protocol.config.task_seeds().take(seeds).map(of_seed).collect();
@@ -53,22 +56,16 @@ pub fn evaluate(
     }
     let radius = protocol.radius()?;
     Ok(Report {
-        version: protocol.blueprint.version.clone(),
-        env: protocol.env.spec().name.clone(),
-        step,
         protocol: EvalConfig {
             tasks: drawn.iter().map(|tasks| tasks.count).min().unwrap_or(tasks),
             seeds,
             ..protocol.config.clone()
         },
         remarks: remarks.into_iter().collect(),
-        radius,
-        planner: protocol.planner.config(),
-        frameskip: setup.frameskip(),
+        radius: Some(radius),
         blame: Blame::of(&rows.rows, rule, radius),
         rows: rows.rows,
-        checks: None,
-        worthiness: None,
+        ..Report::without_tasks(setup, step)
     })
 }
 

@@ -7,6 +7,7 @@ use gedanken_env::{Env, Many, derive_seed};
 use gedanken_planner::World;
 use serde::Serialize;
 
+use crate::checks::behind;
 use crate::episodes::Numbers;
 use crate::labels::rmse;
 use crate::setup::frameskip;
@@ -123,8 +124,9 @@ impl fmt::Display for Events {
             let pair = |[a, b]: [f64; 2]| format!("{a:.2}, {b:.2}");
             writeln!(
                 f,
-                "{label} {a}, {b} blocks after an event: {} {unit} off (read from the true frame: {}, if nothing moved: {}, n = {})",
+                "{label} {a}, {b} blocks after an event: {}{} off (read from the true frame: {}, if nothing moved: {}, n = {})",
                 pair(*imagined),
+                behind(unit),
                 pair(*seen),
                 pair(*still),
                 self.count

@@ -66,7 +66,7 @@ pub use tasks::Tasks;
 pub use training::TrainingEvaluation;
 pub use uncertainty::{Sureness, Uncertainty};
 pub use worlds::{LearnedWorld, Perceive, TrueWorld};
-pub use worthiness::Worthiness;
+pub use worthiness::{Retrieval, Worthiness};
 
 /// Why an evaluation could not be done.
 #[derive(Debug, thiserror::Error)]

@@ -26,7 +26,7 @@ pub struct Recorded {
 const RECORDED: u64 = 5;
 
 /// Episode and frame.
-type Place = (u64, usize);
+pub(crate) type Place = (u64, usize);
 
 /// The pieces that a source has.
 pub(crate) struct Pieces<'a> {
@@ -209,7 +209,7 @@ impl<'a> Pieces<'a> {
 }
 
 /// Piece number `number` of all: its episode and frame.
-fn located(starts: &[usize], number: u64) -> Place {
+pub(crate) fn located(starts: &[usize], number: u64) -> Place {
     let mut left = number as usize;
     for (episode, &starts) in (0..).zip(starts) {
         match left.checked_sub(starts) {

@@ -6,7 +6,7 @@ use gedanken_planner::{Iteration, PlannerConfig};
 use serde::Serialize;
 
 use crate::episodes::{Episodes, Numbers};
-use crate::{Blame, Checks, EvalConfig, GuardrailConfig, Rule, TasksFrom, Worthiness, wilson};
+use crate::{Blame, Checks, EvalConfig, GuardrailConfig, Rule, Setup, TasksFrom, Worthiness, wilson};
 
 /// One policy's or planner's results.
 #[derive(Clone, Debug, Serialize)]
@@ -143,13 +143,14 @@ pub struct Report {
     /// Warnings to the reader, each a sentence: fewer tasks than asked for, another dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
-    /// The radius of success.
-    pub radius: f64,
+    /// The radius of success; none where there is no task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
     /// The planner.
     pub planner: PlannerConfig,
     /// Control steps of one planned action.
     pub frameskip: usize,
-    /// The learned model first, then floors and ceilings.
+    /// The learned model first, then floors and ceilings; of an environment without a task, none.
     pub rows: Vec<Row>,
     /// Checks of the model without planning.
     pub checks: Option<Checks>,
@@ -262,18 +263,38 @@ fn by_distance(rows: &[EpisodeRow]) -> [f64; 3] {
 }
 
 impl Report {
+    /// Of a model in an environment without a task, before anything is measured.
+    pub(crate) fn without_tasks(setup: &Setup<'_>, step: u64) -> Self {
+        let protocol = setup.protocol;
+        Self {
+            version: protocol.blueprint.version.clone(),
+            env: protocol.env.spec().name.clone(),
+            step,
+            protocol: protocol.config.clone(),
+            remarks: protocol.remarks.clone(),
+            radius: None,
+            planner: protocol.planner.config(),
+            frameskip: setup.frameskip(),
+            rows: Vec::new(),
+            checks: None,
+            worthiness: None,
+            blame: None,
+        }
+    }
+
     /// The learned model's own row.
     pub fn headline(&self) -> Option<&Row> {
         self.rows.first()
     }
 
-    /// Every row's success and its interval, `final/ROW/success`, `…/low` and `…/high`.
+    /// Every row's success and its interval, `final/ROW/success`, `…/low` and `…/high`; without rows, the imagination's numbers, `final/…`.
     pub fn results(&self) -> Vec<(String, f64)> {
         let of = |row: &Row| {
             let values = [("success", row.success), ("low", row.interval[0]), ("high", row.interval[1])];
             values.map(|(name, value)| (format!("final/{}/{name}", row.name), value))
         };
-        self.rows.iter().flat_map(of).collect()
+        let imagined = self.worthiness.iter().filter(|_| self.rows.is_empty()).flat_map(Worthiness::results);
+        self.rows.iter().flat_map(of).chain(imagined).collect()
     }
 
     /// The numbers worth a curve.
@@ -310,10 +331,13 @@ impl Report {
             0 | 1 => format!("seed {}", p.seed),
             seeds => format!("of each of {seeds} seeds from {} on", p.seed),
         };
+        let Some(radius) = self.radius else {
+            return format!("{}: no task; what is measured is imagination", self.env);
+        };
         let skip = if self.frameskip > 1 { format!(" in blocks of {}", self.frameskip) } else { String::new() };
         format!(
             "{}: {} {tasks} ({seeds}), {} control steps{skip}, success = distance below {} {rule}",
-            self.env, p.tasks, p.budget, self.radius
+            self.env, p.tasks, p.budget, radius
         )
     }
 }
@@ -323,11 +347,16 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.protocol_in_words())?;
         self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))?;
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        writeln!(
-            f,
-            "{:width$}  {:>7}  {:>13}  {:>6}  {:>6}  {:>8}  {:>5}  {:>8}  {:>10}",
-            "", "success", "95 % interval", "final", "ever", "distance", "steps", "ms/plan", "evals/task"
-        )?;
+        let heading = |f: &mut fmt::Formatter<'_>| {
+            writeln!(
+                f,
+                "{:width$}  {:>7}  {:>13}  {:>6}  {:>6}  {:>8}  {:>5}  {:>8}  {:>10}",
+                "", "success", "95 % interval", "final", "ever", "distance", "steps", "ms/plan", "evals/task"
+            )
+        };
+        if !self.rows.is_empty() {
+            heading(f)?;
+        }
         let percent = |x: f64| format!("{:.1} %", 100.0 * x);
         let or_dash = |x: Option<f64>, digits: usize| x.map_or("-".to_owned(), |x| format!("{x:.digits$}"));
         for row in &self.rows {

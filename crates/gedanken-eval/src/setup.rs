@@ -9,6 +9,8 @@ use gedanken_env::Env;
 use gedanken_model::{Blueprint, WorldModel};
 use gedanken_planner::{Guardrail, Objective, Planner};
 
+use crate::walks::Walks;
+use crate::worthiness::EPISODES;
 use crate::{Ahead, EvalConfig, EvalError, Labels, LearnedWorld, Tasks, TasksFrom, TrueWorld, Worthiness, guardrails};
 
 /// Everything that a success rate depends on, beside the weights of the model.
@@ -132,17 +134,25 @@ impl<'a> Setup<'a> {
         Ahead { look: plan.steps_between_plans(frameskip).div_ceil(frameskip), horizon: plan.horizon, frameskip }
     }
 
-    /// Measures of whether the model is worth planning with; none where the environment has no policies to compare with.
+    /// Measures of whether the model is worth planning with, on at least `episodes`; none where the environment has neither policies nor
+    /// recordings to compare with.
     ///
     /// # Errors
-    /// As [`Setup::objective`] and [`Worthiness::of`].
-    pub fn worthiness(&self) -> Result<Option<Worthiness>, EvalError> {
-        let Protocol { env, config, planner, .. } = self.protocol;
-        if env.spec().policies.is_empty() {
-            return Ok(None);
-        }
+    /// As [`Setup::objective`]; a policy that the environment refuses, or recordings that are too short.
+    pub fn worthiness(&self, episodes: usize) -> Result<Option<Worthiness>, EvalError> {
+        let Protocol { env, config, planner, source, .. } = self.protocol;
         let frameskip = self.frameskip();
         let plan = [planner.settings().horizon.min(config.budget.div_ceil(frameskip)).max(1), frameskip];
-        Worthiness::of(&self.world(), self.objective()?.as_ref(), env.as_ref(), plan, config.seed).map(Some)
+        let walks = |seed: u64| match source {
+            Some(source) if env.spec().recorded.is_some() => {
+                Walks::recorded(env.as_ref(), source.as_ref(), EPISODES, plan, seed)
+            }
+            _ => Walks::of(env.as_ref(), EPISODES, plan, seed),
+        };
+        if env.spec().policies.is_empty() && env.spec().recorded.is_none() {
+            return Ok(None);
+        }
+        let (world, objective, groups) = (self.world(), self.objective()?, episodes.div_ceil(EPISODES));
+        Worthiness::of(&world, objective.as_ref(), &walks, groups, config.seed).map(Some)
     }
 }

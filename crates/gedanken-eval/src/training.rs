@@ -6,13 +6,14 @@ use gedanken_model::WorldModel;
 use gedanken_run::{FolderError, RunFolder, Tracker, gif, save_gif, write_atomic};
 use gedanken_train::{Evaluate, Evaluated};
 
+use crate::checks::behind;
 use crate::films::Film;
 use crate::page::page;
 use crate::report::EpisodeRow;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
 impl Protocol {
-    /// The whole evaluation: all tasks, floors and ceilings, checks.
+    /// The whole evaluation: all tasks, floors and ceilings, checks. In an environment without a task, checks and imagination alone.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -20,7 +21,9 @@ impl Protocol {
         let setup = Setup { protocol: self, model };
         let mut report = evaluate(&setup, step, self.config.tasks, true, say)?;
         report.checks = Some(self.checks(model)?);
-        report.worthiness = setup.worthiness()?;
+        // Where nothing is planned, imagination is the result.
+        let episodes = if report.rows.is_empty() { self.config.tasks } else { 1 };
+        report.worthiness = setup.worthiness(episodes)?;
         Ok(report)
     }
 
@@ -41,7 +44,8 @@ impl Protocol {
         let path = folder.join("report.json");
         write_atomic(&path, text.map_err(FolderError::io("write", &path))?.as_bytes())?;
         write_atomic(&folder.join("episodes.csv"), episodes_csv(report).as_bytes())?;
-        let filmed = films::films(&Setup { protocol: self, model }, 0..self.config.films.min(self.config.tasks))?;
+        let films = if report.rows.is_empty() { 0 } else { self.config.films.min(self.config.tasks) };
+        let filmed = films::films(&Setup { protocol: self, model }, 0..films)?;
         let gifs = filmed.iter().map(|film| gif(&film.frames, films::FPS)).collect::<Result<Vec<_>, _>>()?;
         for (task, bytes) in gifs.iter().enumerate() {
             write_atomic(&folder.join(format!("task-{task:03}.gif")), bytes)?;
@@ -79,7 +83,8 @@ impl Protocol {
     }
 
     fn checks(&self, model: &WorldModel) -> Result<Checks, EvalError> {
-        checks(model, &self.blueprint.statistics, self.env.as_ref(), self.config.seed, &self.device)
+        let (statistics, env, recorded) = (&self.blueprint.statistics, self.env.as_ref(), self.source.as_deref());
+        checks(model, statistics, env, recorded, self.config.seed, &self.device)
     }
 }
 
@@ -130,7 +135,7 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         let setup = Setup { protocol: self.protocol, model };
         let checks = self.protocol.checks(model)?;
         let mut numbers = checks.numbers();
-        if let Some(worthiness) = setup.worthiness()? {
+        if let Some(worthiness) = setup.worthiness(1)? {
             numbers.append(&mut worthiness.numbers());
         }
         if let Some(splits) = &self.splits {
@@ -166,10 +171,13 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
             }
         }
         let probes: Vec<String> =
-            checks.probes.iter().map(|p| format!("{} {:.2} {}", p.label, p.rmse, p.unit)).collect();
+            checks.probes.iter().map(|p| format!("{} {:.2}{}", p.label, p.rmse, behind(&p.unit))).collect();
         if !probes.is_empty() {
             said.push(format!("probes {}", probes.join(", ")));
-        } else if let Some(error) = numbers.get("worthiness/error_first") {
+        }
+        if tasks == 0
+            && let Some(error) = numbers.get("worthiness/error_first")
+        {
             said.push(format!("imagination off by {error:.3} of the variance of latents after a block"));
         }
         if let Some(correlation) = checks.learned_rank_correlation.or(checks.latent_rank_correlation) {

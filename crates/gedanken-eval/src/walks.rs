@@ -1,11 +1,13 @@
-//! Episodes of the environment's own policies, to compare imagination with.
+//! Episodes to compare imagination with: of the environment's own policies, or recorded ones.
 
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use gedanken_data::Source;
 use gedanken_env::{Env, Many, derive_seed};
 
 use crate::actor::{Actor, Scripted};
+use crate::pieces::located;
 use crate::{EvalError, episodes::play};
 
 /// Some episodes of a few blocks of control steps, functions of a seed.
@@ -57,6 +59,46 @@ impl Walks {
                 walks.after.push(moment.envs.clone());
             }
         })?;
+        Ok(walks)
+    }
+
+    /// Pieces of recorded episodes, each uniform over all that are long enough.
+    ///
+    /// # Errors
+    /// An error of the source, or no episode that is long enough.
+    pub fn recorded(
+        env: &dyn Env,
+        source: &dyn Source,
+        count: usize,
+        [horizon, frameskip]: [usize; 2],
+        seed: u64,
+    ) -> Result<Self, EvalError> {
+        let (steps, spec) = (horizon * frameskip, env.spec());
+        let starts: Vec<usize> =
+            source.lengths().unwrap_or_default().iter().map(|frames| frames.saturating_sub(steps)).collect();
+        let total = starts.iter().map(|&starts| starts as u64).sum::<u64>();
+        if total == 0 {
+            return Err(EvalError::Mismatch(format!(
+                "no recorded episode has {steps} control steps; a shorter planner.horizon than {horizon} blocks, or more episodes, may help"
+            )));
+        }
+        let mut walks = Self { count, horizon, start: Many::new(Vec::new()), after: Vec::new(), actions: Vec::new() };
+        let mut frames = vec![Vec::with_capacity(count); horizon + 1];
+        for walk in 0..count {
+            let (number, first) = located(&starts, derive_seed(seed, &[walk as u64]) % total);
+            let episode = source.episode(number)?;
+            for (block, frames) in frames.iter_mut().enumerate() {
+                let mut env = env.boxed_clone();
+                let size = spec.state.len();
+                env.set_state(&episode.states[(first + block * frameskip) * size..][..size])?;
+                frames.push(env);
+            }
+            let size = spec.action.len();
+            walks.actions.extend(&episode.actions[first * size..(first + steps) * size]);
+        }
+        let mut frames = frames.into_iter().map(Many::new);
+        walks.start = frames.next().unwrap_or(walks.start);
+        walks.after = frames.collect();
         Ok(walks)
     }
 

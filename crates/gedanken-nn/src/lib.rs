@@ -31,7 +31,7 @@ pub use learn::{Learn, Loss, Shown, TrainBatch};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use noise::Noise;
-pub use norm_linear::NormLinear;
+pub use norm_linear::{NormLinear, row_norm};
 pub use parameters::{Named, draw, named_parameters, number, replace, seeded, shapes, transposed};
 pub use part::{AnyMapper, AnyModule, AnyVisitor, PARTS, Part, Parts, Turn};
 pub use patches::{embed_patches, halve};

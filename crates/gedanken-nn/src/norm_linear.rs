@@ -25,10 +25,12 @@ impl NormLinear {
 
     /// `[batch, input]` -> `[batch, output]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.linear.forward(x);
-        let [rows, width] = x.dims();
-        // A map of one pixel, all channels in one group: the kernel of group norms is that of a layer norm.
-        let normal = self.norm.forward(x.reshape([rows, 1, 1, width]));
-        gelu(normal).reshape([rows, width])
+        gelu(row_norm(&self.norm, self.linear.forward(x)))
     }
+}
+
+/// A layer norm of rows `[batch, numbers]`, by a group norm of one group of so many channels: its kernel is the same, on maps of one pixel.
+pub fn row_norm(norm: &GroupNorm, x: Tensor<2>) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    norm.forward(x.reshape([rows, 1, 1, width])).reshape([rows, width])
 }

@@ -4,6 +4,7 @@ mod conv;
 mod deep;
 mod gru;
 mod mlp;
+mod residual;
 mod transformer;
 mod vit;
 
@@ -20,6 +21,7 @@ pub use deep::{Deep, DeepConfig};
 pub use gedanken_nn::{Predictor, frame_by_frame};
 pub use gru::{Gru, GruConfig};
 pub use mlp::{ResidualMlp, ResidualMlpConfig};
+pub use residual::{Residual, ResidualConfig};
 pub use transformer::{Transformer, TransformerConfig};
 pub use variables::{BranchesConfig, GaussianConfig, Inferred, Variable, VariableConfig, variable, variables};
 pub use vit::{Vit, VitConfig};
@@ -54,6 +56,7 @@ pub fn predictors() -> Catalog<dyn PredictorConfig> {
         .with(predictor::<GruConfig>("gru"))
         .with(predictor::<ResidualMlpConfig>("mlp"))
         .with(predictor::<DeepConfig>("deep"))
+        .with(predictor::<ResidualConfig>("residual"))
         .with(predictor::<ConvConfig>("conv"))
         .with(predictor::<TransformerConfig>("transformer"))
         .with(predictor::<VitConfig>("vit"))

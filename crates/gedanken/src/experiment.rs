@@ -204,7 +204,7 @@ impl Experiment {
         Ok(Self { planner, encoder, proprioception, predictor, latent_variable, prediction, target, loss, ..self })
     }
 
-    /// The same with other paths for what it reads: datasets, the run that it starts from, and the encoder's weights.
+    /// The same with other paths for what it reads: datasets, also replayed ones, the run that it starts from, and the encoder's weights.
     #[must_use]
     pub fn with_inputs(mut self, change: &dyn Fn(&Path) -> PathBuf) -> Self {
         self.data.path = self.data.path.as_deref().map(change);
@@ -212,8 +212,10 @@ impl Experiment {
             Some(From::Run(run) | From::Parts(FromParts { run, .. })) => *run = change(run),
             None => {}
         }
+        // Recordings are an environment that is a dataset.
+        let replayed = (self.env.name == gedanken_recordings::NAME).then(|| self.env.options.get_mut("path")).flatten();
         let of_phases = self.phase.iter_mut().filter_map(|phase| phase.data.get_mut("path"));
-        for path in self.encoder.keys.get_mut("weights").into_iter().chain(of_phases) {
+        for path in self.encoder.keys.get_mut("weights").into_iter().chain(replayed).chain(of_phases) {
             if let Some(text) = path.as_str() {
                 *path = change(Path::new(text)).display().to_string().into();
             }

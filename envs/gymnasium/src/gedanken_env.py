@@ -1,21 +1,8 @@
-"""Environments of Gymnasium for Gedanken, which starts this file as a process of its own and speaks with it over its pipes.
-
-A message is its length (4 bytes, little endian), then JSON. Behind an answer's JSON come as many bytes as its "bytes" says: the numbers of
-a state as doubles, which text would round, or a picture. An answer has the key "error" where an environment raised one. The process ends when its input does.
-"""
+# Environments of Gymnasium. Behind an answer come the numbers of a state, as doubles, or a picture.
 
 import importlib
-import json
 import math
-import os
 import struct
-import sys
-import traceback
-
-# What an environment prints must not reach the pipe that answers go through.
-answers = os.fdopen(os.dup(1), "wb")
-os.dup2(2, 1)
-questions = sys.stdin.buffer
 
 
 class Unknown:
@@ -191,26 +178,3 @@ def answer(question):
         picture = world.picture()
         return {"shape": list(picture.shape)}, picture.tobytes()
     return world.told()
-
-
-def numbers(value):
-    raise TypeError(f"{type(value).__name__} is no number")
-
-
-while True:
-    head = questions.read(4)
-    if len(head) < 4:
-        break
-    question = json.loads(questions.read(struct.unpack("<I", head)[0]))
-    try:
-        told, after = answer(question)
-    except ModuleNotFoundError as error:
-        name = (error.name or "").split(".")[0]
-        told, after = {"error": f"{error}; {sys.executable} -m pip install {name}"}, b""
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
-        told, after = {"error": f"{type(error).__name__}: {error} ({where})"}, b""
-    text = json.dumps({**told, "bytes": len(after)}, default=numbers).encode()
-    answers.write(struct.pack("<I", len(text)) + text + after)
-    answers.flush()

@@ -2,19 +2,18 @@
 
 mod options;
 mod policy;
-mod worker;
 mod workers;
+mod world;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gedanken_env::{Entry, Env, EnvError, Policy, Spec, derive_seed, entry as env_entry, rng};
-use image::imageops::{FilterType, resize};
-use image::{GrayImage, RgbImage};
+use gedanken_worker::observation;
 
 pub use options::Options;
 use policy::Wander;
-use worker::{Told, World};
 use workers::Workers;
+use world::{Told, World};
 
 /// The line that puts it into a list of environments.
 pub fn entry() -> Entry<dyn Env> {
@@ -139,22 +138,6 @@ impl Gymnasium {
         self.goal_picture = OnceLock::new();
     }
 
-    /// A picture of the process in the size of the spec, `[channels, height, width]`.
-    fn sized(&self, shape: [usize; 3], bytes: Vec<u8>) -> Option<Vec<u8>> {
-        let space = self.spec().observation;
-        let [height, width, channels] = shape;
-        let (to, from) = ([space.width as u32, space.height as u32], [width as u32, height as u32]);
-        let small = match (channels, to == from) {
-            (_, true) => bytes,
-            (1, _) => {
-                resize(&GrayImage::from_raw(from[0], from[1], bytes)?, to[0], to[1], FilterType::Triangle).into_raw()
-            }
-            _ => resize(&RgbImage::from_raw(from[0], from[1], bytes)?, to[0], to[1], FilterType::Triangle).into_raw(),
-        };
-        let plane = |channel: usize| small.iter().skip(channel).step_by(channels).copied();
-        Some((0..channels).flat_map(plane).collect())
-    }
-
     fn goal_is(&self, state: &[f64]) -> Option<Told> {
         self.ask(|world, here| {
             *here = false;
@@ -184,7 +167,9 @@ impl Env for Gymnasium {
     fn observe(&self, pixels: &mut [u8]) {
         let seen = self.picture.get_or_init(|| {
             let picture = self.ask_here(World::picture);
-            picture.and_then(|(shape, bytes)| self.sized(shape, bytes)).unwrap_or_else(|| vec![0; pixels.len()])
+            picture
+                .and_then(|(shape, bytes)| observation(shape, bytes, self.spec().observation))
+                .unwrap_or_else(|| vec![0; pixels.len()])
         });
         pixels.copy_from_slice(seen);
     }
@@ -196,7 +181,9 @@ impl Env for Gymnasium {
                 world.set(&self.goal.state)?;
                 world.picture()
             });
-            picture.and_then(|(shape, bytes)| self.sized(shape, bytes)).unwrap_or_else(|| vec![0; pixels.len()])
+            picture
+                .and_then(|(shape, bytes)| observation(shape, bytes, self.spec().observation))
+                .unwrap_or_else(|| vec![0; pixels.len()])
         });
         pixels.copy_from_slice(seen);
     }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gedanken_env::{ActionSpace, EnvError, Field, Label, ObservationSpace, PolicyInfo, Spec, TaskInfo};
+use gedanken_worker::Worker;
 use serde_json::{Value, json};
 
 use crate::options::{NAME, Options};
 use crate::policy::Wander;
-use crate::worker::{Worker, World};
+use crate::world::World;
+
+/// The program of a process.
+const PROGRAM: &str = include_str!("gedanken_env.py");
 
 /// The processes of one set of options.
 pub struct Workers {
@@ -46,7 +50,7 @@ impl Workers {
         let mut asked = serde_json::to_value(options).map_err(|error| error.to_string())?;
         asked["labels"] = json!(labels);
         let question = json!({ "ask": "open", "options": asked });
-        let mut first = Worker::start(options)?;
+        let mut first = Worker::start(&options.python, PROGRAM, options.timeout)?;
         let (found, _) = first.ask(&question)?;
         let count = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -54,7 +58,7 @@ impl Workers {
         };
         let mut processes = vec![first];
         for _ in 1..count {
-            let mut worker = Worker::start(options)?;
+            let mut worker = Worker::start(&options.python, PROGRAM, options.timeout)?;
             worker.ask(&question)?;
             processes.push(worker);
         }

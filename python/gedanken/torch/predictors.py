@@ -49,6 +49,34 @@ class Deep(Predictor):
         return latents + self.output(x)
 
 
+class Step(nn.Module):
+    """``x + feed(norm(x))``."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.feed = nn.LayerNorm(width), FeedForward(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.feed(self.norm(x))
+
+
+class Residual(Predictor):
+    """``z + mlp([z, a])``, with pre-normalised residual blocks."""
+
+    def __init__(self, latent: Shape, action: int, *, hidden: int, blocks: int) -> None:
+        super().__init__()
+        dim = latent[2]
+        self.input = nn.Linear(dim + action, hidden)
+        self.blocks = nn.ModuleList(Step(hidden) for _ in range(blocks))
+        self.norm, self.output = nn.LayerNorm(hidden), nn.Linear(hidden, dim)
+
+    def forward(self, latents: Tensor, actions: Tensor) -> Tensor:
+        x = self.input(torch.cat([latents, actions.unsqueeze(2)], 3))
+        for block in self.blocks:
+            x = block(x)
+        return latents + self.output(self.norm(x))
+
+
 class Gru(Predictor):
     """A GRU whose hidden state is the latent; gates as in :class:`torch.nn.GRUCell`: reset, update, new."""
 
@@ -196,6 +224,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
     "gru": Gru,
     "mlp": ResidualMlp,
     "deep": Deep,
+    "residual": Residual,
     "conv": Conv,
     "transformer": Transformer,
     "vit": Vit,

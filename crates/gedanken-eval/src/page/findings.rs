@@ -1,5 +1,6 @@
 //! The checks of a report in words: what was found, and what it means for plans.
 
+use crate::checks::behind;
 use crate::{Checks, Report, Worthiness};
 
 /// A finding.
@@ -72,6 +73,18 @@ fn of_plans(found: &Worthiness) -> Vec<Finding> {
             meaning: "They hold what stays (the layout, the background), not what moves. The agent needs a larger share: a weaker weight against collapse, inverse dynamics, or longer steps between frames.",
         });
     }
+    let (retrieval, percent) = (&found.retrieval, |share: f64| 100.0 * share);
+    findings.push(Finding {
+        verdict: Verdict::below(1.0 - retrieval.found, [0.1, 0.5]),
+        found: format!(
+            "The imagined end finds the true one among {} in {:.1} % of {} episodes; imagining no change, in {:.1} %.",
+            retrieval.among,
+            percent(retrieval.found),
+            retrieval.count,
+            percent(retrieval.still)
+        ),
+        meaning: "100 % is perfect. Where no change finds as many, episodes look different and actions need not be understood.",
+    });
     findings.push(Finding {
         verdict: Verdict::below(found.rank, [0.05, 0.25]),
         found: format!("Of other actions, {:.1} % seem better than those that did lead to a goal.", 100.0 * found.rank),
@@ -105,8 +118,11 @@ fn of_sight(checks: &Checks) -> Vec<Finding> {
                 false => Verdict::below(probe.rmse / probe.chance, [0.25, 0.75]),
             },
             found: format!(
-                "A probe reads {} from the latents to {:.2} {}; without looking, to {:.2}.",
-                probe.label, probe.rmse, probe.unit, probe.chance
+                "A probe reads {} from the latents to {:.2}{}; without looking, to {:.2}.",
+                probe.label,
+                probe.rmse,
+                behind(&probe.unit),
+                probe.chance
             ),
             meaning: "Root mean square errors. A plan cannot aim at a place that cannot be read.",
         }));
@@ -116,8 +132,9 @@ fn of_sight(checks: &Checks) -> Vec<Finding> {
         findings.push(Finding {
             verdict: Verdict::below((imagined - seen) / (still - seen).max(f64::MIN_POSITIVE), [0.25, 0.75]),
             found: format!(
-                "One block after an event, {} is imagined {imagined:.2} {} off; read from the true frame {seen:.2}, if nothing moved {still:.2}.",
-                label.label, label.unit
+                "One block after an event, {} is imagined {imagined:.2}{} off; read from the true frame {seen:.2}, if nothing moved {still:.2}.",
+                label.label,
+                behind(&label.unit)
             ),
             meaning: "An event is a contact or a door: the rare moments that decide a task. An error near “nothing moved” says that the predictor does not know what the event does.",
         });
@@ -128,7 +145,7 @@ fn of_sight(checks: &Checks) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LabelError;
+    use crate::{LabelError, Retrieval};
 
     #[test]
     fn an_imagination_that_only_copies_is_poor_and_one_that_knows_is_good() {
@@ -138,12 +155,13 @@ mod tests {
                 persistence: vec![0.2, 1.0],
                 rank: 0.5,
                 spread: 0.1,
+                retrieval: Retrieval { found: 1.0, interval: [0.9, 1.0], still: 0.1, count: 32, among: 32 },
                 doubt: None,
                 pictures: None,
             };
             of_plans(&worthiness).iter().map(|finding| finding.verdict).collect::<Vec<_>>()
         };
-        assert_eq!(found(0.1), [Verdict::Good, Verdict::Poor, Verdict::Number]);
+        assert_eq!(found(0.1), [Verdict::Good, Verdict::Good, Verdict::Poor, Verdict::Number]);
         assert_eq!(found(0.9)[0], Verdict::Poor);
     }
 

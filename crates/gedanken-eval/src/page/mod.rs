@@ -45,7 +45,7 @@ pub fn page(report: &Report, told: &Value, films: &[(String, &[u8])], run: &Path
             body {
                 main {
                     (heading(report, &title))
-                    (rows(report))
+                    @if !report.rows.is_empty() { (rows(report)) }
                     (pictures(films))
                     (words(&findings(report)))
                     (training(run)?)
@@ -74,6 +74,12 @@ fn heading(report: &Report, title: &str) -> Markup {
                 p.headline {
                     strong { (percent(row.success)) }
                     span { " of " (row.episodes.len()) " tasks solved; 95 % interval " (between(row.interval)) }
+                }
+            }
+            @if let (None, Some(found)) = (report.headline(), &report.worthiness) {
+                p.headline {
+                    strong { (percent(found.retrieval.found)) }
+                    span { " of " (found.retrieval.count) " true futures found among " (found.retrieval.among) "; 95 % interval " (between(found.retrieval.interval)) }
                 }
             }
             p { (report.protocol_in_words()) }

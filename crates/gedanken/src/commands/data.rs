@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use gedanken_data::{Dataset, EnvRecord, Recordings};
+use gedanken_data::{CollectConfig, Collected, Dataset, EnvRecord, Recordings};
 use gedanken_env::Env;
+use gedanken_recordings::Import;
 
 use super::{Failure, Overrides, print, read, say};
 use crate::{Experiment, Parts};
@@ -27,8 +28,45 @@ pub struct CollectArgs {
     overrides: Overrides,
 }
 
+/// What `gedanken data import` takes from where.
+#[derive(Args)]
+pub struct ImportArgs {
+    /// A file (.npz, .h5) or folder (LeRobot, stable-worldmodel), or a name that LeRobot or stable-worldmodel knows
+    source: String,
+    /// The dataset's folder, a new one
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Side of the pictures in the dataset, px
+    #[arg(long, value_name = "PX", default_value_t = 64, value_parser = clap::value_parser!(u32).range(8..=1024))]
+    size: u32,
+    /// The loader: npz, hdf5, lerobot or stable-worldmodel; default: by the source's name and content
+    #[arg(long, value_parser = ["npz", "hdf5", "lerobot", "stable-worldmodel"])]
+    format: Option<String>,
+    /// The column of pictures; default: the only one, or `pixels`
+    #[arg(long, value_name = "COLUMN")]
+    pixels: Option<String>,
+    /// The column of actions
+    #[arg(long, value_name = "COLUMN", default_value = "action")]
+    action: String,
+    /// The columns that probes read, with commas between them; default: all numbers that describe what is seen
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    labels: Option<Vec<String>>,
+    /// Take only so many episodes, the first ones
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    episodes: Option<u32>,
+    /// The Python that has the loader's packages
+    #[arg(long, value_name = "PYTHON", default_value = "python3")]
+    python: String,
+    /// Seconds that an answer of it may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
+    timeout: f64,
+}
+
 #[derive(Subcommand)]
 pub enum DataCommand {
+    /// Take episodes that another program recorded, pictures as they are: no simulator is needed.
+    #[command(after_help = "Example: gedanken data import pusht.h5 --out data/pusht --python venv/bin/python")]
+    Import(ImportArgs),
     /// Check a dataset and say what is in it.
     #[command(after_help = "Example: gedanken data inspect data/two_rooms --json")]
     Inspect {
@@ -43,19 +81,24 @@ pub enum DataCommand {
     },
 }
 
-pub fn collect(args: &CollectArgs, parts: &Parts) -> Result<(), Failure> {
-    let (experiment, env) = read(&args.file, &args.overrides.set, parts)?;
-    let out = args.out.clone().or_else(|| experiment.data.path.clone());
-    let out = out.unwrap_or_else(|| PathBuf::from("data").join(&experiment.name));
-    let made = env_record(&experiment);
+/// Says how far it is, ten times.
+fn tenths() -> impl FnMut(Collected) {
     let mut tenth = 0;
-    let progress = &mut |at: gedanken_data::Collected| {
+    move |at: Collected| {
         let now = 10 * at.episodes / at.total.max(1);
         if now > tenth {
             tenth = now;
             say(&format!("{} of {} episodes, {} frames", at.episodes, at.total, at.frames));
         }
-    };
+    }
+}
+
+pub fn collect(args: &CollectArgs, parts: &Parts) -> Result<(), Failure> {
+    let (experiment, env) = read(&args.file, &args.overrides.set, parts)?;
+    let out = args.out.clone().or_else(|| experiment.data.path.clone());
+    let out = out.unwrap_or_else(|| PathBuf::from("data").join(&experiment.name));
+    let made = env_record(&experiment);
+    let progress = &mut tenths();
     let (env, config, seed) = (env.as_ref(), &experiment.collect, experiment.seed);
     match &args.from {
         Some(from) => {
@@ -97,7 +140,33 @@ pub(super) fn env_record(experiment: &Experiment) -> EnvRecord {
 }
 
 pub fn data(command: &DataCommand, parts: &Parts) -> Result<(), Failure> {
-    let DataCommand::Inspect { folder, frameskip, json } = command;
+    match command {
+        DataCommand::Import(args) => args.import(),
+        DataCommand::Inspect { folder, frameskip, json } => inspect(folder, *frameskip, *json, parts),
+    }
+}
+
+impl ImportArgs {
+    fn import(&self) -> Result<(), Failure> {
+        let import = Import {
+            source: self.source.clone(),
+            format: self.format.clone(),
+            pixels: self.pixels.clone(),
+            action: self.action.clone(),
+            labels: self.labels.clone(),
+            size: self.size as usize,
+            python: self.python.clone(),
+            timeout: self.timeout,
+            episodes: self.episodes.map(|episodes| episodes as usize),
+            shard_mib: CollectConfig::default().shard_mib,
+        };
+        let imported = import.write(&self.out, &mut tenths())?;
+        say(&imported.to_string());
+        print(&self.out.display().to_string())
+    }
+}
+
+fn inspect(folder: &Path, frameskip: NonZeroUsize, json: bool, parts: &Parts) -> Result<(), Failure> {
     let dataset = Dataset::open(folder)?;
     dataset.verify()?;
     let mut summary = dataset.summary(frameskip.get())?;

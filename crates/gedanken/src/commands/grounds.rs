@@ -72,10 +72,14 @@ pub(super) fn recordings(
     env: &dyn Env,
     recorder: &dyn Env,
 ) -> Result<Option<Arc<dyn Source>>, Failure> {
-    if experiment.eval.tasks_from == TasksFrom::Reset {
+    let replays = env.spec().recorded.is_some();
+    if experiment.eval.tasks_from == TasksFrom::Reset && !replays {
         return Ok(None);
     }
     let source = experiment.data.open_episodes(recorder, Split::Validation, experiment.eval.seed)?;
+    if replays {
+        return Ok(Some(source));
+    }
     // What is wrong with them is better known before a training than after it.
     Tasks::recorded(env, &experiment.eval, 1, source.as_ref())?;
     Ok(Some(source))

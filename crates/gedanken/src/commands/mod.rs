@@ -223,6 +223,9 @@ fn complete(mut loaded: Loaded<Experiment>, parts: &Parts) -> Result<(Experiment
     loaded.value = loaded.value.with_inputs(&at_home);
     loaded.value.runs = at_home(&loaded.value.runs);
     let env = loaded.value.env.make(&parts.environments)?;
+    if let Some(path) = &env.spec().recorded {
+        loaded.value.data.replays(path);
+    }
     check(&loaded, env.as_ref(), parts)?;
     loaded.value.env = loaded.value.env.resolved(&parts.environments)?;
     Ok((loaded.value.complete(parts)?, env))
@@ -313,7 +316,8 @@ fn protocol(
     same_spaces(experiment, env.as_ref(), blueprint, config)?;
     let practises = experiment.eval.ladder && experiment.eval.privileged_updates > 0;
     let mut remarks = Vec::new();
-    if practises || experiment.eval.tasks_from == TasksFrom::Recorded {
+    let replays = env.spec().recorded.is_some();
+    if practises || replays || experiment.eval.tasks_from == TasksFrom::Recorded {
         remarks.extend(other_data(&blueprint.learned_from, &experiment.data, config)?);
     }
     let source = recordings(experiment, env.as_ref(), recorder.as_ref())?;

@@ -167,10 +167,6 @@ impl Session<'_> {
         tracker: &mut Tracker,
     ) -> Result<(), Failure> {
         let Self { whole, folder, protocol, env, parts, chosen, .. } = self;
-        if protocol.env.spec().task.is_none() {
-            say(&format!("{} has no task: nothing is evaluated", whole.env.name));
-            return Ok(());
-        }
         let (step, model) = (trainer.step(), trainer.model());
         let checkpoint = CheckpointRecord::of(&folder.checkpoint(step), step)?;
         let provenance = Provenance::new(whole, *env, checkpoint, &chosen.name);

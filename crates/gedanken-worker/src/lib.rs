@@ -1,4 +1,6 @@
-//! A Python process, and a world in it.
+#![doc = include_str!("../README.md")]
+
+mod pictures;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -7,16 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::Options;
+pub use pictures::observation;
 
-/// The program of a process.
-const PROGRAM: &str = include_str!("gedanken_env.py");
+/// How a program hears and answers.
+const SERVE: &str = include_str!("serve.py");
 /// Lines of what a process complained about that are kept.
 const LINES: usize = 5;
 
-/// A process. It ends with its input.
+/// A process that answers questions. It ends with its input.
 pub struct Worker {
     child: Child,
     input: ChildStdin,
@@ -26,14 +28,19 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts one.
-    pub fn start(options: &Options) -> Result<Self, String> {
-        let mut command = Command::new(&options.python);
-        command.args(["-u", "-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("python {}: {error}", options.python))?;
+    /// Starts `python` with a program that defines `answer(question)`, which gives a dictionary and the bytes behind it. An answer may take
+    /// `timeout` seconds.
+    ///
+    /// # Errors
+    /// A Python that cannot be started.
+    pub fn start(python: &str, program: &str, timeout: f64) -> Result<Self, String> {
+        let mut command = Command::new(python);
+        let program = format!("{SERVE}\n{program}\nserve(answer)\n");
+        command.args(["-u", "-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("python {python}: {error}"))?;
         let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(format!("python {}: no pipes", options.python));
+            return Err(format!("python {python}: no pipes"));
         };
         let (send, answers) = channel();
         thread::spawn(move || {
@@ -54,10 +61,13 @@ impl Worker {
                 heard.drain(..old);
             }
         });
-        Ok(Self { child, input, answers, complaints, timeout: options.timeout })
+        Ok(Self { child, input, answers, complaints, timeout })
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the answer and the bytes behind it.
+    ///
+    /// # Errors
+    /// What the program raised, in its own words; a process that ended or takes too long.
     pub fn ask(&mut self, question: &Value) -> Result<(Value, Vec<u8>), String> {
         let text = question.to_string();
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
@@ -72,7 +82,7 @@ impl Worker {
             },
             Err(RecvTimeoutError::Timeout) => {
                 let _ = self.child.kill();
-                Err(format!("no answer within {} s to {}; a longer wait is env.timeout", self.timeout, question["ask"]))
+                Err(format!("no answer within {} s, the timeout, to {}", self.timeout, question["ask"]))
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
         }
@@ -106,56 +116,4 @@ fn read(output: &mut impl Read) -> Option<(Value, Vec<u8>)> {
     let mut bytes = vec![0; size];
     output.read_exact(&mut bytes).ok()?;
     Some((told, bytes))
-}
-
-/// What a world says of itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told {
-    /// Flat.
-    pub state: Vec<f64>,
-    /// One after the other.
-    pub labels: Vec<f32>,
-}
-
-/// A world in a process.
-pub struct World {
-    /// Its process, shared with other worlds.
-    pub worker: Arc<Mutex<Worker>>,
-    /// Its number there.
-    pub number: u64,
-}
-
-impl World {
-    /// Starts it anew.
-    pub fn reset(&mut self, seed: u64) -> Result<Told, String> {
-        self.told(json!({ "ask": "reset", "world": self.number, "seed": seed }))
-    }
-
-    /// One step.
-    pub fn step(&mut self, action: &[f32]) -> Result<Told, String> {
-        self.told(json!({ "ask": "step", "world": self.number, "action": action }))
-    }
-
-    /// Puts it into a state.
-    pub fn set(&mut self, state: &[f64]) -> Result<Told, String> {
-        self.told(json!({ "ask": "set", "world": self.number, "state": state }))
-    }
-
-    /// Its picture: `[height, width, channels]`, and the bytes.
-    pub fn picture(&mut self) -> Result<([usize; 3], Vec<u8>), String> {
-        let (told, bytes) = self.ask(json!({ "ask": "picture", "world": self.number }))?;
-        let side = |i: usize| told["shape"][i].as_u64().unwrap_or(0) as usize;
-        Ok(([side(0), side(1), side(2)], bytes))
-    }
-
-    fn told(&mut self, question: Value) -> Result<Told, String> {
-        let (told, bytes) = self.ask(question)?;
-        let labels = told["labels"].as_array().into_iter().flatten().filter_map(Value::as_array).flatten();
-        let state = bytes.as_chunks::<8>().0.iter().map(|number| f64::from_le_bytes(*number)).collect();
-        Ok(Told { labels: labels.filter_map(|x| Some(x.as_f64()? as f32)).collect(), state })
-    }
-
-    fn ask(&mut self, question: Value) -> Result<(Value, Vec<u8>), String> {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner).ask(&question)
-    }
 }

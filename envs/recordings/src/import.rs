@@ -1,0 +1,395 @@
+//! Episodes of another program's files, as a dataset.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use gedanken_data::{Collected, DataError, EnvRecord, Episode, Manifest, PolicyMix, Writer};
+use gedanken_env::{ActionSpace, Label, ObservationSpace, Spec};
+use gedanken_worker::{Worker, observation};
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{NAME, fields};
+
+/// The program of the process that reads.
+const PROGRAM: &str = include_str!("recordings.py");
+/// Pictures that are asked for at once.
+const TOGETHER: usize = 64;
+/// The most numbers of a column that becomes a label unasked.
+const MOST: usize = 64;
+/// Columns that count or judge, and do not describe what is seen: no labels unless they are asked for.
+const COUNTERS: [&str; 13] = [
+    "episode_idx",
+    "ep_idx",
+    "episode_index",
+    "episode_id",
+    "step_idx",
+    "frame_index",
+    "index",
+    "task_index",
+    "timestamp",
+    "reward",
+    "terminated",
+    "truncated",
+    "done",
+];
+
+/// What to take from where.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// A file or folder, or a name that its loader knows.
+    pub source: String,
+    /// `npz`, `hdf5`, `lerobot` or `stable-worldmodel`. Default: by the source's name and content.
+    pub format: Option<String>,
+    /// The column of pictures. Default: the only one, or `pixels`.
+    pub pixels: Option<String>,
+    /// The column of actions. Default `action`.
+    pub action: String,
+    /// Columns that become labels. Default: all numbers that describe what is seen, up to 64 a column.
+    pub labels: Option<Vec<String>>,
+    /// Side of the pictures in the dataset, px.
+    pub size: usize,
+    /// The Python that has the loader.
+    pub python: String,
+    /// Seconds that an answer of it may take.
+    pub timeout: f64,
+    /// Episodes, from the first on. Default all.
+    pub episodes: Option<usize>,
+    /// Size at which a shard is closed, MiB.
+    pub shard_mib: usize,
+}
+
+/// What was taken.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The dataset.
+    pub manifest: Manifest,
+    /// The format.
+    pub format: String,
+    /// The column of pictures, and its own shape `[height, width, channels]`.
+    pub pixels: (String, [usize; 3]),
+    /// Columns that were left.
+    pub left: Vec<String>,
+    /// Episodes of one frame, without an action: left out.
+    pub short: usize,
+    /// Numbers of actions that were not finite, and are zero now.
+    pub broken: usize,
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Manifest { counts, observation, action, labels, .. } = &self.manifest;
+        let (column, [height, width, _]) = &self.pixels;
+        writeln!(f, "{} frames in {} episodes, by the loader of {}", counts.frames, counts.episodes, self.format)?;
+        let side = observation.width;
+        writeln!(f, "  pictures  {column}, {width} x {height} px, reduced to {side} x {side}")?;
+        writeln!(f, "  actions   {} numbers from {:?} to {:?}", action.len(), action.low, action.high)?;
+        let named = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let labels = labels.iter().map(|label| format!("{} ({})", label.name, label.size)).collect();
+        write!(f, "  labels    {}\n  left      {}", named(labels), named(self.left.clone()))?;
+        if self.short > 0 {
+            write!(f, "\n{} episodes of one frame have no action: left out", self.short)?;
+        }
+        match self.broken {
+            0 => Ok(()),
+            broken => write!(f, "\n{broken} numbers of actions were not finite: zero now"),
+        }
+    }
+}
+
+/// An import that failed.
+#[derive(Debug)]
+pub enum ImportError {
+    /// What the source holds or its loader says, with what would be right.
+    Source(String, String),
+    /// The dataset.
+    Data(DataError),
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source, message) => write!(f, "{source}: {message}"),
+            Self::Data(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+impl From<DataError> for ImportError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}
+
+/// A source as its loader describes it.
+#[derive(Deserialize)]
+struct Opened {
+    format: String,
+    lengths: Vec<usize>,
+    columns: Vec<Column>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Column {
+    name: String,
+    picture: Option<[usize; 3]>,
+    numbers: usize,
+}
+
+/// The columns that are taken.
+struct Chosen {
+    pixels: (String, [usize; 3]),
+    action: Column,
+    labels: Vec<Column>,
+}
+
+impl Import {
+    /// Writes the episodes to the new folder `out`, pictures reduced to the asked size. An action's bounds are the least and the greatest
+    /// that were recorded; every episode is a layout of its own.
+    ///
+    /// # Errors
+    /// What the loader raises; columns that are missing or of the wrong kind; labels that are not finite; a folder that exists. Nothing is left then.
+    pub fn write(&self, out: &Path, progress: &mut dyn FnMut(Collected)) -> Result<Imported, ImportError> {
+        let wrong = |message: String| ImportError::Source(self.source.clone(), message);
+        let mut source =
+            Source { worker: Worker::start(&self.python, PROGRAM, self.timeout).map_err(wrong)?, import: self };
+        let Opened { format, lengths, columns } = source.open()?;
+        let chosen = self.choose(&columns)?;
+        let episodes: Vec<(usize, usize)> =
+            lengths.iter().copied().enumerate().take(self.episodes.unwrap_or(usize::MAX)).collect();
+        let whole: Vec<(usize, usize)> = episodes.iter().copied().filter(|&(_, length)| length > 1).collect();
+        if whole.is_empty() {
+            return Err(wrong(format!("{} episodes, none of two frames; expected one with an action", episodes.len())));
+        }
+        let (actions, action, broken) = source.actions(&whole, &chosen.action)?;
+        let manifest = self.manifest(&chosen, action);
+        let mut writer = Writer::create(out, manifest?, self.shard_mib << 20)?;
+        let mut frames = 0;
+        for (done, (&(number, length), actions)) in whole.iter().zip(actions).enumerate() {
+            let labels = source.labels(number, length, &chosen.labels)?;
+            let episode = Episode {
+                layout: number as u64,
+                policy: 0,
+                states: (0..length).flat_map(|frame| [done as f64, frame as f64]).collect(),
+                actions,
+                labels,
+                eventful: vec![false; length],
+            };
+            writer.push(&episode, &source.pictures(number, length, &chosen.pixels)?)?;
+            frames += length;
+            progress(Collected { episodes: done + 1, total: whole.len(), frames, bytes: writer.bytes() });
+        }
+        let taken: BTreeSet<&str> = std::iter::once(chosen.pixels.0.as_str())
+            .chain([chosen.action.name.as_str()])
+            .chain(chosen.labels.iter().map(|label| label.name.as_str()))
+            .collect();
+        let left = columns.iter().filter(|column| !taken.contains(column.name.as_str()));
+        Ok(Imported {
+            left: left.map(|column| column.name.clone()).collect(),
+            manifest: writer.finish()?,
+            format,
+            pixels: chosen.pixels.clone(),
+            short: episodes.len() - whole.len(),
+            broken,
+        })
+    }
+
+    /// The columns to take.
+    fn choose(&self, columns: &[Column]) -> Result<Chosen, ImportError> {
+        let said = |of: &dyn Fn(&Column) -> bool| -> String {
+            let names: Vec<&str> =
+                columns.iter().filter(|column| of(column)).map(|column| column.name.as_str()).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        };
+        let (pictures, numbers) = (|c: &Column| c.picture.is_some(), |c: &Column| c.numbers > 0);
+        let wrong = |message: String| ImportError::Source(self.source.clone(), message);
+        let named = |name: &str| columns.iter().find(|column| column.name == name);
+        let pixels = match &self.pixels {
+            Some(name) => named(name),
+            None => {
+                let mut all = columns.iter().filter(|column| pictures(column));
+                let only = all.next().filter(|_| all.next().is_none());
+                only.or_else(|| named("pixels"))
+            }
+        };
+        let pixels = pixels.and_then(|column| Some((column.name.clone(), column.picture?))).ok_or_else(|| {
+            let asked = self
+                .pixels
+                .as_ref()
+                .map_or("no single column of pictures".to_owned(), |name| format!("pictures `{name}`"));
+            wrong(format!("{asked}; --pixels takes one of: {}", said(&pictures)))
+        })?;
+        let number = |flag: &str, name: &str| {
+            let found = named(name).filter(|column| numbers(column)).cloned();
+            found
+                .ok_or_else(|| wrong(format!("no column of numbers `{name}`; {flag} takes one of: {}", said(&numbers))))
+        };
+        let action = number("--action", &self.action)?;
+        let labels = match &self.labels {
+            Some(names) => names.iter().map(|name| number("--labels", name)).collect::<Result<_, _>>()?,
+            None => {
+                let describes = |column: &&Column| {
+                    let name = column.name.as_str();
+                    (1..=MOST).contains(&column.numbers)
+                        && name != action.name
+                        && !COUNTERS.contains(&name)
+                        && !name.starts_with("next.")
+                };
+                columns.iter().filter(describes).cloned().collect()
+            }
+        };
+        Ok(Chosen { pixels, action, labels })
+    }
+
+    /// The manifest of a dataset that has no episode yet.
+    fn manifest(&self, chosen: &Chosen, action: ActionSpace) -> Result<Manifest, DataError> {
+        let space = ObservationSpace { channels: chosen.pixels.1[2], height: self.size, width: self.size };
+        let mut spec = Spec::new(NAME, "", space, action, fields());
+        (spec.policies, spec.recorded) = (Vec::new(), Some(self.source.clone().into()));
+        let mut names = BTreeSet::new();
+        spec.labels = chosen
+            .labels
+            .iter()
+            .map(|column| {
+                // `observation.state` is `state`, unless there is one already.
+                let short = column.name.rsplit('.').next().unwrap_or(&column.name);
+                let name =
+                    if names.insert(short.to_owned()) { short.to_owned() } else { column.name.replace('.', "_") };
+                Label::new(&name, column.numbers, "1")
+            })
+            .collect();
+        let made = EnvRecord { name: NAME.to_owned(), options: json!({}), factors: Default::default() };
+        let mix = PolicyMix::new(&Default::default(), &spec)?;
+        Ok(Manifest::new(&spec, made, &mix, None, 0))
+    }
+}
+
+/// The process that reads a source.
+struct Source<'a> {
+    worker: Worker,
+    import: &'a Import,
+}
+
+impl Source<'_> {
+    fn ask(&mut self, question: Value) -> Result<(Value, Vec<u8>), ImportError> {
+        self.worker.ask(&question).map_err(|message| self.wrong(message))
+    }
+
+    fn wrong(&self, message: String) -> ImportError {
+        ImportError::Source(self.import.source.clone(), message)
+    }
+
+    fn open(&mut self) -> Result<Opened, ImportError> {
+        let Import { source, format, .. } = self.import;
+        let (told, _) = self.ask(json!({ "ask": "open", "source": source, "format": format }))?;
+        serde_json::from_value(told).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    /// Columns of an episode, f32 `[length, numbers]`.
+    fn numbers(&mut self, episode: usize, length: usize, columns: &[Column]) -> Result<Vec<f32>, ImportError> {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let (_, bytes) =
+            self.ask(json!({ "ask": "numbers", "columns": names, "episode": episode, "first": 0, "end": length }))?;
+        let expected = length * columns.iter().map(|column| column.numbers).sum::<usize>();
+        let found: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        match found.len() == expected {
+            true => Ok(found),
+            false => {
+                let (found, names) = (found.len(), names.join(", "));
+                Err(self.wrong(format!(
+                    "episode {episode}: {found} numbers of {names}; expected {expected} for {length} frames"
+                )))
+            }
+        }
+    }
+
+    /// The actions of every episode, but that of its last frame; their space; and how many were not finite.
+    fn actions(
+        &mut self,
+        episodes: &[(usize, usize)],
+        column: &Column,
+    ) -> Result<(Vec<Vec<f32>>, ActionSpace, usize), ImportError> {
+        let size = column.numbers;
+        let (mut low, mut high, mut broken) = (vec![f32::INFINITY; size], vec![f32::NEG_INFINITY; size], 0);
+        let mut all = Vec::with_capacity(episodes.len());
+        for &(number, length) in episodes {
+            let mut actions = self.numbers(number, length, std::slice::from_ref(column))?;
+            actions.truncate((length - 1) * size);
+            for (index, action) in actions.iter_mut().enumerate() {
+                if action.is_finite() {
+                    low[index % size] = low[index % size].min(*action);
+                    high[index % size] = high[index % size].max(*action);
+                } else {
+                    (*action, broken) = (0.0, broken + 1);
+                }
+            }
+            all.push(actions);
+        }
+        // What stood for a number that was not there lies within the bounds too.
+        if broken > 0 {
+            low.iter_mut().for_each(|low| *low = low.min(0.0));
+            high.iter_mut().for_each(|high| *high = high.max(0.0));
+        }
+        Ok((all, ActionSpace { low, high, max_norm: None, unit: "1".to_owned() }, broken))
+    }
+
+    /// The labels of an episode, f32 `[length, labels]`.
+    fn labels(&mut self, episode: usize, length: usize, columns: &[Column]) -> Result<Vec<f32>, ImportError> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let labels = self.numbers(episode, length, columns)?;
+        let size = labels.len() / length.max(1);
+        let Some(place) = labels.iter().position(|label| !label.is_finite()) else { return Ok(labels) };
+        let (frame, mut column) = (place / size, place % size);
+        let name = columns.iter().find(|label| {
+            let here = column < label.numbers;
+            column = column.wrapping_sub(label.numbers);
+            here
+        });
+        let name = name.map_or("", |label| label.name.as_str());
+        Err(self.wrong(format!(
+            "column `{name}`: {} in frame {frame} of episode {episode}; expected a number (--labels takes the columns to read)",
+            labels[place]
+        )))
+    }
+
+    /// The pictures of an episode in the size of the dataset, u8 `[length, channels, height, width]`.
+    fn pictures(
+        &mut self,
+        episode: usize,
+        length: usize,
+        (column, shape): &(String, [usize; 3]),
+    ) -> Result<Vec<u8>, ImportError> {
+        let space = ObservationSpace { channels: shape[2], height: self.import.size, width: self.import.size };
+        let mut pictures = Vec::with_capacity(length * space.len());
+        for first in (0..length).step_by(TOGETHER) {
+            let end = length.min(first + TOGETHER);
+            let question =
+                json!({ "ask": "pictures", "column": column, "episode": episode, "first": first, "end": end });
+            let (told, bytes) = self.ask(question)?;
+            let seen: Vec<usize> = serde_json::from_value(told["shape"].clone()).unwrap_or_default();
+            let &[count, height, width, channels] = seen.as_slice() else {
+                return Err(self.wrong(format!("column `{column}`: pictures of {seen:?}; expected 4 numbers")));
+            };
+            let size = (height * width * channels).max(1);
+            let small: Option<Vec<Vec<u8>>> =
+                bytes.par_chunks(size).map(|one| observation([height, width, channels], one.to_vec(), space)).collect();
+            match small.filter(|small| small.len() == count && count == end - first) {
+                Some(small) => pictures.extend(small.concat()),
+                None => {
+                    return Err(self.wrong(format!(
+                        "column `{column}`, frames {first} to {end} of episode {episode}: {seen:?}; expected {} pictures of {} channels",
+                        end - first,
+                        space.channels
+                    )));
+                }
+            }
+        }
+        Ok(pictures)
+    }
+}
