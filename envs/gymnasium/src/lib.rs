@@ -7,7 +7,7 @@ mod workers;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gedanken_env::{Entry, Env, EnvError, Policy, Spec, derive_seed, entry as env_entry, rng};
+use gedanken_env::{Entry, Env, EnvError, ObservationSpace, Policy, Show, Spec, derive_seed, entry as env_entry, rng};
 use image::imageops::{FilterType, resize};
 use image::{GrayImage, RgbImage};
 
@@ -139,10 +139,8 @@ impl Gymnasium {
         self.goal_picture = OnceLock::new();
     }
 
-    /// A picture of the process in the size of the spec, `[channels, height, width]`.
-    fn sized(&self, shape: [usize; 3], bytes: Vec<u8>) -> Option<Vec<u8>> {
-        let space = self.spec().observation;
-        let [height, width, channels] = shape;
+    /// A picture of the process in the size of a space, `[channels, height, width]`.
+    fn sized(space: ObservationSpace, [height, width, channels]: [usize; 3], bytes: Vec<u8>) -> Option<Vec<u8>> {
         let (to, from) = ([space.width as u32, space.height as u32], [width as u32, height as u32]);
         let small = match (channels, to == from) {
             (_, true) => bytes,
@@ -184,7 +182,9 @@ impl Env for Gymnasium {
     fn observe(&self, pixels: &mut [u8]) {
         let seen = self.picture.get_or_init(|| {
             let picture = self.ask_here(World::picture);
-            picture.and_then(|(shape, bytes)| self.sized(shape, bytes)).unwrap_or_else(|| vec![0; pixels.len()])
+            picture
+                .and_then(|(shape, bytes)| Self::sized(self.spec().observation, shape, bytes))
+                .unwrap_or_else(|| vec![0; pixels.len()])
         });
         pixels.copy_from_slice(seen);
     }
@@ -196,7 +196,9 @@ impl Env for Gymnasium {
                 world.set(&self.goal.state)?;
                 world.picture()
             });
-            picture.and_then(|(shape, bytes)| self.sized(shape, bytes)).unwrap_or_else(|| vec![0; pixels.len()])
+            picture
+                .and_then(|(shape, bytes)| Self::sized(self.spec().observation, shape, bytes))
+                .unwrap_or_else(|| vec![0; pixels.len()])
         });
         pixels.copy_from_slice(seen);
     }
@@ -260,6 +262,11 @@ impl Env for Gymnasium {
             gedanken_env::Uniform::NAME => Ok(Box::new(gedanken_env::Uniform)),
             _ => Err(self.spec().no_policy(name)),
         }
+    }
+
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let (shape, bytes) = (show == Show::Now).then(|| self.ask_here(World::picture))??;
+        (shape[0] >= height).then(|| Self::sized(self.spec().observation.at_height(height), shape, bytes))?
     }
 
     fn fault(&self) -> Option<String> {
