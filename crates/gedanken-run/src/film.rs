@@ -62,14 +62,16 @@ impl Scene<'_> {
         world
     }
 
-    /// The views, each in an equal part of the height, under its name.
+    /// The views, each at the end of an equal part of the height, under its name.
     fn beside(&self, frame: &mut Picture, (left, top): (usize, usize), height: usize) {
         let room = (height + GAP) / self.views.len().max(1);
         for (number, (name, colour, view)) in self.views.iter().enumerate() {
-            let top = top + number * room;
             let side = room.saturating_sub(ROW + GAP + 2 * LINE).clamp(1, COLUMN - 2 * LINE);
-            frame.fitted(name, left as f32, top as f32, COLUMN, *colour);
-            frame.paste(&view.within(side).border(LINE, *colour), left, top + ROW);
+            let view = view.within(side).border(LINE, *colour);
+            // The last ends where the world ends.
+            let top = (top + (number + 1) * room - GAP).saturating_sub(view.size().1).max(ROW);
+            frame.fitted(name, left as f32, (top - ROW) as f32, COLUMN, *colour);
+            frame.paste(&view, left, top);
         }
     }
 }
