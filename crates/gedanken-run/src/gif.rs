@@ -53,10 +53,10 @@ pub fn gif(frames: &[Picture], fps: f32) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// [`gif`], written whole or not at all.
+/// [`gif()`], written whole or not at all.
 ///
 /// # Errors
-/// As [`gif`] and [`check_ending`], and [`PictureError::Folder`].
+/// As [`gif()`] and [`check_ending`], and [`PictureError::Folder`].
 pub fn save_gif(frames: &[Picture], path: &Path, fps: f32) -> Result<(), PictureError> {
     check_ending(path, "gif")?;
     Ok(write_atomic(path, &gif(frames, fps)?)?)
