@@ -1,5 +1,7 @@
 //! The promises of [`Env`], checked: one line in the tests of every environment.
 
+mod sharp;
+
 use rand::RngExt;
 
 use crate::{Entry, Env, EnvError, rng};
@@ -10,7 +12,7 @@ use crate::{Entry, Env, EnvError, rng};
 /// # Errors
 /// The name of the check, and what happened.
 pub fn check(env: &mut dyn Env) -> Result<(), String> {
-    let checks: [(&str, Check); 12] = [
+    let checks: [(&str, Check); 13] = [
         ("the same seed gives the same trajectory and pictures", determinism),
         ("different seeds differ", seeds),
         ("the state alone decides what follows", round_trip),
@@ -20,6 +22,7 @@ pub fn check(env: &mut dyn Env) -> Result<(), String> {
         ("any action is survived", wild_actions),
         ("distances are zero at the goal and never negative", distances),
         ("the goal made of a state is reached in that state", goals),
+        ("a sharp picture shows what the observation shows", sharp::pictures),
         ("a capability that is not declared is refused", missing),
         ("factors take the values of their range, and no other", factors),
         ("every policy runs an episode", policies),

@@ -17,6 +17,7 @@ use crate::{EnvError, Policy, Spec, Uniform};
 /// | rules of success | | [`other_rules`](Env::other_rules) | their rates beside the task's own |
 /// | factors of variation | [`Spec::factors`] | [`set_factor`](Env::set_factor) | shifted looks and physics |
 /// | policies | [`Spec::policies`] | [`policy`](Env::policy) | data of some skill, floors, an expert |
+/// | sharp pictures | | [`sharp`](Env::sharp) | films in which things are drawn, not enlarged |
 ///
 /// An environment holds one *layout* (what stays the same between episodes of one world: walls, colours, factors of
 /// variation), one *state* (what moves) and perhaps one *goal*. It is deterministic: everything follows from the seed and the
@@ -146,6 +147,14 @@ pub trait Env: BoxedClone + Send + Sync {
         place.map(|at| at + 0.5)
     }
 
+    /// The observation for people, drawn with `height` rows of pixels: u8 of
+    /// [`ObservationSpace::at_height`](crate::ObservationSpace::at_height). Places of [`Env::in_picture`] grow with it. Default none:
+    /// films then enlarge the observation.
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let _ = (show, height);
+        None
+    }
+
     /// Takes the first numbers of a state, f64 `[at most state]`. Where an environment knows the rest from just so many (push-T
     /// from the field's seven), [`Env::set_state`] takes them; else the rest stays as it is.
     ///
@@ -178,6 +187,17 @@ impl Clone for Box<dyn Env> {
     fn clone(&self) -> Self {
         self.as_ref().boxed_clone()
     }
+}
+
+/// What a sharp picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// What [`Env::observe`] shows.
+    Now,
+    /// What [`Env::observe_goal`] shows.
+    Goal,
+    /// What both stand on: neither the things as they are nor as they should be.
+    Ground,
 }
 
 /// A rule of success beside the task's own, and the distance by it.

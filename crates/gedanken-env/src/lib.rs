@@ -11,7 +11,7 @@ pub mod conformance;
 pub mod many;
 
 pub use catalog::{Registry, entry, make};
-pub use env::{BoxedClone, Env, OtherRule};
+pub use env::{BoxedClone, Env, OtherRule, Show};
 pub use error::EnvError;
 pub use gedanken_parts::Entry;
 pub use many::Many;

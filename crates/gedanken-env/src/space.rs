@@ -155,6 +155,12 @@ impl ObservationSpace {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Pictures of the same shape with so many rows.
+    #[must_use]
+    pub fn at_height(&self, height: usize) -> Self {
+        Self { height, width: (self.width * height / self.height.max(1)).max(1), ..*self }
+    }
 }
 
 /// Actions, f32 `[action]`: a box, and where it says so a ball inside it.

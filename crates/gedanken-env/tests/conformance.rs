@@ -1,8 +1,8 @@
 //! The conformance check accepts a good environment and names what is wrong with a bad one.
 
 use gedanken_env::{
-    ActionSpace, Env, EnvError, Factor, FactorKind, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Spec,
-    TaskInfo, conformance, rng,
+    ActionSpace, Env, EnvError, Factor, FactorKind, Field, Label, ObservationSpace, Policy, PolicyInfo, Rng, Show,
+    Spec, TaskInfo, conformance, rng,
 };
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -22,6 +22,9 @@ enum Fault {
     GoalUnseen,
     FactorUnchecked,
     PolicyMissing,
+    SharpOfOneSize,
+    SharpWithoutDot,
+    SharpAndPale,
 }
 
 /// A dot on a line of eight pixels.
@@ -128,6 +131,18 @@ impl Env for Line {
         self.speed = value;
         Ok(())
     }
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let height = if self.fault == Fault::SharpOfOneSize { 4 } else { height };
+        let dot = match show {
+            Show::Ground => None,
+            _ if self.fault == Fault::SharpWithoutDot => None,
+            Show::Now => Some(self.state[0] as usize),
+            Show::Goal => Some(self.state[1] as usize),
+        };
+        let ground = if self.fault == Fault::SharpAndPale { 100 } else { 0 };
+        let pixel = |at: usize| if Some(at % (8 * height) / height) == dot { 255 } else { ground };
+        Some((0..8 * height * height).map(pixel).collect())
+    }
     fn policy(&self, name: &str) -> Result<Box<dyn Policy>, EnvError> {
         if name == "still" && self.fault != Fault::PolicyMissing {
             Ok(Box::new(Still))
@@ -164,6 +179,9 @@ fn each_broken_promise_is_named() {
         (Fault::GoalUnseen, "picture of the goal"),
         (Fault::FactorUnchecked, "factors"),
         (Fault::PolicyMissing, "policy"),
+        (Fault::SharpOfOneSize, "sharp picture shows what the observation shows: 128 bytes of 2 rows, not 32"),
+        (Fault::SharpWithoutDot, "sharp picture shows what the observation shows: Now: a change of"),
+        (Fault::SharpAndPale, "sharp picture shows what the observation shows: Now is off by 87.5"),
     ] {
         let error = conformance::check(&mut line(fault)).expect_err(name);
         assert!(error.contains(name), "expected `{name}`, got `{error}`");

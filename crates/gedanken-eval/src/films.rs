@@ -1,21 +1,25 @@
-//! Films of episodes: the observation beside the goal, with the imagined path drawn through the probe, and its end by the decoder.
+//! Films of episodes: the environment drawn sharply, the goal shown through, the imagined path drawn through the probe; beside it what the
+//! model sees, its goal, and the end of the plan by the decoder.
 
 use std::fmt;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use gedanken_env::{Env, Many};
+use gedanken_env::{Env, Many, Show, TaskInfo};
 use gedanken_model::heads::Decoder;
 use gedanken_planner::{Agent, World};
-use gedanken_run::{Picture, scene};
+use gedanken_run::picture::{COOL, Colour, GREEN, INK, WARM};
+use gedanken_run::{Picture, Scene};
 
 use crate::worlds::host;
-use crate::{EvalError, Labels, LearnedWorld, ModelPart, Perceive, Planning, Setup, Thinker};
+use crate::{EvalError, Labels, LearnedWorld, ModelPart, Perceive, Planning, Rule, Setup, Thinker};
 
 /// Frames a second of a film.
 pub const FPS: f32 = 12.0;
-/// Height of a film on the screen, px, about.
-const HEIGHT: usize = 260;
+/// Rows of the environment's picture.
+const HEIGHT: usize = 320;
+/// How much of the goal shows through.
+const GHOST: f32 = 0.45;
 /// Frames that the end of an episode is held.
 const HOLD: usize = 8;
 
@@ -36,6 +40,15 @@ impl fmt::Display for Film {
             Some(steps) => write!(f, "reached after {steps} control steps"),
             None => write!(f, "not reached: {:.2} off at the end", self.distance),
         }
+    }
+}
+
+impl Film {
+    /// The line below a frame.
+    fn told(&self, step: usize, task: Option<&TaskInfo>) -> String {
+        // The unit of pure numbers is 1.
+        let unit = task.map_or("", |task| task.unit.trim_start_matches('1'));
+        format!("step {step}   distance {:.2} {unit}", self.distance)
     }
 }
 
@@ -63,14 +76,16 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Film>, EvalEr
         arrived: setup.protocol.config.arrived,
     })
     .from_task(tasks.first);
-    let radius = setup.protocol.radius()?;
+    let (radius, budget) = (setup.protocol.radius()?, tasks.budget);
+    let latched = setup.protocol.config.rule == Rule::Ever;
     let mut films: Vec<Film> = vec![Film::default(); tasks.count];
     let (mut held, mut ways) = (vec![0; tasks.count], vec![Ahead::default(); tasks.count]);
     tasks.watch(&mut actor, &mut |moment| {
         let envs = moment.envs;
         for ((task, film), (held, seen)) in films.iter_mut().enumerate().zip(held.iter_mut().zip(&mut ways)) {
             let distance = envs.envs()[task].distance();
-            *held = if distance < radius { *held + 1 } else { 0 };
+            let there = distance < radius || latched && film.steps.is_some();
+            *held = if there { *held + 1 } else { 0 };
             if *held <= HOLD {
                 film.steps = film.steps.or((distance < radius).then_some(moment.step));
                 film.distance = distance;
@@ -78,16 +93,50 @@ pub fn films(setup: &Setup<'_>, tasks: Range<usize>) -> Result<Vec<Film>, EvalEr
                 if moment.step.is_multiple_of(setup.frameskip()) {
                     *seen = Ahead::of(envs, task, moment.actor.agent(), &world);
                 }
-                film.frames.push(frame(envs.envs()[task].as_ref(), seen));
+                let verdict = match film.steps {
+                    Some(steps) => Some((format!("reached after {steps}"), GREEN)),
+                    None => (moment.step == budget).then(|| ("not reached".to_owned(), WARM)),
+                };
+                let told = film.told(moment.step, envs.envs()[task].spec().task.as_ref());
+                let verdict = verdict.as_ref().map(|(words, colour)| (&words[..], *colour));
+                film.frames.push(frame(envs.envs()[task].as_ref(), seen, &told, verdict));
             }
         }
     })?;
     Ok(films)
 }
 
-fn frame(env: &dyn Env, ahead: &Ahead) -> Picture {
-    let scale = (HEIGHT / env.spec().observation.height).max(1);
-    scene(&picture(env, false), &picture(env, true), ahead.end.as_ref(), &ahead.paths, scale)
+fn frame(env: &dyn Env, ahead: &Ahead, told: &str, verdict: Option<(&str, Colour)>) -> Picture {
+    let (seen, goal) = (picture(env, false), picture(env, true));
+    let (sharp, world) = match sharp(env) {
+        Some(world) => (true, world),
+        None => (false, seen.upscale((HEIGHT / seen.size().1.max(1)).max(1))),
+    };
+    let scale = world.size().1 as f32 / seen.size().1.max(1) as f32;
+    let enlarged = |path: &Vec<(f32, f32)>| path.iter().map(|&(x, y)| (x * scale, y * scale)).collect();
+    let paths: Vec<Vec<(f32, f32)>> = ahead.paths.iter().map(enlarged).collect();
+    let mut views = vec![("goal", GREEN, &goal)];
+    if sharp {
+        views.insert(0, ("model sees", INK, &seen));
+    }
+    views.extend(ahead.end.as_ref().map(|end| ("imagines", COOL, end)));
+    Scene { world, paths: &paths, views: &views, told, verdict }.draw()
+}
+
+/// The environment as it draws itself for people, if it does, with the goal shown through, if it can be told from the ground.
+fn sharp(env: &dyn Env) -> Option<Picture> {
+    let space = env.spec().observation.at_height(HEIGHT.max(env.spec().observation.height));
+    let drawn = |show| {
+        let pixels = env.sharp(show, space.height).filter(|pixels| pixels.len() == space.len())?;
+        Some(Picture::from_observation(&pixels, space.channels, space.height, space.width))
+    };
+    let mut world = drawn(Show::Now)?;
+    if let Some(ground) = drawn(Show::Ground)
+        && let Some(goal) = drawn(Show::Goal)
+    {
+        world.ghost(&goal, &ground, GHOST);
+    }
+    Some(world)
 }
 
 fn picture(env: &dyn Env, goal: bool) -> Picture {
@@ -123,7 +172,9 @@ impl Ahead {
         let left = (plans.action * plans.horizon)
             .saturating_sub(agent.executed() * plans.filling.len())
             .div_ceil(plans.action);
-        let is_place = env.spec().labels.first().is_some_and(|label| label.size == 2 && label.unit == "px")
+        // Labels in px lie where they say; others only where the environment says so.
+        let lies = |unit: &str| unit == "px" || env.in_picture([0.0; 2]) != [0.5; 2];
+        let is_place = env.spec().labels.first().is_some_and(|label| label.size == 2 && lies(&label.unit))
             && ModelPart::Probe.of(world.model);
         if left == 0 || !is_place && decoder.is_none() {
             return none();

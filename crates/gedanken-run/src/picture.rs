@@ -27,6 +27,9 @@ pub const COOL: Colour = [38, 110, 182];
 /// The imagined, and goals.
 pub const GREEN: Colour = [34, 146, 106];
 
+/// A difference from the ground, of 255, that is certainly something.
+const SOMETHING: f32 = 48.0;
+
 /// Why a picture could not be made or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
@@ -182,16 +185,40 @@ impl Picture {
         Ok(write_atomic(path, &self.png()?)?)
     }
 
-    fn paste(&mut self, picture: &Self, left: usize, top: usize) {
+    /// Shows through by `alpha` what `goal` has over `ground`, two pictures of its size, except where this picture has something itself.
+    ///
+    /// # Panics
+    /// Pictures of other sizes.
+    pub fn ghost(&mut self, goal: &Self, ground: &Self, alpha: f32) {
+        assert!(self.size() == goal.size() && self.size() == ground.size(), "pictures of several sizes");
+        for ((pixel, goal), ground) in self.0.pixels_mut().zip(goal.0.pixels()).zip(ground.0.pixels()) {
+            let something = (0..3).map(|i| pixel.0[i].abs_diff(ground.0[i])).max().unwrap_or(0);
+            let free = 1.0 - (f32::from(something) / SOMETHING).min(1.0);
+            pixel.0 = blend(pixel.0, goal.0, alpha * free);
+        }
+    }
+
+    /// Made smaller or larger, pixels mixed by area.
+    pub(crate) fn resized(&self, width: usize, height: usize) -> Self {
+        Self(imageops::resize(&self.0, width as u32, height as u32, imageops::FilterType::Triangle))
+    }
+
+    pub(crate) fn paste(&mut self, picture: &Self, left: usize, top: usize) {
         imageops::replace(&mut self.0, &picture.0, left as i64, top as i64);
     }
 
-    fn mask(&self) -> Vec<f32> {
+    pub(crate) fn mask(&self) -> Vec<f32> {
         vec![0.0; self.0.pixels().len()]
     }
 
     /// Raises `mask` to how much of each pixel a shape covers, given its signed distance, within `reach` of `points`.
-    fn cover(&self, mask: &mut [f32], points: &[(f32, f32)], reach: f32, distance: impl Fn((f32, f32)) -> f32) {
+    pub(crate) fn cover(
+        &self,
+        mask: &mut [f32],
+        points: &[(f32, f32)],
+        reach: f32,
+        distance: impl Fn((f32, f32)) -> f32,
+    ) {
         if points.iter().any(|p| !p.0.is_finite() || !p.1.is_finite()) {
             return;
         }
@@ -205,7 +232,7 @@ impl Picture {
         }
     }
 
-    fn tint(&mut self, mask: &[f32], colour: Colour, alpha: f32) {
+    pub(crate) fn tint(&mut self, mask: &[f32], colour: Colour, alpha: f32) {
         for (pixel, &covered) in self.0.pixels_mut().zip(mask).filter(|(_, covered)| **covered > 0.0) {
             pixel.0 = blend(pixel.0, colour, covered * alpha.clamp(0.0, 1.0));
         }
@@ -284,6 +311,16 @@ mod tests {
         picture.polyline(&[(f32::NAN, 1.0), (3.0, 3.0)], 2.0, WARM, 1.0);
         picture.points(&[(1e9, 3.0), (f32::INFINITY, 0.0), (-9.0, -9.0)], 2.0, WARM, 1.0);
         assert_eq!(picture, before, "what is elsewhere or nowhere is not drawn");
+    }
+
+    #[test]
+    fn a_ghost_is_seen_by_half_where_there_is_nothing_else() {
+        let ground = Picture::new(3, 1, [200; 3]);
+        let (mut now, mut goal) = (ground.clone(), ground.clone());
+        [0, 1].into_iter().for_each(|x| now.0.put_pixel(x, 0, Rgb(WARM)));
+        [1, 2].into_iter().for_each(|x| goal.0.put_pixel(x, 0, Rgb([0; 3])));
+        now.ghost(&goal, &ground, 0.5);
+        assert_eq!([0, 1, 2].map(|x| now.get(x, 0)), [WARM, WARM, [100; 3]]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Line charts: success against compute.
 
+use crate::lettering::width;
 use crate::picture::{COOL, Colour, GREEN, GROUND, INK, Picture, WARM};
-use font8x8::legacy::BASIC_LEGACY;
 
 /// A chart of lines over a logarithmic axis.
 pub struct Plot<'a> {
@@ -21,6 +21,8 @@ const LEFT: f32 = 80.0;
 const RIGHT: f32 = 700.0;
 const TOP: f32 = 50.0;
 const BOTTOM: f32 = 540.0;
+/// Height of letters, px.
+const LETTERS: f32 = 12.0;
 const COLOURS: [Colour; 8] =
     [WARM, COOL, GREEN, [150, 84, 170], [196, 148, 30], [90, 100, 110], [20, 160, 180], [200, 90, 130]];
 
@@ -43,17 +45,19 @@ impl Plot<'_> {
         for tenth in floor..=10 {
             let (_, y) = place((1.0, f64::from(tenth) / 10.0));
             picture.polyline(&[(LEFT, y), (RIGHT, y)], 1.0, INK, 0.15);
-            write(&mut picture, &format!("{:>3} %", 10 * tenth), (LEFT - 48.0, y - 4.0), INK);
+            let share = format!("{} %", 10 * tenth);
+            picture.write(&share, (LEFT - 8.0 - width(&share, LETTERS), y - 4.0), LETTERS, INK);
         }
         for decade in (low.ceil() as i32)..=(high.floor() as i32) {
             let (x, _) = place((10f64.powi(decade), 0.0));
             picture.polyline(&[(x, TOP), (x, BOTTOM)], 1.0, INK, 0.15);
-            write(&mut picture, &format!("1e{decade}"), (x - 12.0, BOTTOM + 8.0), INK);
+            let power = format!("1e{decade}");
+            picture.write(&power, (x - width(&power, LETTERS) / 2.0, BOTTOM + 8.0), LETTERS, INK);
         }
         picture.polyline(&[(LEFT, TOP), (LEFT, BOTTOM), (RIGHT, BOTTOM)], 1.5, INK, 1.0);
-        write(&mut picture, self.title, (LEFT, 16.0), INK);
-        write(&mut picture, self.y, (LEFT - 48.0, TOP - 16.0), INK);
-        write(&mut picture, self.x, (LEFT + 120.0, BOTTOM + 32.0), INK);
+        picture.write(self.title, (LEFT, 16.0), LETTERS, INK);
+        picture.write(self.y, (LEFT - 48.0, TOP - 24.0), LETTERS, INK);
+        picture.write(self.x, ((LEFT + RIGHT - width(self.x, LETTERS)) / 2.0, BOTTOM + 32.0), LETTERS, INK);
 
         for (number, (name, points)) in self.lines.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
@@ -63,24 +67,9 @@ impl Plot<'_> {
             picture.points(&points, 4.0, colour, 1.0);
             let at = (RIGHT + 24.0, TOP + 18.0 * number as f32);
             picture.points(&[(at.0 - 8.0, at.1 + 4.0)], 4.0, colour, 1.0);
-            write(&mut picture, name, at, colour);
+            picture.write(name, at, LETTERS, colour);
         }
         picture
-    }
-}
-
-/// Writes in letters of 8 x 8 px; what is no ASCII is a question mark.
-fn write(picture: &mut Picture, text: &str, (left, top): (f32, f32), colour: Colour) {
-    for (number, letter) in text.chars().enumerate() {
-        let glyph = BASIC_LEGACY.get(letter as usize).unwrap_or(&BASIC_LEGACY[usize::from(b'?')]);
-        for (row, bits) in glyph.iter().enumerate() {
-            for column in (0..8).filter(|column| bits >> column & 1 == 1) {
-                let (x, y) = (left as usize + 8 * number + column, top as usize + row);
-                if let Some(pixel) = picture.0.get_pixel_mut_checked(x as u32, y as u32) {
-                    pixel.0 = colour;
-                }
-            }
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use tensorboard_proto::summary::Summary_Value;
 use crate::atomic::write_atomic_with;
 use crate::dashboards::{self, Chart};
 use crate::error::FolderError;
-use crate::film::gif;
+use crate::gif::gif;
 use crate::picture::{Picture, PictureError};
 use crate::tensorboard::{self, Events};
 

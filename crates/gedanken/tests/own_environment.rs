@@ -159,7 +159,11 @@ fn an_environment_without_capabilities_has_every_command_that_needs_none() {
     let metrics = metrics(&folder);
     assert!(metrics.iter().any(|line| line.get("worthiness/rank").is_some()), "what needs no capability is measured");
     assert!(metrics.iter().all(|line| line.get("probe/agent").is_none() && line.get("loss/probe").is_none()));
-    assert!(!folder.join("eval/step-000012/report.json").exists());
+    let report =
+        std::fs::read_to_string(folder.join("eval/step-000012/report.json")).expect("imagination is the result");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["rows"], serde_json::json!([]));
+    assert!(report["worthiness"]["retrieval"]["found"].is_number());
 
     assert!(good(run(&place, &["envs"])).contains("bare: A dot on an open field."));
     assert!(good(run(&place, &["config", "bare.toml"])).contains("name = \"bare\""));
@@ -173,8 +177,9 @@ fn an_environment_without_capabilities_has_every_command_that_needs_none() {
     good(run(&place, &["rollout", "bare", "--actions", "actions.csv", "--out", "states.csv"]));
     assert_eq!(place.read("states.csv").lines().count(), 4);
 
+    assert!(good(run(&place, &["eval", &name])).contains("bare: no task; what is measured is imagination"));
+
     for (command, lacks) in [
-        (vec!["eval", &name], "bare has no task"),
         (vec!["plan", &name, "--film", "bare.gif"], "bare has no task"),
         (vec!["plan", "bench", &name], "bare has no task"),
         (vec!["probe", &name], "bare has no labels"),

@@ -7,7 +7,7 @@ mod world;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use gedanken_env::{Entry, Env, EnvError, Policy, Spec, derive_seed, entry as env_entry, rng};
+use gedanken_env::{Entry, Env, EnvError, Policy, Show, Spec, derive_seed, entry as env_entry, rng};
 use gedanken_worker::observation;
 
 pub use options::Options;
@@ -247,6 +247,11 @@ impl Env for Gymnasium {
             gedanken_env::Uniform::NAME => Ok(Box::new(gedanken_env::Uniform)),
             _ => Err(self.spec().no_policy(name)),
         }
+    }
+
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let (shape, bytes) = (show == Show::Now).then(|| self.ask_here(World::picture))??;
+        (shape[0] >= height).then(|| observation(shape, bytes, self.spec().observation.at_height(height)))?
     }
 
     fn fault(&self) -> Option<String> {

@@ -13,7 +13,7 @@ mod spec;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use gedanken_env::{Entry, Env, EnvError, Policy, Spec, rng};
+use gedanken_env::{Entry, Env, EnvError, Policy, Show, Spec, rng};
 
 pub use dynamics::{Ball, Point};
 pub use maze::Maze;
@@ -252,6 +252,18 @@ impl Env for Mazes {
     fn in_picture(&self, place: [f32; 2]) -> [f32; 2] {
         let Options { cells, size, .. } = self.fixed.options;
         place.map(|at| (at + render::RING as f32) * render::scale(cells, size) as f32)
+    }
+
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let Backdrop { maze, look, .. } = *self.backdrop;
+        let mut pixels = render::draw_maze(&look, maze, height);
+        let ball = match show {
+            Show::Now => Some(self.scene.ball),
+            Show::Goal => Some(self.scene.goal),
+            Show::Ground => None,
+        };
+        ball.iter().for_each(|ball| render::draw_ball(&mut pixels, &look, ball.at, maze.cells, height));
+        Some(pixels)
     }
 
     fn set_factor(&mut self, name: &str, value: f64) -> Result<(), EnvError> {

@@ -19,7 +19,7 @@ pub mod physics;
 use std::f64::consts::{PI, TAU};
 use std::sync::Arc;
 
-use gedanken_env::{Entry, Env, EnvError, OtherRule, Policy, Rng, Spec, rng};
+use gedanken_env::{Entry, Env, EnvError, OtherRule, Policy, Rng, Show, Spec, rng};
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -159,7 +159,12 @@ impl PushT {
         rule.distance(&self.made.laws.geometry, self.fixed.options.shape.symmetry(), pose, goal)
     }
 
-    fn show(&self, motion: &Motion, pixels: &mut [u8]) {
+    fn goal_at_rest(&self) -> Motion {
+        let Pose { agent, block, angle } = self.state.goal;
+        Motion::at_rest(&self.made.laws, agent, [0.0; 2], block, angle)
+    }
+
+    fn show(&self, backdrop: &Backdrop, motion: &Motion, pixels: &mut [u8]) {
         let laws = &self.made.laws;
         let mut touches = Vec::new();
         if self.fixed.options.contact_marks {
@@ -167,7 +172,7 @@ impl PushT {
         }
         let scene =
             Scene { agent: motion.agent, center: motion.center, rotation: motion.rotation(), touches: &touches };
-        self.made.backdrop.draw(&scene, pixels);
+        backdrop.draw(&scene, pixels);
     }
 
     fn refused(found: &[f64], expected: impl Into<String>) -> EnvError {
@@ -220,12 +225,11 @@ impl Env for PushT {
     }
 
     fn observe(&self, pixels: &mut [u8]) {
-        self.show(&self.state.motion, pixels);
+        self.show(&self.made.backdrop, &self.state.motion, pixels);
     }
 
     fn observe_goal(&self, pixels: &mut [u8]) {
-        let Pose { agent, block, angle } = self.state.goal;
-        self.show(&Motion::at_rest(&self.made.laws, agent, [0.0; 2], block, angle), pixels);
+        self.show(&self.made.backdrop, &self.goal_at_rest(), pixels);
     }
 
     fn state(&self, out: &mut [f64]) {
@@ -295,6 +299,18 @@ impl Env for PushT {
     fn in_picture(&self, place: [f32; 2]) -> [f32; 2] {
         let scale = self.fixed.options.size as f32 / surface::SIDE as f32;
         place.map(|at| (at + 0.5) * scale)
+    }
+
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let laws = &self.made.laws;
+        let backdrop = Backdrop::new(self.factors.look(), &laws.geometry, laws.radius, height);
+        let mut pixels = backdrop.picture().to_vec();
+        match show {
+            Show::Now => self.show(&backdrop, &self.state.motion, &mut pixels),
+            Show::Goal => self.show(&backdrop, &self.goal_at_rest(), &mut pixels),
+            Show::Ground => {}
+        }
+        Some(pixels)
     }
 
     fn eventful(&self) -> bool {

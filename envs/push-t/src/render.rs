@@ -112,6 +112,11 @@ impl Backdrop {
         backdrop
     }
 
+    /// The picture without block and agent, u8 `[3, size, size]`.
+    pub fn picture(&self) -> &[u8] {
+        &self.picture
+    }
+
     /// Draws a frame, u8 `[3, size, size]`.
     pub fn draw(&self, scene: &Scene, pixels: &mut [u8]) {
         // One surface per thread, which holds the backdrop of the environment that drew last.

@@ -12,7 +12,7 @@ mod spec;
 
 use std::sync::Arc;
 
-use gedanken_env::{Entry, Env, EnvError, Policy, Spec, rng};
+use gedanken_env::{Entry, Env, EnvError, Policy, Show, Spec, rng};
 use rand::RngExt;
 
 pub use options::{Layouts, Options, Rule, Task, Walls};
@@ -153,10 +153,13 @@ impl TwoRooms {
 
     fn draw(&self, pixels: &mut [u8], dot: Point) {
         render::draw(pixels, &self.factors.look, dot, self.scene.wall_x, self.rooms().door);
-        for number in 0..self.factors.distractors as u64 {
-            let place = sampling::unit_pair(self.scene.noise, 3 + number).map(|unit| unit * (rooms::SIZE - 1) as f64);
-            render::draw_distractor(pixels, &self.factors.look, place);
-        }
+        self.distractors().for_each(|place| render::draw_distractor(pixels, &self.factors.look, place));
+    }
+
+    fn distractors(&self) -> impl Iterator<Item = Point> {
+        let noise = self.scene.noise;
+        let place = move |number| sampling::unit_pair(noise, 3 + number).map(|unit| unit * (rooms::SIZE - 1) as f64);
+        (0..self.factors.distractors as u64).map(place)
     }
 
     fn row(&self, [x, y]: Point, out: &mut [f32]) {
@@ -276,6 +279,18 @@ impl Env for TwoRooms {
     fn eventful(&self) -> bool {
         let [left, right] = self.rooms().shrunk(6.0).faces;
         (left..=right).contains(&self.scene.agent[0])
+    }
+
+    fn sharp(&self, show: Show, height: usize) -> Option<Vec<u8>> {
+        let mut walls = vec![0; rooms::SIZE * rooms::SIZE];
+        render::draw_walls(&mut walls, self.factors.look.wall_brightness as u8, self.scene.wall_x, self.rooms().door);
+        let dots: &[Point] = match show {
+            Show::Now => &[self.scene.agent],
+            Show::Goal => &[self.scene.goal],
+            Show::Ground => &[],
+        };
+        let distractors: Vec<Point> = self.distractors().collect();
+        Some(render::draw_sharp(height, &self.factors.look, &walls, dots, &distractors))
     }
 
     fn set_factor(&mut self, name: &str, value: f64) -> Result<(), EnvError> {

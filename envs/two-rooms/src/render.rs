@@ -26,6 +26,24 @@ pub fn draw_distractor(pixels: &mut [u8], look: &Look, dot: Point) {
     draw_dot(&mut pixels[SIZE * SIZE..], look, dot);
 }
 
+/// The same picture for people, `[2, side, side]`: the walls of a picture, and dots by their formula. Dots among the walls mean nothing.
+pub fn draw_sharp(side: usize, look: &Look, walls: &[u8], dots: &[Point], distractors: &[Point]) -> Vec<u8> {
+    let scale = SIZE as f64 / side as f64;
+    let shine = |at: Point, dots: &[Point]| {
+        let squared = |dot: &Point| (at[0] - dot[0]).powi(2) + (at[1] - dot[1]).powi(2);
+        let least = dots.iter().map(squared).fold(f64::INFINITY, f64::min);
+        ((-0.5 * least / look.dot_std.powi(2)).exp() * look.dot_brightness) as u8
+    };
+    let channel = |walls: &dyn Fn(usize, usize) -> u8, dots: &[Point]| -> Vec<u8> {
+        let pixel = |at: usize| {
+            let [x, y] = [at % side, at / side].map(|at| (at as f64 + 0.5) * scale);
+            walls(x as usize, y as usize).max(shine([x - 0.5, y - 0.5], dots))
+        };
+        (0..side * side).map(pixel).collect()
+    };
+    [channel(&|_, _| 0, dots), channel(&|x, y| walls[y * SIZE + x], distractors)].concat()
+}
+
 /// The Gaussian is a product of one of the column and one of the row; further out than this it is below 1 and
 /// truncated to 0.
 fn draw_dot(pixels: &mut [u8], look: &Look, dot: Point) {
@@ -48,7 +66,8 @@ fn draw_dot(pixels: &mut [u8], look: &Look, dot: Point) {
     }
 }
 
-fn draw_walls(pixels: &mut [u8], brightness: u8, wall_x: f64, door: [f64; 2]) {
+/// Draws the walls over an empty channel, `[65, 65]`.
+pub fn draw_walls(pixels: &mut [u8], brightness: u8, wall_x: f64, door: [f64; 2]) {
     let borders = BORDER.map(|border| border as usize);
     let inner = (wall_x - HALF_WALL) as usize..=(wall_x + HALF_WALL) as usize;
     for line in pixels.chunks_exact_mut(SIZE) {
