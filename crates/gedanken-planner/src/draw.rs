@@ -1,6 +1,7 @@
 //! Random sequences of the tasks of a batch, each drawn from its own generator.
 
 use burn::prelude::*;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::noise::{self, Noise};
@@ -107,7 +108,71 @@ impl Draw<'_> {
         Ok(self.upload(numbers, count))
     }
 
+    /// Sequences of choices `[tasks, count, length]`: of the numbers of every control step's action one is 1, the others 0. They are drawn by
+    /// the numbers' `shares` `[tasks, 1, length]`, which need not add up to 1, of which a part `even` goes to all alike. The first of every
+    /// task is the likeliest.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn choices(&mut self, count: usize, shares: Tensor<3>, even: f32) -> Result<Tensor<3>, PlanError> {
+        let (shares, length) = (read(shares)?, self.length);
+        let mut numbers = vec![0.0; self.tasks.len() * count * length];
+        for ((&task, own), shares) in
+            self.tasks.iter().zip(numbers.chunks_exact_mut(count * length)).zip(shares.chunks_exact(length))
+        {
+            for (number, sequence) in own.chunks_exact_mut(length).enumerate() {
+                for (action, shares) in sequence.chunks_mut(self.dims).zip(shares.chunks(self.dims)) {
+                    let choice = match number {
+                        0 => likeliest(shares),
+                        _ => chosen(shares, even, self.rngs[task].random()),
+                    };
+                    action[choice] = 1.0;
+                }
+            }
+        }
+        Ok(self.upload(numbers, count))
+    }
+
     fn upload(&self, numbers: Vec<f32>, count: usize) -> Tensor<3> {
         Tensor::from_data(TensorData::new(numbers, [self.tasks.len(), count, self.length]), self.device)
+    }
+}
+
+/// The first number of the greatest share.
+fn likeliest(shares: &[f32]) -> usize {
+    (0..shares.len()).fold(0, |best, number| if shares[number] > shares[best] { number } else { best })
+}
+
+/// The number at a place from 0 to 1 along all shares, of which a part is even.
+fn chosen(shares: &[f32], even: f32, place: f32) -> usize {
+    let total: f32 = shares.iter().sum();
+    let alike = 1.0 / shares.len() as f32;
+    let mut left = place;
+    for (number, share) in shares.iter().enumerate() {
+        let share = if total > 0.0 { share / total } else { alike };
+        left -= (1.0 - even) * share + even * alike;
+        if left < 0.0 {
+            return number;
+        }
+    }
+    likeliest(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_drawn_by_their_shares_and_the_even_part_goes_to_all() {
+        let count = |even: f32| {
+            let mut found = [0; 4];
+            (0..10_000).for_each(|i| found[chosen(&[3.0, 0.0, 1.0, 0.0], even, (i as f32 + 0.5) / 10_000.0)] += 1);
+            found
+        };
+        // The places are spread evenly, so the counts are the shares, to rounding.
+        let near = |found: [i32; 4], expected: [i32; 4]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 2);
+        assert!(near(count(0.0), [7500, 0, 2500, 0]), "{:?}", count(0.0));
+        assert!(near(count(0.2), [6500, 500, 2500, 500]), "{:?}", count(0.2));
+        assert_eq!((likeliest(&[0.2, 0.5, 0.5]), chosen(&[0.0, 0.0], 0.0, 0.75)), (1, 1));
     }
 }

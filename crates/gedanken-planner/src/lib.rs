@@ -20,6 +20,7 @@
 mod actor;
 mod agent;
 mod bounds;
+mod categorical;
 mod cem;
 mod conformance;
 mod descent;
@@ -50,6 +51,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use actor::Actor;
 pub use agent::{Agent, Effort};
 pub use bounds::Bounds;
+pub use categorical::Categorical;
 pub use cem::Cem;
 pub use conformance::conform;
 pub use descent::Descent;
@@ -78,6 +80,7 @@ pub fn strategies() -> Catalog<dyn Strategy> {
         .with(strategy::<Cem>("cem"))
         .with(strategy::<Icem>("icem"))
         .with(strategy::<Mppi>("mppi"))
+        .with(strategy::<Categorical>("categorical"))
         .with(strategy::<Descent>("gradient"))
         .with(Entry::new("adam", |keys: Descent| Ok(Box::new(keys.with_adam()) as Box<dyn Strategy>)))
         .with(strategy::<Actor>("actor"))

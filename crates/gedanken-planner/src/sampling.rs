@@ -148,6 +148,7 @@ mod tests {
             let mut belief = Belief {
                 mean,
                 std,
+                middle: half_widths.zeros_like(),
                 half_widths,
                 memory: Vec::new(),
                 elites: None,

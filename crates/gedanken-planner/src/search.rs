@@ -100,7 +100,8 @@ impl<'a> Search<'a> {
         let mean = known.iter().flat_map(|known| known.first().cloned().unwrap_or_else(|| middle.clone()));
         let (mean, half_widths) = (self.upload(mean.collect(), tasks, 1), self.half_widths());
         let std = style.init_std.along(&half_widths).repeat_dim(0, tasks);
-        Ok(Belief { mean, std, half_widths, memory: Vec::new(), elites: None, best: None, known })
+        let middle = self.upload(middle, 1, 1);
+        Ok(Belief { mean, std, middle, half_widths, memory: Vec::new(), elites: None, best: None, known })
     }
 
     /// Half the width of the box along a sequence, `[1, 1, length]`.
@@ -281,7 +282,8 @@ impl<'a> Search<'a> {
         let nothing = self.upload(vec![0.0; found.len() * self.evaluator.length()], found.len(), 1);
         let (mean, std, known) = (nothing.clone(), nothing, vec![Vec::new(); found.len()]);
         let half_widths = self.half_widths();
-        let belief = Belief { mean, std, half_widths, memory: vec![at], elites: None, best: None, known };
+        let middle = half_widths.zeros_like();
+        let belief = Belief { mean, std, middle, half_widths, memory: vec![at], elites: None, best: None, known };
         self.stops.iter_mut().for_each(|stop| *stop = Stop::after(self.config, stop.spent()));
         let (iterations, learning_rate) = (self.config.polish, self.config.polish_rate);
         let descent =

@@ -114,6 +114,8 @@ pub struct Belief {
     pub mean: Tensor<3>,
     /// Standard deviation around it, `[tasks, 1, length]`. At first [`Style::init_std`].
     pub std: Tensor<3>,
+    /// Middle of the actions' box, `[1, 1, length]`; of a side without an end, what is nearest to zero.
+    pub middle: Tensor<3>,
     /// Half the width of the actions' box, `[1, 1, length]`: 1 where it has no end.
     pub half_widths: Tensor<3>,
     /// Whatever else a strategy remembers from round to round.
@@ -135,6 +137,7 @@ impl Belief {
         Belief {
             mean: of(&self.mean),
             std: of(&self.std),
+            middle: self.middle.clone(),
             half_widths: self.half_widths.clone(),
             memory: self.memory.iter().map(of).collect(),
             elites: self.elites.as_ref().map(|elites| elites.select(rows, &index)),

@@ -104,7 +104,7 @@ fn an_unknown_key_is_an_error_and_a_missing_one_its_default() {
     assert!(error("icem", json!({ "smoothness": 0.5 })).contains("planner.smoothness: icem has no such key"));
     assert!(
         error("cme", json!({}))
-            .contains("no planner \"cme\"; there are: random, cem, icem, mppi, gradient, adam, actor")
+            .contains("no planner \"cme\"; there are: random, cem, icem, mppi, categorical, gradient, adam, actor")
     );
     let again: PlannerConfig = serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
     assert_eq!(again, config);

@@ -43,7 +43,9 @@ fn a_key_of_another_kind_is_an_error_that_says_whose_it_is_and_where_it_went() {
     }
     let said = error("[planner]\nkind = \"cme\"\n");
     assert!(
-        said.contains("expected one of: random, cem, icem, mppi, gradient, adam, actor; did you mean `cem`?"),
+        said.contains(
+            "expected one of: random, cem, icem, mppi, categorical, gradient, adam, actor; did you mean `cem`?"
+        ),
         "{said}"
     );
     let said = error("[planner]\nhorizn = 3\n");
