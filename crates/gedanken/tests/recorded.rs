@@ -55,6 +55,8 @@ fn recordings_are_taken_learned_and_measured_without_a_simulator() {
     assert!(report.get("radius").is_none());
     place.run(&["probe", run.last()]).good();
     place.run(&["encode", run.last(), "--data", "dots", "--out", "latents.safetensors"]).good();
+    let other = place.run(&["eval", run.last(), "--set", "data.path=elsewhere"]);
+    assert_eq!(other.bad_manners("data.path: elsewhere; expected "), None);
     let refused = place.run(&["plan", run.last(), "--film", "task.gif"]);
     assert_eq!(refused.bad_manners("recordings has no task"), None);
     let refused = place.run(&["collect", "dots.toml", "--out", "more"]);

@@ -72,7 +72,7 @@ pub struct Imported {
     pub pixels: (String, [usize; 3]),
     /// Columns that were left.
     pub left: Vec<String>,
-    /// Episodes of one frame, without an action: left out.
+    /// Episodes of one frame, without an action, or of none: left out.
     pub short: usize,
     /// Numbers of actions that were not finite, and are zero now.
     pub broken: usize,
@@ -90,11 +90,14 @@ impl fmt::Display for Imported {
         let labels = labels.iter().map(|label| format!("{} ({})", label.name, label.size)).collect();
         write!(f, "  labels    {}\n  left      {}", named(labels), named(self.left.clone()))?;
         if self.short > 0 {
-            write!(f, "\n{} episodes of one frame have no action: left out", self.short)?;
+            write!(f, "\n{} episodes have one frame and no action, or none at all: left out", self.short)?;
         }
-        match self.broken {
-            0 => Ok(()),
-            broken => write!(f, "\n{broken} numbers of actions were not finite: zero now"),
+        if self.broken > 0 {
+            write!(f, "\n{} numbers of actions were not finite: zero now", self.broken)?;
+        }
+        match action.low == action.high {
+            true => write!(f, "\nthe actions never vary: a model has nothing to tell futures apart by"),
+            false => Ok(()),
         }
     }
 }
@@ -131,6 +134,8 @@ struct Opened {
     format: String,
     lengths: Vec<usize>,
     columns: Vec<Column>,
+    /// Others, each with why it is none of them.
+    left: Vec<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -157,8 +162,8 @@ impl Import {
         let wrong = |message: String| ImportError::Source(self.source.clone(), message);
         let mut source =
             Source { worker: Worker::start(&self.python, PROGRAM, self.timeout).map_err(wrong)?, import: self };
-        let Opened { format, lengths, columns } = source.open()?;
-        let chosen = self.choose(&columns)?;
+        let Opened { format, lengths, columns, left: others } = source.open()?;
+        let chosen = self.choose(&columns, &others)?;
         let episodes: Vec<(usize, usize)> =
             lengths.iter().copied().enumerate().take(self.episodes.unwrap_or(usize::MAX)).collect();
         let whole: Vec<(usize, usize)> = episodes.iter().copied().filter(|&(_, length)| length > 1).collect();
@@ -189,7 +194,7 @@ impl Import {
             .collect();
         let left = columns.iter().filter(|column| !taken.contains(column.name.as_str()));
         Ok(Imported {
-            left: left.map(|column| column.name.clone()).collect(),
+            left: left.map(|column| column.name.clone()).chain(others).collect(),
             manifest: writer.finish()?,
             format,
             pixels: chosen.pixels.clone(),
@@ -199,7 +204,7 @@ impl Import {
     }
 
     /// The columns to take.
-    fn choose(&self, columns: &[Column]) -> Result<Chosen, ImportError> {
+    fn choose(&self, columns: &[Column], others: &[String]) -> Result<Chosen, ImportError> {
         let said = |of: &dyn Fn(&Column) -> bool| -> String {
             let names: Vec<&str> =
                 columns.iter().filter(|column| of(column)).map(|column| column.name.as_str()).collect();
@@ -217,11 +222,15 @@ impl Import {
             }
         };
         let pixels = pixels.and_then(|column| Some((column.name.clone(), column.picture?))).ok_or_else(|| {
-            let asked = self
-                .pixels
-                .as_ref()
-                .map_or("no single column of pictures".to_owned(), |name| format!("pictures `{name}`"));
-            wrong(format!("{asked}; --pixels takes one of: {}", said(&pictures)))
+            let asked = match &self.pixels {
+                Some(name) => format!("no pictures `{name}`"),
+                None => "no single column of pictures".to_owned(),
+            };
+            let left = if others.is_empty() { String::new() } else { format!("; left: {}", others.join(", ")) };
+            wrong(format!(
+                "{asked}, uint8 [frames, height, width, 1 or 3]; --pixels takes one of: {}{left}",
+                said(&pictures)
+            ))
         })?;
         let number = |flag: &str, name: &str| {
             let found = named(name).filter(|column| numbers(column)).cloned();
@@ -254,18 +263,25 @@ impl Import {
         spec.labels = chosen
             .labels
             .iter()
-            .map(|column| {
-                // `observation.state` is `state`, unless there is one already.
-                let short = column.name.rsplit('.').next().unwrap_or(&column.name);
-                let name =
-                    if names.insert(short.to_owned()) { short.to_owned() } else { column.name.replace('.', "_") };
-                Label::new(&name, column.numbers, "1")
-            })
+            .map(|column| Label::new(&named(&column.name, &mut names), column.numbers, "1"))
             .collect();
         let made = EnvRecord { name: NAME.to_owned(), options: json!({}), factors: Default::default() };
         let mix = PolicyMix::new(&Default::default(), &spec)?;
         Ok(Manifest::new(&spec, made, &mix, None, 0))
     }
+}
+
+/// The name of a column's label, other than all before it: `observation.state` is `state`; what keys and curves cannot hold is `_`.
+fn named(column: &str, taken: &mut BTreeSet<String>) -> String {
+    let plain = |name: &str| -> String {
+        name.trim().chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    };
+    let (short, whole) = (plain(column.rsplit('.').next().unwrap_or(column)), plain(column));
+    let numbered = (2..).map(|number| format!("{whole}_{number}"));
+    let mut free = [short, whole.clone()].into_iter().chain(numbered).filter(|name| !taken.contains(name));
+    let name = free.next().unwrap_or_default();
+    taken.insert(name.clone());
+    name
 }
 
 /// The process that reads a source.
@@ -391,5 +407,19 @@ impl Source<'_> {
             }
         }
         Ok(pictures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_have_plain_names_and_none_has_another_s() {
+        let mut taken = BTreeSet::new();
+        let named = |column: &str, taken: &mut _| named(column, taken);
+        let found = ["observation.state", "b.state", "b_state", "b.state", "hand /left "]
+            .map(|column| named(column, &mut taken));
+        assert_eq!(found, ["state", "b_state", "b_state_2", "b_state_3", "hand__left"]);
     }
 }

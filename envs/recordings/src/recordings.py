@@ -26,10 +26,19 @@ class Arrays:
         self.lengths = [int(length) for length in arrays["ep_len"][:]]
         given = arrays["ep_offset"][:] if "ep_offset" in arrays else numpy.cumsum([0, *self.lengths])[:-1]
         self.offsets = [int(offset) for offset in given]
-        rows = sum(self.lengths)
-        fits = lambda array: hasattr(array, "shape") and array.shape[:1] == (rows,) and array.dtype.kind in "fiu"
-        self.arrays = {name: arrays[name] for name in arrays if name not in ("ep_len", "ep_offset") and fits(arrays[name])}
-        self.columns = {name: (array.shape[1:], array.dtype == numpy.uint8) for name, array in self.arrays.items()}
+        if any(length < 0 for length in self.lengths):
+            raise ValueError(f"{path}: ep_len has {min(self.lengths)}; expected the frames of each episode")
+        self.arrays, self.columns, self.left, rows = {}, {}, {}, sum(self.lengths)
+        for name in arrays:
+            array = arrays[name]
+            if name in ("ep_len", "ep_offset"):
+                continue
+            if not hasattr(array, "shape") or array.dtype.kind not in "fiu":
+                self.left[name] = "no numbers"
+            elif array.shape[:1] != (rows,):
+                self.left[name] = f"{array.shape[0] if array.shape else 'no'} rows, {rows} frames by ep_len"
+            else:
+                self.arrays[name], self.columns[name] = array, (array.shape[1:], array.dtype == numpy.uint8)
 
     def read(self, name, episode, first, end):
         offset = self.offsets[episode]
@@ -59,7 +68,7 @@ class LeRobot:
 
         local = os.path.isdir(path)
         self.dataset = LeRobotDataset(os.path.basename(os.path.abspath(path)), root=path) if local else LeRobotDataset(path)
-        self.cameras, self.columns, self.whole = set(self.dataset.meta.camera_keys), {}, {}
+        self.cameras, self.columns, self.whole, self.left = set(self.dataset.meta.camera_keys), {}, {}, {}
         rows = self.dataset.hf_dataset.with_format(None)
         _, starts, self.lengths = numpy.unique(rows["episode_index"][:], return_index=True, return_counts=True)
         self.offsets, self.lengths = [int(start) for start in starts], [int(length) for length in self.lengths]
@@ -88,7 +97,7 @@ class StableWorldmodel:
         # Its reader of videos has to be told which columns are some.
         videos = sorted(os.path.basename(os.path.dirname(file)) for file in glob.glob(os.path.join(path, "*", "ep_0.mp4")))
         self.load = lambda **keys: load_dataset(path, **({"video_keys": videos} if videos else {}), **keys)
-        self.dataset, self.columns, self.chosen = self.load(), {}, None
+        self.dataset, self.columns, self.left, self.chosen = self.load(), {}, {}, None
         self.lengths = [int(length) for length in self.dataset.lengths]
         for name, value in self.slice(0, 0, 1).items():
             if hasattr(value, "numpy"):
@@ -134,7 +143,8 @@ def answer(question):
             picture = picture_shape(shape) if whole else None
             numbers = int(numpy.prod(shape)) if not picture else 0
             columns.append({"name": column, "picture": picture, "numbers": numbers})
-        return {"format": name, "lengths": answer.read.lengths, "columns": columns}, b""
+        left = [f"{column} ({why})" for column, why in answer.read.left.items()]
+        return {"format": name, "lengths": answer.read.lengths, "columns": columns, "left": left}, b""
     episode, first, end = question["episode"], question["first"], question["end"]
     if kind == "numbers":
         parts = [answer.read.read(name, episode, first, end) for name in question["columns"]]

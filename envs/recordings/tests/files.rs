@@ -95,7 +95,10 @@ fn what_is_not_there_is_an_error_that_names_what_is() {
     let source = file(folder.path(), &python, None);
     let all = import(source.clone(), python.clone());
     for (import, expected) in [
-        (Import { pixels: Some("image".into()), ..all.clone() }, "pictures `image`; --pixels takes one of: pixels"),
+        (
+            Import { pixels: Some("image".into()), ..all.clone() },
+            "no pictures `image`, uint8 [frames, height, width, 1 or 3]; --pixels takes one of: pixels",
+        ),
         (
             Import { action: "moves".into(), ..all.clone() },
             "`moves`; --action takes one of: action, step_idx, robot.state, broken",
@@ -109,8 +112,13 @@ fn what_is_not_there_is_an_error_that_names_what_is() {
         assert!(!out.exists());
     }
     file(folder.path(), &python, Some("ep_len"));
-    let said = said(all);
-    assert!(said.contains("expected ep_len"), "{said}");
+    let text = said(all.clone());
+    assert!(text.contains("expected ep_len"), "{text}");
+    // An episode too many, by what ep_len says.
+    let more = "import numpy as np, sys; np.savez(sys.argv[1], pixels=np.zeros((9, 8, 8, 3), np.uint8), action=np.zeros((9, 1)), ep_len=[5, 5])";
+    assert!(Command::new(&all.python).args(["-c", more, &all.source]).status().unwrap().success());
+    let text = said(all);
+    assert!(text.contains("left: pixels (9 rows, 10 frames by ep_len)"), "{text}");
 }
 
 #[test]

@@ -224,6 +224,11 @@ fn complete(mut loaded: Loaded<Experiment>, parts: &Parts) -> Result<(Experiment
     loaded.value.runs = at_home(&loaded.value.runs);
     let env = loaded.value.env.make(&parts.environments)?;
     if let Some(path) = &env.spec().recorded {
+        let named = loaded.value.data.path.as_ref().filter(|named| absolute(named) != absolute(path));
+        if let Some(named) = named {
+            let (named, path) = (named.display(), path.display());
+            return Err(format!("data.path: {named}; expected {path}, the recordings of env.path, or no path").into());
+        }
         loaded.value.data.replays(path);
     }
     check(&loaded, env.as_ref(), parts)?;
