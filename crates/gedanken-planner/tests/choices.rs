@@ -13,7 +13,7 @@ struct Compass;
 impl World for Compass {
     fn rollout(&self, latents: Tensor<3>, actions: Tensor<3>) -> Tensor<4> {
         let [rows, horizon, numbers] = actions.dims();
-        let taken: Vec<f32> = actions.into_data().to_vec().unwrap();
+        let taken: Vec<f32> = actions.into_data().try_to_vec().unwrap();
         let taken = taken.chunks_exact(4).map(|of| (0..4).fold(0, |best, i| if of[i] > of[best] { i } else { best }));
         let moves: Vec<f32> = taken.flat_map(|i| [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]][i]).collect();
         let moves = Tensor::<1>::from_data(moves.as_slice(), &latents.device());

@@ -19,7 +19,12 @@ fn every_experiment_resolves() {
     let files: Vec<_> = files.iter().filter(|file| file.extension().is_some_and(|end| end == "toml")).collect();
     assert!(files.len() >= 20, "{files:?}");
     for file in files {
-        let outside = std::fs::read_to_string(file).expect("a file").contains("name = \"gymnasium\"");
+        let text = std::fs::read_to_string(file).expect("a file");
+        // What replays a dataset is nothing without one: recorded.rs resolves it.
+        if text.contains("name = \"recordings\"\npath") {
+            continue;
+        }
+        let outside = text.contains("name = \"gymnasium\"");
         let python = if outside { python() } else { Some("python3".to_owned()) };
         let Some(python) = python else { continue };
         let (file, python) = (file.display().to_string(), format!("env.python={python}"));

@@ -36,6 +36,9 @@ fn recordings_are_taken_learned_and_measured_without_a_simulator() {
     let taken = place.run(&["data", "import", "dots.npz", "--out", "dots", "--size", "26", "--python", &python]).good();
     assert!(taken.err.contains("168 frames in 12 episodes"), "{}", taken.err);
     place.run(&["data", "inspect", "dots"]).good();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments/recordings.toml");
+    let resolved = place.run(&["config", shipped, "--set", "env.path=dots"]).good().out;
+    assert!(resolved.contains("source = \"disk\"\npath = \"dots\""), "{resolved}");
 
     let text = TINY.replace("name = \"two-rooms\"", "name = \"recordings\"\npath = \"dots\"");
     let text = text.replace("[data.policies]\nheading = 0.5\ndoor = 0.5", "");
