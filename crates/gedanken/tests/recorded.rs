@@ -37,7 +37,8 @@ fn recordings_are_taken_learned_and_measured_without_a_simulator() {
     assert!(taken.err.contains("168 frames in 12 episodes"), "{}", taken.err);
     place.run(&["data", "inspect", "dots"]).good();
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments/recordings.toml");
-    let resolved = place.run(&["config", shipped, "--set", "env.path=dots"]).good().out;
+    let smaller = ["--set", "encoder.channels=[4]"];
+    let resolved = place.run(&[&["config", shipped, "--set", "env.path=dots"], &smaller[..]].concat()).good().out;
     assert!(resolved.contains("source = \"disk\"\npath = \"dots\""), "{resolved}");
 
     let text = TINY.replace("name = \"two-rooms\"", "name = \"recordings\"\npath = \"dots\"");
