@@ -27,6 +27,7 @@ mod recorder;
 mod region;
 mod report;
 mod rungs;
+mod search_round;
 mod setup;
 mod statistics;
 mod tasks;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use gedanken_planner::{Iteration, PlannerConfig};
+use gedanken_planner::PlannerConfig;
 use serde::Serialize;
 
 use crate::episodes::{Episodes, Numbers};
+use crate::search_round::SearchRound;
 use crate::{Blame, Checks, EvalConfig, GuardrailConfig, Rule, Setup, TasksFrom, Worthiness, wilson};
 
 /// One policy's or planner's results.
@@ -65,34 +66,6 @@ pub struct SeedRate {
     pub seed: u64,
     /// Success rate by the protocol's rule.
     pub success: f64,
-}
-
-/// One round of a search, the mean over the tasks.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct SearchRound {
-    /// Mean energy of the candidates.
-    pub mean: f64,
-    /// The lowest energy.
-    pub best: f64,
-    /// Standard deviation of the candidates' energies.
-    pub spread: f64,
-    /// Standard deviation of the distribution that the elites make, the mean over a sequence's numbers.
-    pub deviation: f64,
-    /// Norm of the gradient, where there was one.
-    pub gradient: f64,
-}
-
-impl SearchRound {
-    fn of(round: &Iteration) -> Self {
-        let mean = |values: &[f32]| values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len().max(1) as f64;
-        Self {
-            mean: mean(&round.mean),
-            best: mean(&round.best),
-            spread: mean(&round.spread),
-            deviation: mean(&round.deviation),
-            gradient: mean(&round.gradient),
-        }
-    }
 }
 
 /// Success by a rule beside the task's own.

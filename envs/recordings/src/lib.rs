@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod import;
+mod source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
