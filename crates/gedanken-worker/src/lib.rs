@@ -24,7 +24,7 @@ pub struct Worker {
     input: ChildStdin,
     answers: Receiver<(Value, Vec<u8>)>,
     complaints: Arc<Mutex<Vec<String>>>,
-    timeout: f64,
+    timeout: Duration,
 }
 
 impl Worker {
@@ -34,6 +34,8 @@ impl Worker {
     /// # Errors
     /// A Python that cannot be started.
     pub fn start(python: &str, program: &str, timeout: f64) -> Result<Self, String> {
+        let timeout =
+            Duration::try_from_secs_f64(timeout).map_err(|error| format!("a timeout of {timeout} s: {error}"))?;
         let mut command = Command::new(python);
         let program = format!("{SERVE}\n{program}\nserve(answer)\n");
         command.args(["-u", "-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,14 +77,14 @@ impl Worker {
         if written.is_err() {
             return Err(self.ended());
         }
-        match self.answers.recv_timeout(Duration::from_secs_f64(self.timeout)) {
+        match self.answers.recv_timeout(self.timeout) {
             Ok((told, bytes)) => match told["error"].as_str() {
                 Some(message) => Err(message.to_owned()),
                 None => Ok((told, bytes)),
             },
             Err(RecvTimeoutError::Timeout) => {
                 let _ = self.child.kill();
-                Err(format!("no answer within {} s, the timeout, to {}", self.timeout, question["ask"]))
+                Err(format!("no answer within {} s, the timeout, to {}", self.timeout.as_secs_f64(), question["ask"]))
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
         }

@@ -122,6 +122,9 @@ impl Import {
     /// What the loader raises; columns that are missing or of the wrong kind; labels that are not finite; a folder that exists. Nothing is left then.
     pub fn write(&self, out: &Path, progress: &mut dyn FnMut(Collected)) -> Result<Imported, ImportError> {
         let wrong = |message: String| ImportError::Source(self.source.clone(), message);
+        if out.exists() {
+            return Err(DataError::Exists { path: out.to_owned() }.into());
+        }
         let mut source = Source::start(self)?;
         let Opened { format, lengths, columns, left: others } = source.open()?;
         let chosen = self.choose(&columns, &others)?;
@@ -237,6 +240,7 @@ fn named(column: &str, taken: &mut BTreeSet<String>) -> String {
     let plain = |name: &str| -> String {
         name.trim().chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
     };
+    let plain = |name: &str| Some(plain(name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "_".to_owned());
     let (short, whole) = (plain(column.rsplit('.').next().unwrap_or(column)), plain(column));
     let numbered = (2..).map(|number| format!("{whole}_{number}"));
     let mut free = [short, whole.clone()].into_iter().chain(numbered).filter(|name| !taken.contains(name));

@@ -23,18 +23,27 @@ class Arrays:
     def __init__(self, path, arrays):
         if "ep_len" not in arrays:
             raise ValueError(f"{path}: columns {', '.join(arrays)}; expected ep_len, the frames of each episode")
-        self.lengths = [int(length) for length in arrays["ep_len"][:]]
+        lengths = numpy.asarray(arrays["ep_len"])
+        if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+            raise ValueError(f"{path}: ep_len is {lengths.dtype} {list(lengths.shape)}; expected whole numbers [episodes]")
+        self.lengths = [int(length) for length in lengths]
         given = arrays["ep_offset"][:] if "ep_offset" in arrays else numpy.cumsum([0, *self.lengths])[:-1]
         self.offsets = [int(offset) for offset in given]
+        if len(self.offsets) != len(self.lengths):
+            raise ValueError(f"{path}: ep_offset has {len(self.offsets)} rows; expected {len(self.lengths)}, as in ep_len")
         if any(length < 0 for length in self.lengths):
             raise ValueError(f"{path}: ep_len has {min(self.lengths)}; expected the frames of each episode")
         self.arrays, self.columns, self.left, rows = {}, {}, {}, sum(self.lengths)
         for name in arrays:
-            array = arrays[name]
             if name in ("ep_len", "ep_offset"):
                 continue
-            if not hasattr(array, "shape") or array.dtype.kind not in "fiu":
-                self.left[name] = "no numbers"
+            try:
+                array = arrays[name]
+            except (KeyError, ValueError) as error:
+                self.left[name] = str(error)
+                continue
+            if getattr(array, "shape", None) is None or array.dtype.kind not in "fiub":
+                self.left[name] = "a group" if hasattr(array, "keys") else "no numbers"
             elif array.shape[:1] != (rows,):
                 self.left[name] = f"{array.shape[0] if array.shape else 'no'} rows, {rows} frames by ep_len"
             else:
@@ -46,8 +55,7 @@ class Arrays:
 
 
 def npz(path):
-    with numpy.load(path) as file:
-        return Arrays(path, dict(file))
+    return Arrays(path, numpy.load(path))
 
 
 def hdf5(path):

@@ -78,6 +78,16 @@ pub(super) fn recordings(
     }
     let source = experiment.data.open_episodes(recorder, Split::Validation, experiment.eval.seed)?;
     if replays {
+        let (frameskip, eval) = (experiment.data.window.frameskip, &experiment.eval);
+        let steps = experiment.planner.plan.horizon.min(eval.budget.div_ceil(frameskip)).max(1) * frameskip;
+        let longest = source.lengths().unwrap_or_default().into_iter().max().unwrap_or(0).saturating_sub(1);
+        if longest < steps {
+            let horizon = experiment.planner.plan.horizon;
+            return Err(format!(
+                "planner.horizon: {horizon} blocks of data.window.frameskip = {frameskip} control steps; the longest episode kept from training has {longest}"
+            )
+            .into());
+        }
         return Ok(Some(source));
     }
     // What is wrong with them is better known before a training than after it.
