@@ -1,6 +1,6 @@
 //! The promises of [`Env`], checked: one line in the tests of every environment.
 
-mod sharp;
+pub mod sharp;
 
 use rand::RngExt;
 

@@ -189,14 +189,14 @@ impl Clone for Box<dyn Env> {
     }
 }
 
-/// What a sharp picture shows.
+/// The scene of a sharp picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
-    /// What [`Env::observe`] shows.
+    /// The scene of [`Env::observe`].
     Now,
-    /// What [`Env::observe_goal`] shows.
+    /// The scene of [`Env::observe_goal`].
     Goal,
-    /// What both stand on: neither the things as they are nor as they should be.
+    /// The scene without moving things.
     Ground,
 }
 

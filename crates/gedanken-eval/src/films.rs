@@ -18,7 +18,7 @@ use crate::{EvalError, Labels, LearnedWorld, ModelPart, Perceive, Planning, Rule
 pub const FPS: f32 = 12.0;
 /// Rows of the environment's picture.
 const HEIGHT: usize = 320;
-/// How much of the goal shows through.
+/// Opacity of the goal's ghost, from 0 to 1.
 const GHOST: f32 = 0.45;
 /// Frames that the end of an episode is held.
 const HOLD: usize = 8;

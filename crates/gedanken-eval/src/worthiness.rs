@@ -35,7 +35,7 @@ pub struct Worthiness {
     pub pictures: Option<Pictures>,
 }
 
-/// How often an imagined end is nearest to the true one.
+/// True ends of episodes, found by imagined ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Retrieval {
     /// Share of the episodes whose imagined end is nearer to their own true end than to those of all others.

@@ -3,7 +3,7 @@
 use crate::lettering::width;
 use crate::picture::{COOL, Colour, GREEN, GROUND, INK, Picture};
 
-/// What a frame shows.
+/// The content of a frame.
 pub struct Scene<'a> {
     /// The world, large: paths are in px of it.
     pub world: Picture,
@@ -13,7 +13,7 @@ pub struct Scene<'a> {
     pub views: &'a [(&'a str, Colour, &'a Picture)],
     /// The line below, on the left.
     pub told: &'a str,
-    /// What is said on its right, and in which colour.
+    /// Words on its right, and their colour.
     pub verdict: Option<(&'a str, Colour)>,
 }
 

@@ -52,7 +52,7 @@ fn extent(letter: char) -> (usize, usize) {
     }
 }
 
-/// How much ink is at a place of a letter, between the middles of the font's pixels by their distance.
+/// Ink at a place of a letter, from 0 to 1, between the middles of the font's pixels by their distance.
 fn ink(letter: char, x: f32, y: f32) -> f32 {
     let glyph = glyph(letter);
     let at = |column: f32, row: f32| {

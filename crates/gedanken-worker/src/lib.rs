@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use pictures::observation;
 
-/// How a program hears and answers.
+/// The loop of a program: questions in, answers out.
 const SERVE: &str = include_str!("serve.py");
 /// Lines of what a process complained about that are kept.
 const LINES: usize = 5;

@@ -31,11 +31,11 @@ struct Browser<'a> {
     place: &'a Place,
 }
 
-/// What the browser has to say of a page.
+/// The browser's words of a page.
 struct Seen {
     /// Lines of its console.
     console: Vec<String>,
-    /// What [`ASK`] found.
+    /// The findings of [`ASK`].
     found: Value,
 }
 

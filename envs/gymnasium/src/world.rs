@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gedanken_worker::Worker;
 use serde_json::{Value, json};
 
-/// What a world says of itself.
+/// A world's words of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Told {
     /// Flat.

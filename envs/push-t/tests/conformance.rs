@@ -1,6 +1,6 @@
 //! The promises of every environment, and what is particular to this one.
 
-use gedanken_env::{Env, Show, conformance, rng};
+use gedanken_env::{Env, conformance, rng};
 use gedanken_push_t::{Action, Options, PushT, Success, entry};
 use serde_json::json;
 
@@ -181,25 +181,5 @@ fn the_pusher_begins_beside_the_block_and_moves_it_in_most_blocks_of_five_contro
 #[test]
 fn in_a_sharp_picture_the_agent_is_where_its_label_says() {
     let mut env = make(json!({"contact_marks": false})).unwrap();
-    for (seed, height) in (0..8).zip([64, 100, 256, 320, 511, 64, 257, 320]) {
-        env.reset(seed);
-        let space = env.spec().observation;
-        let mut labels = vec![0.0; env.spec().label_len()];
-        for (show, goal) in [(Show::Now, false), (Show::Goal, true)] {
-            if goal {
-                env.goal_labels(&mut labels)
-            } else {
-                env.labels(&mut labels)
-            }
-            let [x, y] =
-                env.in_picture([labels[0], labels[1]]).map(|at| (at * height as f32 / space.height as f32) as usize);
-            let [there, ground] = [show, Show::Ground].map(|show| {
-                let pixels = env.sharp(show, height).unwrap();
-                assert_eq!(pixels.len(), space.channels * height * height);
-                (0..space.channels).map(|channel| pixels[(channel * height + y) * height + x]).collect::<Vec<u8>>()
-            });
-            assert_ne!(there, ground, "{show:?} of seed {seed} in {height} px");
-            assert!(there[2] > there[0], "{show:?} of seed {seed} in {height} px: {there:?}");
-        }
-    }
+    conformance::sharp::agent(env.as_mut(), &|there| there[2] > there[0]).unwrap();
 }

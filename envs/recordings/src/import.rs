@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use gedanken_data::{Collected, DataError, EnvRecord, Episode, Manifest, PolicyMix, Writer};
-use gedanken_env::{ActionSpace, Label, ObservationSpace, Spec};
+use gedanken_env::{ActionSpace, Label, ObservationSpace, PolicyInfo, Spec};
 use serde_json::json;
 
 use crate::source::{Column, Opened, Source};
@@ -30,7 +30,7 @@ const COUNTERS: [&str; 13] = [
     "done",
 ];
 
-/// What to take from where.
+/// Recordings to take: source, columns, size.
 #[derive(Clone, Debug)]
 pub struct Import {
     /// A file or folder, or a name that its loader knows.
@@ -55,7 +55,7 @@ pub struct Import {
     pub shard_mib: usize,
 }
 
-/// What was taken.
+/// The taken recordings.
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// The dataset.
@@ -99,7 +99,7 @@ impl fmt::Display for Imported {
 /// An import that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// What the source holds or its loader says, with what would be right.
+    /// The source, and its fault: columns or the loader's own words, with what would be right.
     #[error("{0}: {1}")]
     Source(String, String),
     /// The dataset.
@@ -222,7 +222,7 @@ impl Import {
     fn manifest(&self, chosen: &Chosen, action: ActionSpace) -> Result<Manifest, DataError> {
         let space = ObservationSpace { channels: chosen.pixels.1[2], height: self.size, width: self.size };
         let mut spec = Spec::new(NAME, "", space, action, fields());
-        (spec.policies, spec.recorded) = (Vec::new(), Some(self.source.clone().into()));
+        spec.policies = vec![PolicyInfo::new("recorded", "the recorded actions")];
         let mut names = BTreeSet::new();
         spec.labels = chosen
             .labels

@@ -55,7 +55,7 @@ impl<'a> Source<'a> {
         ImportError::Source(self.import.source.clone(), message)
     }
 
-    /// What is there.
+    /// Its columns and the lengths of its episodes.
     pub fn open(&mut self) -> Result<Opened, ImportError> {
         let Import { source, format, .. } = self.import;
         let (told, _) = self.ask(json!({ "ask": "open", "source": source, "format": format }))?;

@@ -12,7 +12,7 @@ pub(super) fn pictures(env: &mut dyn Env) -> Result<(), String> {
     if env.spec().task.is_some() { alike(env, Show::Goal) } else { Ok(()) }
 }
 
-/// What is seen is alike, and what changes in the one changes in the other, where what is only sharper cancels out.
+/// Both pictures are alike, and so are their changes, from which edges that are only sharper cancel out.
 fn alike(env: &mut dyn Env, show: Show) -> Result<(), String> {
     let (mut moved, mut off, mut far) = (0.0, 0.0, 0.0);
     for seed in SEEDS {
@@ -35,6 +35,37 @@ fn alike(env: &mut dyn Env, show: Show) -> Result<(), String> {
     }
     ensure(off <= 0.8 * moved + 0.05, format!("{show:?}: a change of {moved:.2} is drawn {off:.2} off"))?;
     ensure(far <= 12.0, format!("{show:?} is off by {far:.1} of 255 on average"))
+}
+
+/// Checks that the agent, whose place the first label is, is drawn there in sharp pictures of several heights, now and at the goal: the pixel differs from
+/// the ground's and is the agent's by its channels.
+///
+/// # Errors
+/// The first picture in which it is not.
+pub fn agent(env: &mut dyn Env, is_agent: &dyn Fn(&[u8]) -> bool) -> Result<(), String> {
+    for (seed, height) in (0..8).zip([64, 100, 256, 320, 511, 64, 257, 320]) {
+        env.reset(seed);
+        let space = env.spec().observation.at_height(height);
+        let mut labels = vec![0.0; env.spec().label_len()];
+        for show in [Show::Now, Show::Goal] {
+            match show {
+                Show::Goal => env.goal_labels(&mut labels),
+                _ => env.labels(&mut labels),
+            }
+            let scale = height as f32 / env.spec().observation.height as f32;
+            let [x, y] = env.in_picture([labels[0], labels[1]]).map(|at| (at * scale) as usize);
+            let pixel = |show| {
+                let pixels = env.sharp(show, height).filter(|pixels| pixels.len() == space.len());
+                let pixels = pixels.ok_or_else(|| format!("{show:?} is no picture of {height} rows"))?;
+                let at = |channel| pixels[(channel * space.height + y) * space.width + x];
+                Ok::<Vec<u8>, String>((0..space.channels).map(at).collect())
+            };
+            let (there, ground) = (pixel(show)?, pixel(Show::Ground)?);
+            let here = format!("{show:?} of seed {seed} in {height} px: {there:?}");
+            ensure(there != ground && is_agent(&there), here)?;
+        }
+    }
+    Ok(())
 }
 
 /// An observation, and a sharp picture made as small.

@@ -28,7 +28,7 @@ pub struct CollectArgs {
     overrides: Overrides,
 }
 
-/// What `gedanken data import` takes from where.
+/// Source, columns and size of `gedanken data import`.
 #[derive(Args)]
 pub struct ImportArgs {
     /// A file (.npz, .h5) or folder (LeRobot, stable-worldmodel), or a name that LeRobot or stable-worldmodel knows
