@@ -210,8 +210,10 @@ pub(crate) fn check_phases(loaded: &Loaded<Experiment>, env: &dyn Env, parts: &P
             return Err(loaded.error(&at("train.patience"), message));
         }
         check_planner(here, &at("planner"), loaded, parts)?;
-        if phase.latents.is_none() {
-            continue;
+        let Some(latents) = &phase.latents else { continue };
+        if latents.planned > 0 && env.spec().recorded.is_some() {
+            let message = format!("{}; expected 0: {} cannot be planned in", latents.planned, env.spec().name);
+            return Err(loaded.error(&at("latents.planned"), message));
         }
         let makes = |name: &&str| phase.learn.as_ref().is_none_or(|learn| learn.iter().any(|part| part == name));
         if let Some(name) = MAKE_LATENTS.iter().find(|name| makes(name)) {

@@ -104,6 +104,37 @@ fn a_table_has_the_best_first_and_bold_and_says_what_its_intervals_are() {
 }
 
 #[test]
+fn where_there_is_no_task_runs_are_compared_by_the_ends_that_they_find() {
+    let place = widths();
+    for (width, found) in [(16, 12), (32, 24)] {
+        let folder = format!("recorded/w{width}");
+        write_run(&place, &folder, width, 1, HERE, "");
+        let report = json!({
+            "version": HERE, "env": "recordings", "step": 300, "radius": null, "protocol": {}, "rows": [],
+            "worthiness": {
+                "error": [0.1, 0.5],
+                "retrieval": { "found": f64::from(found) / 32.0, "interval": [0.0, 1.0], "count": 32, "among": 32 },
+            },
+        });
+        place.write(&format!("{folder}/eval/step-000300/report.json"), report.to_string());
+    }
+    let told = place.run(&["compare", "recorded"]).good().out;
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines[0].contains("found") && lines[0].contains("95 % over episodes") && lines[0].contains("error"),
+        "{told}"
+    );
+    // statsmodels' proportion_confint(24, 32, method="wilson").
+    assert!(lines[1].starts_with("width=32  75.0 %      57.9 to 86.7 %"), "{told}");
+    assert!(lines[2].starts_with("width=16  37.5 %") && lines[1].contains("0.50"), "{told}");
+    assert!(told.contains("recordings: true ends of episodes among 32"), "{told}");
+    // Beside runs that were judged by success they have no place.
+    let told = place.run(&["compare", "widths", "recorded"]).good().out;
+    assert!(told.contains("left out: recorded/w16: it has no success rate"), "{told}");
+    assert_eq!(told.lines().take(3).count(), 3);
+}
+
+#[test]
 fn runs_are_found_in_folders_and_globs_and_what_cannot_be_read_is_said() {
     let place = widths();
     let whole = place.run(&["compare", "widths"]).good().out;

@@ -65,4 +65,21 @@ fn recordings_are_taken_learned_and_measured_without_a_simulator() {
     assert_eq!(refused.bad_manners("recordings has no task"), None);
     let refused = place.run(&["collect", "dots.toml", "--out", "more"]);
     assert_eq!(refused.bad_manners("recorded"), None);
+    let planned = "phase=[{ name = \"more\", learn = [\"predictor\"], latents = { planned = 2 } }]";
+    let refused = place.run(&[&["config", "dots.toml", "--set", planned], &objective[..], &short].concat());
+    assert_eq!(refused.bad_manners("phase[0].latents.planned: 2; expected 0"), None);
+
+    // Nothing to normalise.
+    let still =
+        "import numpy as np; a = dict(np.load('dots.npz')); a['action'] = 0 * a['action']; np.savez('still.npz', **a)";
+    assert!(Command::new(&python).args(["-c", still]).current_dir(place.path(".")).status().is_ok_and(|s| s.success()));
+    place.run(&["data", "import", "still.npz", "--out", "still", "--size", "26", "--python", &python]).good();
+    let z_score = ["--set", "env.path=still", "--set", "actions=z-score"];
+    let refused = place.run(&[&["train", "dots.toml"], &objective[..], &short, &z_score].concat());
+    assert_eq!(refused.bad_manners("expected \"raw\""), None);
+
+    // The dataset has moved.
+    std::fs::rename(place.path("dots"), place.path("moved")).expect("a folder");
+    assert_eq!(place.run(&["eval", run.last()]).bad_manners("env.path"), None);
+    place.run(&["eval", run.last(), "--set", "env.path=moved"]).good();
 }

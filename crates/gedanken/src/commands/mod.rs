@@ -244,9 +244,13 @@ fn at_home(path: &Path) -> PathBuf {
     }
 }
 
-/// An experiment as a run stores it: whatever folder the run is opened in, it reads the same data.
+/// An experiment as a run stores it: whatever folder the run is opened in, it reads the same data. A dataset that the environment replays is
+/// named once, for it may move.
 pub(crate) fn to_store(experiment: &Experiment) -> Result<String, Failure> {
-    Ok(to_toml(&experiment.clone().with_inputs(&absolute))?)
+    let mut stored = experiment.clone().with_inputs(&absolute);
+    let replayed = stored.env.options.get("path").and_then(serde_json::Value::as_str).map(PathBuf::from);
+    stored.data.path = stored.data.path.filter(|path| Some(path) != replayed.as_ref());
+    Ok(to_toml(&stored)?)
 }
 
 pub(crate) fn absolute(path: &Path) -> PathBuf {
@@ -286,8 +290,12 @@ fn blueprint(experiment: &Experiment, env: &dyn Env, source: &dyn Source) -> Res
         PixelStatistics::Imagenet => statistics.with_imagenet_pixels(),
         PixelStatistics::EbJepa => statistics.with_eb_jepa_pixels(),
     };
-    if experiment.actions == ActionStatistics::Raw {
-        statistics = statistics.with_raw_actions();
+    match experiment.actions {
+        ActionStatistics::Raw => statistics = statistics.with_raw_actions(),
+        ActionStatistics::ZScore if statistics.takes_raw_actions() => {
+            return Err("actions: \"z-score\"; expected \"raw\": the data's actions are all the same, or have mean 0 and deviation 1".into());
+        }
+        ActionStatistics::ZScore => {}
     }
     // As the run stores it.
     let (model, spaces) = (experiment.clone().with_inputs(&absolute).model(), experiment.spaces(env));

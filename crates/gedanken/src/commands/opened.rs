@@ -62,7 +62,12 @@ pub fn open(run: &Path, overrides: &[String], device: Option<&str>, parts: &Part
     let (folder, checkpoint) = RunFolder::open_checkpoint(run)?;
     let config = folder.config();
     same_version(&config)?;
-    let (run, made_for) = read(&config, &[], parts)?;
+    // Recordings that the environment replays may have moved since.
+    let moved: Vec<String> = overrides.iter().filter(|set| set.starts_with("env.path=")).cloned().collect();
+    let (run, made_for) = read(&config, &[], parts).or_else(|error| match moved.is_empty() {
+        true => Err(error),
+        false => read(&config, &moved, parts),
+    })?;
     let (mut experiment, env) = read(&config, overrides, parts)?;
     same_meaning(env.spec(), made_for.spec(), &format!("{}: env", config.display()))?;
     let chosen = pick_device(device, &experiment)?;

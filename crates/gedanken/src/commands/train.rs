@@ -66,6 +66,15 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
     let claimed = resumed.as_ref().map(RunFolder::claim).transpose()?;
     let chosen = pick_device(args.device.device.as_deref(), &experiment)?;
     let source = experiment.data.open(env.as_ref(), Split::Train, experiment.seed)?;
+    // A phase is hours away.
+    for (number, phase) in experiment.phases()?.iter().enumerate().filter(|(_, phase)| phase.name.is_some()) {
+        let data = &phase.experiment.data;
+        let opened = match phase.latents {
+            None => data.open(env.as_ref(), Split::Train, experiment.seed),
+            Some(_) => data.open_episodes(env.as_ref(), Split::Train, experiment.seed),
+        };
+        opened.map_err(|error| format!("{}: phase[{number}]: {error}", file.display()))?;
+    }
     if let Some(difference) = other_world(&experiment, env.as_ref())? {
         say(&format!("warning: {difference}"));
     }

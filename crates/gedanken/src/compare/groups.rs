@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gedanken_eval::{sign_test, student, wilson};
 use serde_json::Value;
 
-use super::RunResult;
+use super::{Measure, RunResult};
 use crate::sweep::short_names;
 
 /// All groups, in the order in which a table has them.
@@ -13,6 +13,8 @@ use crate::sweep::short_names;
 pub struct Comparison {
     /// The groups: by the values of the keys that they are grouped by, else the best first.
     pub groups: Vec<Group>,
+    /// The number that they are compared by.
+    pub measure: Measure,
     /// The keys that they are grouped by; none where every difference but the seed's makes a group.
     pub by: Vec<String>,
     /// The tasks in words, where they are the same in all reports.
@@ -30,8 +32,8 @@ pub struct Group {
     pub values: Vec<Option<Value>>,
     /// Its runs, by seed.
     pub runs: Vec<RunResult>,
-    /// Mean success rate over its runs.
-    pub success: f64,
+    /// Mean rate over its runs.
+    pub rate: f64,
     /// Wilson's 95 % interval of all its runs' tasks together: what other tasks might give these models.
     pub of_tasks: [f64; 2],
     /// Student's 95 % interval of the mean over its runs: what other seeds might give. None of one run.
@@ -57,6 +59,7 @@ pub struct Paired {
 /// A key that no run has.
 pub fn compare(runs: Vec<RunResult>, by: &[String]) -> Result<Comparison, String> {
     let mut remarks: Vec<String> = runs.iter().flat_map(|run| run.remarks.clone()).collect();
+    let (measure, runs) = of_one_measure(runs, &mut remarks);
     let shared = shared_keys(&runs, &mut remarks);
     let runs = without_repetitions(runs, &shared, &mut remarks);
     if let Some(key) = by.iter().find(|key| runs.iter().all(|run| value(run, key).is_none())) {
@@ -80,7 +83,7 @@ pub fn compare(runs: Vec<RunResult>, by: &[String]) -> Result<Comparison, String
     if !by.is_empty() {
         remarks.extend(mixed(&groups, by, &shared));
     }
-    let best = |a: &Group, b: &Group| b.success.total_cmp(&a.success).then_with(|| a.label.cmp(&b.label));
+    let best = |a: &Group, b: &Group| b.rate.total_cmp(&a.rate).then_with(|| a.label.cmp(&b.label));
     groups.sort_by(best);
     if let [first, others @ ..] = &mut groups[..] {
         others.iter_mut().for_each(|group| group.paired = paired(first, group));
@@ -98,20 +101,20 @@ pub fn compare(runs: Vec<RunResult>, by: &[String]) -> Result<Comparison, String
         ));
     }
     let protocol = if protocols.len() == 1 { protocols.first().copied().unwrap_or_default() } else { "" }.to_owned();
-    Ok(Comparison { groups, by: by.to_vec(), protocol, remarks })
+    Ok(Comparison { groups, measure, by: by.to_vec(), protocol, remarks })
 }
 
 impl Group {
     fn new(mut runs: Vec<RunResult>, by: &[String]) -> Self {
         runs.sort_by(|a, b| a.seed.cmp(&b.seed).then_with(|| a.folder.cmp(&b.folder)));
-        let rates: Vec<f64> = runs.iter().map(|run| run.success).collect();
-        let solved: f64 = runs.iter().map(|run| run.success * run.tasks as f64).sum();
+        let rates: Vec<f64> = runs.iter().map(|run| run.rate).collect();
+        let solved: f64 = runs.iter().map(|run| run.rate * run.tasks as f64).sum();
         let values = by.iter().map(|key| runs.first().and_then(|run| value(run, key))).collect();
         let tasks = runs.iter().map(|run| run.tasks).sum();
         Self {
             label: String::new(),
             values,
-            success: rates.iter().sum::<f64>() / rates.len().max(1) as f64,
+            rate: rates.iter().sum::<f64>() / rates.len().max(1) as f64,
             of_tasks: wilson(solved.round() as usize, tasks),
             of_seeds: student(&rates),
             paired: None,
@@ -129,6 +132,14 @@ impl Group {
         let found: Vec<f64> = self.runs.iter().filter_map(number).collect();
         (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
     }
+}
+
+/// The runs that were measured alike: by their success, where any was.
+fn of_one_measure(runs: Vec<RunResult>, remarks: &mut Vec<String>) -> (Measure, Vec<RunResult>) {
+    let measure = runs.iter().map(|run| run.measure).min().unwrap_or(Measure::Success);
+    let (kept, left): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.measure == measure);
+    remarks.extend(left.iter().map(|run| format!("left out: {}: it has no success rate", run.folder.display())));
+    (measure, kept)
 }
 
 /// The keys that tell runs apart: where several versions made them, those that all of these versions know.

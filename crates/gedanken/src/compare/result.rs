@@ -26,15 +26,17 @@ pub struct RunResult {
     pub keys: BTreeMap<String, Value>,
     /// Updates.
     pub step: Option<u64>,
-    /// Success rate of the model.
-    pub success: f64,
-    /// Tasks of the report.
+    /// What its rate is a rate of.
+    pub measure: Measure,
+    /// Success rate of the model, or the share of the true ends that it finds.
+    pub rate: f64,
+    /// Tasks of the report, or episodes.
     pub tasks: usize,
     /// Of every task, the distance at its start and whether it was solved; empty where the report does not say.
     pub episodes: Vec<(f64, bool)>,
     /// The task in words: two runs of other tasks are not paired.
     pub protocol: String,
-    /// Mean distance at the end.
+    /// Mean distance at the end, or the error of imagination there.
     pub distance: Option<f64>,
     /// Error of the probe of every label.
     pub probes: Vec<Probe>,
@@ -44,6 +46,25 @@ pub struct RunResult {
     pub metrics: BTreeMap<String, f64>,
     /// Words about the report that its reader should know.
     pub remarks: Vec<String>,
+}
+
+/// The number that runs are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Tasks that were solved.
+    Success,
+    /// Where there is no task: true ends of episodes that are found by imagined ones.
+    Retrieval,
+}
+
+impl Measure {
+    /// Names of the rate, of what it is counted over, and of the number at the end.
+    pub fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Success => ["success", "tasks", "distance"],
+            Self::Retrieval => ["found", "episodes", "error"],
+        }
+    }
 }
 
 /// The error of a probe.
@@ -75,7 +96,7 @@ impl RunResult {
     /// Reads a run; none where there is no report yet.
     ///
     /// # Errors
-    /// A config or a report that cannot be read, or that has no success rate.
+    /// A config or a report that cannot be read, or that has neither a success rate nor a retrieval.
     pub fn read(folder: &Path) -> Result<Option<Self>, String> {
         let (config, version) = read_config(&folder.join("config.toml"))?;
         let Some((path, report)) = newest_report(folder) else { return Ok(None) };
@@ -83,16 +104,9 @@ impl RunResult {
         if report.is_null() {
             return Err(wrong("it is damaged: not JSON"));
         }
-        let row = &report["rows"][0];
-        let success = row["success"].as_f64().ok_or_else(|| wrong("it has no success rate, rows[0].success"))?;
         let episodes = episodes(&report);
-        let protocol = &report["protocol"];
-        let tasks = if episodes.is_empty() {
-            let count = |key: &str| protocol[key].as_u64().unwrap_or(1).max(1) as usize;
-            count("tasks") * count("seeds")
-        } else {
-            episodes.len()
-        };
+        let (measure, rate, tasks, distance) = rate(&report, episodes.len())
+            .ok_or_else(|| wrong("it has no success rate, rows[0].success, and no worthiness.retrieval.found"))?;
         let metrics = last_metrics(&folder.join("metrics.jsonl"));
         let differs = report["provenance"]["differs"].as_array().cloned().unwrap_or_default();
         let differs: Vec<&str> = differs.iter().filter_map(Value::as_str).collect();
@@ -100,7 +114,7 @@ impl RunResult {
         if !differs.is_empty() {
             remarks.push(format!("{}: evaluated other than the run says: {}", folder.display(), differs.join("; ")));
         }
-        if episodes.is_empty() {
+        if measure == Measure::Success && episodes.is_empty() {
             remarks.push(wrong("it has no episodes: they are paired with no other run's"));
         }
         Ok(Some(Self {
@@ -111,11 +125,12 @@ impl RunResult {
             seed: config["seed"].as_u64(),
             keys: keys(config, &report),
             step: report["step"].as_u64(),
-            success,
+            measure,
+            rate,
             tasks,
             episodes,
             protocol: in_words(&report),
-            distance: row["mean_final_distance"].as_f64(),
+            distance,
             probes: probes(&report["checks"]["probes"]),
             seconds: metrics.get("seconds").copied(),
             metrics,
@@ -174,6 +189,21 @@ fn keys(mut config: Value, report: &Value) -> BTreeMap<String, Value> {
     keys
 }
 
+/// The rate of a report, of what, over how many, and the number at the end.
+fn rate(report: &Value, episodes: usize) -> Option<(Measure, f64, usize, Option<f64>)> {
+    let row = &report["rows"][0];
+    if let Some(success) = row["success"].as_f64() {
+        let protocol = &report["protocol"];
+        let count = |key: &str| protocol[key].as_u64().unwrap_or(1).max(1) as usize;
+        let tasks = if episodes == 0 { count("tasks") * count("seeds") } else { episodes };
+        return Some((Measure::Success, success, tasks, row["mean_final_distance"].as_f64()));
+    }
+    let worthiness = &report["worthiness"];
+    let retrieval = &worthiness["retrieval"];
+    let error = worthiness["error"].as_array().and_then(|errors| errors.last()?.as_f64());
+    Some((Measure::Retrieval, retrieval["found"].as_f64()?, retrieval["count"].as_u64()? as usize, error))
+}
+
 fn episodes(report: &Value) -> Vec<(f64, bool)> {
     let ever = report["protocol"]["rule"] == "ever";
     let Some(radius) = report["radius"].as_f64() else { return Vec::new() };
@@ -194,7 +224,7 @@ fn probes(probes: &Value) -> Vec<Probe> {
     probes.as_array().into_iter().flatten().filter_map(read).collect()
 }
 
-/// `two-rooms: 200 control steps, success = distance below 4.5 at the end`.
+/// `two-rooms: 200 control steps, success = distance below 4.5 at the end`, or `recordings: true ends of episodes among 32`.
 fn in_words(report: &Value) -> String {
     let protocol = &report["protocol"];
     let when = if protocol["rule"] == "ever" { "at any moment" } else { "at the end" };
@@ -202,6 +232,10 @@ fn in_words(report: &Value) -> String {
     let changed = protocol["env"].as_object().filter(|env| !env.is_empty());
     let changed = changed.map_or(String::new(), |env| format!(" with {}", Value::Object(env.clone())));
     let [budget, radius] = [&protocol["budget"], &report["radius"]];
+    if radius.is_null() {
+        let among = &report["worthiness"]["retrieval"]["among"];
+        return format!("{env}{changed}: true ends of episodes among {among}, by the imagined one");
+    }
     format!("{env}{changed}: {budget} control steps, success = distance below {radius} {when}")
 }
 

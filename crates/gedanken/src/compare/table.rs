@@ -34,14 +34,14 @@ impl Comparison {
             return self.csv(curves);
         }
         let columns = self.columns(curves);
-        let best = self.groups.iter().map(|group| group.success).fold(f64::NEG_INFINITY, f64::max);
+        let best = self.groups.iter().map(|group| group.rate).fold(f64::NEG_INFINITY, f64::max);
         let mut rows = vec![columns.iter().map(|column| column.heading.clone()).collect::<Vec<_>>()];
         for group in &self.groups {
             let mut row: Vec<String> = columns.iter().map(|column| (column.cell)(group)).collect();
             if format == Format::Latex {
                 row.iter_mut().for_each(|cell| *cell = latex(cell));
             }
-            if group.success == best && self.groups.len() > 1 {
+            if group.rate == best && self.groups.len() > 1 {
                 row[1] = match format {
                     Format::Markdown => format!("**{}**", row[1]),
                     Format::Latex => format!("\\textbf{{{}}}", row[1]),
@@ -60,20 +60,21 @@ impl Comparison {
 
     fn columns<'a>(&'a self, curves: &'a [String]) -> Vec<Column<'a>> {
         let several = self.groups.iter().any(|group| group.of_seeds.is_some());
+        let [rate, tasks, distance] = self.measure.names();
         let mut columns = vec![
             column(if self.by.is_empty() { "" } else { "by" }, |group| group.label.clone()),
-            column("success", |group| percent(group.success)),
-            column("95 % over tasks", |group| interval(Some(group.of_tasks))),
+            column(rate, |group| percent(group.rate)),
+            column(format!("95 % over {tasks}"), |group| interval(Some(group.of_tasks))),
         ];
         if several {
             columns.push(column("95 % over seeds", |group| interval(group.of_seeds)));
         }
-        if self.groups.len() > 1 {
+        if self.groups.iter().any(|group| group.paired.is_some()) {
             columns.push(column("p", paired));
         }
         columns.push(column("runs", |group| group.runs.len().to_string()));
-        columns.push(column("tasks", |group| group.tasks().to_string()));
-        columns.push(column("distance", |group| number(group.mean(|run| run.distance), 2)));
+        columns.push(column(tasks, |group| group.tasks().to_string()));
+        columns.push(column(distance, |group| number(group.mean(|run| run.distance), 2)));
         let probes = self.probes();
         if !probes.is_empty() {
             columns.push(column(probe_heading(&probes), move |group| {
@@ -102,18 +103,19 @@ impl Comparison {
 
     /// The lines below a table.
     fn notes(&self) -> Vec<String> {
+        let [_, tasks, _] = self.measure.names();
         let mut notes = Vec::new();
         if !self.protocol.is_empty() {
             notes.push(format!("{}.", self.protocol));
         }
-        notes.push(
-            "Over tasks: Wilson's interval of all tasks together; what other tasks might give these models.".to_owned(),
-        );
+        notes.push(format!(
+            "Over {tasks}: Wilson's interval of all {tasks} together; what other {tasks} might give these models."
+        ));
         let seeds = self.groups.iter().any(|group| group.of_seeds.is_some());
         if seeds {
-            let about =
-                "Over seeds: Student's interval of the mean over runs; what other seeds might give on these tasks.";
-            notes.push(about.to_owned());
+            notes.push(format!(
+                "Over seeds: Student's interval of the mean over runs; what other seeds might give on these {tasks}."
+            ));
         }
         if self.groups.iter().any(|group| group.paired.is_some()) {
             let seeds = if seeds { "; it does not know the spread of seeds" } else { "" };
@@ -128,6 +130,7 @@ impl Comparison {
     fn csv(&self, curves: &[String]) -> String {
         let exact = |x: Option<f64>| x.map_or(String::new(), |x| x.to_string());
         let end = |interval: Option<[f64; 2]>, end: usize| exact(interval.map(|interval| interval[end]));
+        let [rate, tasks, distance] = self.measure.names();
         let mut columns = vec![column("label", |group| group.label.clone())];
         for (number, key) in self.by.iter().enumerate() {
             columns.push(column(key, move |group| {
@@ -138,16 +141,16 @@ impl Comparison {
         }
         columns.extend([
             column("runs", |group: &Group| group.runs.len().to_string()),
-            column("tasks", |group: &Group| group.tasks().to_string()),
-            column("success", |group: &Group| group.success.to_string()),
-            column("tasks_low", move |group: &Group| end(Some(group.of_tasks), 0)),
-            column("tasks_high", move |group: &Group| end(Some(group.of_tasks), 1)),
+            column(tasks, |group: &Group| group.tasks().to_string()),
+            column(rate, |group: &Group| group.rate.to_string()),
+            column(format!("{tasks}_low"), move |group: &Group| end(Some(group.of_tasks), 0)),
+            column(format!("{tasks}_high"), move |group: &Group| end(Some(group.of_tasks), 1)),
             column("seeds_low", move |group: &Group| end(group.of_seeds, 0)),
             column("seeds_high", move |group: &Group| end(group.of_seeds, 1)),
             column("best_alone", |group: &Group| group.paired.map_or(String::new(), |p| p.best_alone.to_string())),
             column("own_alone", |group: &Group| group.paired.map_or(String::new(), |p| p.own_alone.to_string())),
             column("p", move |group: &Group| exact(group.paired.map(|paired| paired.p))),
-            column("distance", move |group: &Group| exact(group.mean(|run| run.distance))),
+            column(distance, move |group: &Group| exact(group.mean(|run| run.distance))),
             column("updates", move |group: &Group| exact(group.mean(|run| run.step.map(|step| step as f64)))),
             column("training_seconds", move |group: &Group| exact(group.mean(|run| run.seconds))),
         ]);

@@ -219,14 +219,17 @@ fn last_words(log: &str, status: ExitStatus) -> String {
     }
 }
 
-/// The success of a run with its interval, in words.
+/// The success of a run, or the share of true ends that it finds, with its interval, in words.
 fn success(run: &Path) -> String {
     let found = newest_report(run).and_then(|(_, report)| {
-        let row = report["rows"].get(0)?.clone();
         let percent = |value: &Value| value.as_f64().map(|x| 100.0 * x);
-        let (rate, low, high) =
-            (percent(&row["success"])?, percent(&row["interval"][0])?, percent(&row["interval"][1])?);
-        Some(format!("success {rate:.1} % ({low:.0}-{high:.0})"))
+        let retrieval = &report["worthiness"]["retrieval"];
+        let (name, rate, interval) = match report["rows"].get(0) {
+            Some(row) => ("success", percent(&row["success"])?, &row["interval"]),
+            None => ("found", percent(&retrieval["found"])?, &retrieval["interval"]),
+        };
+        let (low, high) = (percent(&interval[0])?, percent(&interval[1])?);
+        Some(format!("{name} {rate:.1} % ({low:.0}-{high:.0})"))
     });
     found.unwrap_or_else(|| "finished".to_owned())
 }
