@@ -14,6 +14,50 @@ class Unknown:
     __getattr__ = __getitem__
 
 
+def layers(env):
+    """An environment and those inside it, from the outside in."""
+    seen = []
+    while env is not None and all(env is not layer for layer in seen):
+        seen.append(env)
+        inside = (getattr(env, name, None) for name in ("env", "_env", "point_env"))
+        env = next((layer for layer in inside if layer is not None), None)
+    return seen
+
+
+class MuJoCo:
+    """The state of MuJoCo: positions, velocities and what else decides the next step, to the last bit."""
+
+    def __init__(self, model, data):
+        import mujoco
+
+        self.mujoco, self.model, self.data = mujoco, model, data
+        bits = mujoco.mjtState
+        self.parts = int(bits.mjSTATE_FULLPHYSICS | bits.mjSTATE_WARMSTART | bits.mjSTATE_MOCAP_POS | bits.mjSTATE_MOCAP_QUAT)
+
+    @classmethod
+    def of(cls, env):
+        """That of an environment of Gymnasium or dm_control; none where there is none."""
+        for layer in layers(env):
+            for found in (layer, getattr(layer, "physics", None)):
+                model, data = (getattr(found, name, None) for name in ("model", "data"))
+                if hasattr(data, "qpos"):
+                    return cls(getattr(model, "ptr", model), getattr(data, "ptr", data))
+        return None
+
+    def get(self):
+        import numpy
+
+        state = numpy.zeros(self.mujoco.mj_stateSize(self.model, self.parts))
+        self.mujoco.mj_getState(self.model, self.data, state, self.parts)
+        return state
+
+    def set(self, state):
+        """Places of bodies follow; they are those of the state, where a step alone leaves those of a moment before."""
+        self.mujoco.mj_setState(self.model, self.data, state, self.parts)
+        self.mujoco.mj_forward(self.model, self.data)
+        self.mujoco.mj_setState(self.model, self.data, state, self.parts)
+
+
 class World:
     """One environment. Its state is flat: whether it has ended, then what its kind of state holds."""
 
@@ -46,14 +90,17 @@ class World:
     def kind_of_state(self):
         if self.options["state"]:
             return "attributes"
-        inner = self.inner
-        if hasattr(inner, "set_state") and hasattr(getattr(inner, "data", None), "qpos"):
-            return "mujoco"
-        return "replay"
+        return "mujoco" if MuJoCo.of(self.inner) else "replay"
 
     def reset(self, seed):
         self.observation, self.info = self.env.reset(seed=seed)
         self.ended, self.seed, self.taken = False, seed, []
+        # dm_control begins anew by itself after a time.
+        for layer in layers(self.inner):
+            if hasattr(layer, "_step_limit"):
+                layer._step_limit = math.inf
+        if self.kind == "mujoco":
+            self.set_physics(MuJoCo.of(self.inner).get())
 
     def step(self, action):
         if self.ended:
@@ -67,6 +114,8 @@ class World:
             chosen = numpy.asarray(action, dtype=space.dtype).reshape(space.shape)
         self.observation, _, terminated, _, self.info = self.env.step(chosen)
         self.taken.append(list(action))
+        if self.kind == "mujoco":
+            self.set_physics(MuJoCo.of(self.inner).get())
         full = self.kind == "replay" and len(self.taken) >= self.options["max_steps"]
         self.ended = bool(terminated) or full
 
@@ -74,7 +123,7 @@ class World:
         import numpy
 
         if self.kind == "mujoco":
-            own = [self.inner.data.qpos, self.inner.data.qvel]
+            own = [MuJoCo.of(self.inner).get()]
         elif self.kind == "attributes":
             own = [getattr(self.inner, name) for name in self.options["state"]]
         else:
@@ -88,10 +137,8 @@ class World:
 
         ended, own = state[0] != 0.0, numpy.asarray(state[1:])
         if self.kind == "mujoco":
-            nq = self.inner.model.nq
-            self.inner.set_state(own[:nq], own[nq:])
+            self.set_physics(own)
             self.info = Unknown()
-            self.observation = self.inner._get_obs() if hasattr(self.inner, "_get_obs") else Unknown()
         elif self.kind == "attributes":
             for name in self.options["state"]:
                 old = getattr(self.inner, name)
@@ -100,7 +147,7 @@ class World:
                 new = part.reshape(numpy.shape(old)).astype(numpy.asarray(old).dtype)
                 setattr(self.inner, name, new if isinstance(old, numpy.ndarray) else type(old)(new.tolist() if numpy.ndim(old) else new.item()))
             self.info = Unknown()
-            self.observation = self.inner._get_obs() if hasattr(self.inner, "_get_obs") else Unknown()
+            self.observation = self.observed()
         else:
             seed, count = int(own[0]), int(own[1])
             taken = own[2 : 2 + count * self.size].reshape(count, self.size).tolist()
@@ -110,6 +157,17 @@ class World:
             for action in taken[len(self.taken) :]:
                 self.step(action)
         self.ended = ended
+
+    def observed(self):
+        """The observation of a state that was set."""
+        try:
+            return self.inner._get_obs()
+        except (AttributeError, TypeError):
+            return Unknown()
+
+    def set_physics(self, state):
+        MuJoCo.of(self.inner).set(state)
+        self.observation = self.observed()
 
     def labels(self):
         import numpy

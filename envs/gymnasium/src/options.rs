@@ -26,8 +26,8 @@ pub struct Options {
     /// Side of the pictures that the model sees, px. Default 64.
     #[schemars(range(min = 8, max = 1024))]
     pub size: usize,
-    /// Attributes of the unwrapped environment that are its state, in the order in which they are set. Default none: a MuJoCo environment's
-    /// positions and velocities; any other is started anew from its seed and its actions are taken again.
+    /// Attributes of the unwrapped environment that are its state, in the order in which they are set. Default none: of a MuJoCo environment
+    /// what decides its next step; any other is started anew from its seed and its actions are taken again.
     pub state: Vec<String>,
     /// Labels: for each name a Python expression of `env` (unwrapped), `obs`, `info`, `sin`, `cos`, `arctan2`, `sqrt`, `array`.
     pub labels: BTreeMap<String, String>,

@@ -47,6 +47,26 @@ fn it_keeps_the_promises_of_an_environment_whatever_its_kind_of_state() {
 }
 
 #[test]
+fn mujocos_state_is_all_that_decides_its_next_step() {
+    let Some(mut options) = options(json!({ "labels": {}, "max_steps": 30 })) else { return };
+    // Gymnasium's own, and dm_control's through stable-worldmodel. Pictures need a GL: MUJOCO_GL=osmesa or egl where there is no screen.
+    for (id, imports, angle, positions) in [
+        ("Reacher-v5", vec![], "env.data.qpos[0]", 4),
+        ("swm/ReacherDMControl-v0", vec!["stable_worldmodel.envs"], "env.env.physics.data.qpos[0]", 2),
+    ] {
+        options.id = id.to_owned();
+        options.imports = imports.into_iter().map(str::to_owned).collect();
+        options.labels = serde_json::from_value(json!({ "angle": angle })).unwrap();
+        let Ok(mut env) = Gymnasium::new(options.clone()) else {
+            eprintln!("{} cannot make and draw {id}: not tested", options.python);
+            continue;
+        };
+        assert_eq!(env.spec().state.len(), 2 * (2 + 3 * positions), "{id}");
+        conformance::check(&mut env).unwrap();
+    }
+}
+
+#[test]
 fn a_step_is_gymnasiums() {
     let Some(options) = pendulum() else { return };
     let python = options.python.clone();
