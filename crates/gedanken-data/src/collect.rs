@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc;
 
 use gedanken_env::Env;
 use rayon::prelude::*;
@@ -111,36 +110,30 @@ pub(crate) fn record_all(
     record: impl Fn(usize, &mut Recorded) -> Result<(), DataError> + Sync,
     progress: &mut dyn FnMut(Collected),
 ) -> Result<Manifest, DataError> {
-    let (together, record) = (4 * rayon::current_num_threads(), &record);
-    let (done, ready) = mpsc::sync_channel::<Vec<Recorded>>(1);
-    let (used, free) = mpsc::channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for start in (0..total).step_by(together) {
-                // One set is recorded while another is written; whoever writes has met an error if none comes back.
-                let set = if start < 2 * together { Ok(Vec::new()) } else { free.recv() };
-                let Ok(mut set) = set else { return };
-                set.resize_with(together.min(total - start), Recorded::default);
-                set.par_iter_mut()
-                    .enumerate()
-                    .for_each(|(i, recorded)| recorded.failed = record(start + i, recorded).err());
-                if done.send(set).is_err() {
-                    return;
-                }
-            }
-        });
-        let (mut episodes, mut frames) = (0, 0);
-        for mut set in ready {
-            for Recorded { episode, pictures, failed } in &mut set {
-                failed.take().map_or(Ok(()), Err)?;
-                writer.push(episode, pictures)?;
-                (episodes, frames) = (episodes + 1, frames + episode.frames());
-                progress(Collected { episodes, total, frames, bytes: writer.bytes() });
-            }
-            // Nobody waits for the last ones.
-            let _ = used.send(set);
+    let together = 4 * rayon::current_num_threads();
+    let (mut written, mut recorded) = (Vec::new(), Vec::new());
+    let (mut episodes, mut frames) = (0, 0);
+    let mut write = |set: &mut Vec<Recorded>| {
+        for Recorded { episode, pictures, failed } in set {
+            failed.take().map_or(Ok(()), Err)?;
+            writer.push(episode, pictures)?;
+            (episodes, frames) = (episodes + 1, frames + episode.frames());
+            progress(Collected { episodes, total, frames, bytes: writer.bytes() });
         }
         Ok::<(), DataError>(())
-    })?;
+    };
+    for start in (0..total).step_by(together) {
+        recorded.resize_with(together.min(total - start), Recorded::default);
+        // One set is recorded while another is written. Whoever has written records as well: this thread may be one of rayon's.
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| {
+                let each = recorded.par_iter_mut().enumerate();
+                each.for_each(|(i, recorded)| recorded.failed = record(start + i, recorded).err());
+            });
+            write(&mut written)
+        })?;
+        std::mem::swap(&mut written, &mut recorded);
+    }
+    write(&mut written)?;
     writer.finish()
 }

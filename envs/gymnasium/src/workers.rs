@@ -20,11 +20,30 @@ pub struct Workers {
     pub spec: Spec,
     /// Columns of the labels that count for the distance to a goal.
     pub goal_columns: Vec<usize>,
-    /// Each with the number of its worlds.
-    processes: Mutex<Vec<(Arc<Mutex<Worker>>, u64)>>,
-    /// Worlds that nobody uses.
-    free: Mutex<Vec<World>>,
+    processes: Mutex<Vec<Process>>,
     fault: OnceLock<String>,
+}
+
+/// A process and its worlds.
+struct Process {
+    worker: Arc<Mutex<Worker>>,
+    /// Worlds that were made in it.
+    worlds: u64,
+    /// Those that nobody uses.
+    free: Vec<World>,
+}
+
+impl Process {
+    /// With the world that is there from its start.
+    fn new(worker: Worker) -> Self {
+        let worker = Arc::new(Mutex::new(worker));
+        Self { free: vec![World { worker: worker.clone(), number: 0 }], worker, worlds: 1 }
+    }
+
+    /// How little it suits one more: its worlds in use, then whether one of them is being asked.
+    fn load(&self) -> (u64, bool) {
+        (self.worlds - self.free.len() as u64, self.worker.try_lock().is_err())
+    }
 }
 
 /// Processes live as long as the program: environments are made again and again from the same options.
@@ -62,9 +81,6 @@ impl Workers {
             worker.ask(&question)?;
             processes.push(worker);
         }
-        // World 0 of each process is there already.
-        let processes: Vec<_> = processes.into_iter().map(|worker| (Arc::new(Mutex::new(worker)), 1)).collect();
-        let free = processes.iter().map(|(worker, _)| World { worker: worker.clone(), number: 0 }).collect();
         let spec = spec(options, &found)?;
         let mut goal_columns: Vec<usize> = Vec::new();
         for name in &options.goal_labels {
@@ -78,21 +94,21 @@ impl Workers {
         if options.goal_labels.is_empty() {
             goal_columns = (0..spec.label_len()).collect();
         }
-        let (processes, free) = (Mutex::new(processes), Mutex::new(free));
-        Ok(Self { options: options.clone(), spec, goal_columns, processes, free, fault: OnceLock::new() })
+        let processes = Mutex::new(processes.into_iter().map(Process::new).collect());
+        Ok(Self { options: options.clone(), spec, goal_columns, processes, fault: OnceLock::new() })
     }
 
-    /// A world that nobody uses; a new one in the process that has the fewest, if there is none.
+    /// A world in the process that has the least to do: one that nobody uses, or a new one.
     pub fn lend(&self) -> Result<World, String> {
-        if let Some(world) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(world);
-        }
         let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((worker, worlds)) = processes.iter_mut().min_by_key(|(_, worlds)| *worlds) else {
+        let Some(process) = processes.iter_mut().min_by_key(|process| process.load()) else {
             return Err("no process".to_owned());
         };
-        let world = World { worker: worker.clone(), number: *worlds };
-        *worlds += 1;
+        if let Some(world) = process.free.pop() {
+            return Ok(world);
+        }
+        let world = World { worker: process.worker.clone(), number: process.worlds };
+        process.worlds += 1;
         drop(processes);
         let question = json!({ "ask": "new", "world": world.number });
         world.worker.lock().unwrap_or_else(PoisonError::into_inner).ask(&question)?;
@@ -101,7 +117,12 @@ impl Workers {
 
     /// Takes a world back.
     pub fn take_back(&self, world: Option<World>) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).extend(world);
+        let Some(world) = world else { return };
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = processes.iter_mut().find(|process| Arc::ptr_eq(&process.worker, &world.worker));
+        if let Some(process) = own {
+            process.free.push(world);
+        }
     }
 
     /// Remembers what broke first.
