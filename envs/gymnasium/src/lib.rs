@@ -29,7 +29,7 @@ const GOAL_WALK: u64 = 2;
 /// An environment of Gymnasium in a Python process.
 ///
 /// The state is `[ended, …, ended, …]`: where it is, and where it should be, each as the process gives it. Worlds in the processes are
-/// lent: a copy of an environment takes one when it is first asked to move or to show itself, and puts its state into it.
+/// lent: a copy of an environment takes one when it is asked to move or to show itself, and puts its state into it.
 pub struct Gymnasium {
     workers: Arc<Workers>,
     /// Where it is.
@@ -98,7 +98,11 @@ impl Gymnasium {
             if world.is_none() {
                 (*world, *here) = (Some(self.workers.lend()?), false);
             }
-            world.as_mut().map_or(Err("no world".to_owned()), |world| then(world, here))
+            let found = world.as_mut().map_or(Err("no world".to_owned()), |world| then(world, here));
+            if world.as_ref().is_some_and(|world| !self.workers.keeps(world)) {
+                self.workers.take_back(world.take());
+            }
+            found
         };
         asked().map_err(|message| self.workers.broke(message)).ok()
     }
@@ -118,7 +122,8 @@ impl Gymnasium {
         if let Some(told) = told {
             self.now = told;
             self.picture = OnceLock::new();
-            self.lent.get_mut().unwrap_or_else(PoisonError::into_inner).here = true;
+            let lent = self.lent.get_mut().unwrap_or_else(PoisonError::into_inner);
+            lent.here = lent.world.is_some();
         }
     }
 

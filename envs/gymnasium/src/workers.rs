@@ -21,8 +21,14 @@ pub struct Workers {
     /// Columns of the labels that count for the distance to a goal.
     pub goal_columns: Vec<usize>,
     processes: Mutex<Vec<Process>>,
+    /// True where a state is reached by taking its actions again.
+    replays: bool,
     fault: OnceLock<String>,
 }
+
+/// Worlds of a process that an environment keeps between two questions; some simulators fill 100 MB each. Those beyond are lent for one question, where
+/// a state is quickly set.
+const KEPT: u64 = 8;
 
 /// A process and its worlds.
 struct Process {
@@ -95,7 +101,8 @@ impl Workers {
             goal_columns = (0..spec.label_len()).collect();
         }
         let processes = Mutex::new(processes.into_iter().map(Process::new).collect());
-        Ok(Self { options: options.clone(), spec, goal_columns, processes, fault: OnceLock::new() })
+        let replays = found["kind"] == "replay";
+        Ok(Self { options: options.clone(), spec, goal_columns, processes, replays, fault: OnceLock::new() })
     }
 
     /// A world in the process that has the least to do: one that nobody uses, or a new one.
@@ -113,6 +120,11 @@ impl Workers {
         let question = json!({ "ask": "new", "world": world.number });
         world.worker.lock().unwrap_or_else(PoisonError::into_inner).ask(&question)?;
         Ok(world)
+    }
+
+    /// True for a world that may stay lent between two questions.
+    pub fn keeps(&self, world: &World) -> bool {
+        self.replays || world.number < KEPT
     }
 
     /// Takes a world back.

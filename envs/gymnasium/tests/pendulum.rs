@@ -156,3 +156,25 @@ fn a_world_that_dies_or_hangs_stands_still_and_says_so() {
         assert!(env.fault().is_some_and(|fault| fault.contains(expected)));
     }
 }
+
+#[test]
+fn many_copies_share_a_few_worlds() {
+    let Some(options) = pendulum() else { return };
+    let env = Gymnasium::new(Options { workers: 1, ..options }).unwrap();
+    let mut all: Vec<Gymnasium> = (0..24).map(|_| env.clone()).collect();
+    let turn = |number: usize| vec![-1.0 + number as f32 / 12.0];
+    for _ in 0..3 {
+        all.iter_mut().enumerate().for_each(|(number, env)| env.step(&turn(number)));
+    }
+    let state = |env: &Gymnasium| {
+        let mut state = vec![0.0; env.spec().state.len()];
+        env.state(&mut state);
+        state
+    };
+    for (number, shared) in all.iter().enumerate() {
+        let mut alone = env.clone();
+        (0..3).for_each(|_| alone.step(&turn(number)));
+        assert_eq!(state(shared), state(&alone), "copy {number}");
+    }
+    assert_eq!(env.fault(), None);
+}
