@@ -185,13 +185,21 @@ class World:
     def picture(self):
         import numpy
 
-        picture = self.observation if self.options["pixels"] == "observation" else self.env.render()
+        picture = self.observation if self.options["pixels"] == "observation" else self.rendered()
         picture = numpy.asarray(picture)
         if picture.ndim == 2:
             picture = picture[:, :, None]
         if picture.dtype != numpy.uint8 or picture.ndim != 3:
             raise TypeError(f"a picture of {picture.dtype} {picture.shape}; expected uint8 [height, width, channels]")
         return numpy.ascontiguousarray(picture)
+
+    def rendered(self):
+        try:
+            return self.env.render()
+        except Exception as error:
+            if "OpenGL" in str(error):
+                raise RuntimeError(f"{error}; where there is no screen, set MUJOCO_GL=egl or osmesa") from error
+            raise
 
     def told(self):
         state = self.state()
