@@ -3,12 +3,19 @@
 mod common;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::{Place, python};
 use serde_json::Value;
 
 fn experiments() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../experiments")
+}
+
+/// True for a Python that has stable-worldmodel and dm_control, and a GL to draw with.
+fn draws_mujoco(python: &str) -> bool {
+    let draw = "import gymnasium, stable_worldmodel.envs; env = gymnasium.make('swm/ReacherDMControl-v0', render_mode='rgb_array'); env.reset(seed=0); env.render()";
+    Command::new(python).args(["-c", draw]).output().is_ok_and(|output| output.status.success())
 }
 
 #[test]
@@ -27,6 +34,10 @@ fn every_experiment_resolves() {
         let outside = text.contains("name = \"gymnasium\"");
         let python = if outside { python() } else { Some("python3".to_owned()) };
         let Some(python) = python else { continue };
+        if text.contains("id = \"swm/") && !draws_mujoco(&python) {
+            eprintln!("{python} cannot draw stable-worldmodel's reacher: {} is not tested", file.display());
+            continue;
+        }
         let (file, python) = (file.display().to_string(), format!("env.python={python}"));
         let set = if outside { &["--set", &python][..] } else { &[] };
         let resolved = place.run(&[&["config", &file], set].concat()).good().out;
