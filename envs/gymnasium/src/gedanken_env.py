@@ -99,8 +99,10 @@ class World:
         for layer in layers(self.inner):
             if hasattr(layer, "_step_limit"):
                 layer._step_limit = math.inf
+        # A reset may have compiled another model.
         if self.kind == "mujoco":
-            self.set_physics(MuJoCo.of(self.inner).get())
+            self.physics = MuJoCo.of(self.inner)
+            self.set_physics(self.physics.get())
 
     def step(self, action):
         if self.ended:
@@ -115,7 +117,7 @@ class World:
         self.observation, _, terminated, _, self.info = self.env.step(chosen)
         self.taken.append(list(action))
         if self.kind == "mujoco":
-            self.set_physics(MuJoCo.of(self.inner).get())
+            self.set_physics(self.physics.get())
         full = self.kind == "replay" and len(self.taken) >= self.options["max_steps"]
         self.ended = bool(terminated) or full
 
@@ -123,7 +125,7 @@ class World:
         import numpy
 
         if self.kind == "mujoco":
-            own = [MuJoCo.of(self.inner).get()]
+            own = [self.physics.get()]
         elif self.kind == "attributes":
             own = [getattr(self.inner, name) for name in self.options["state"]]
         else:
@@ -166,7 +168,7 @@ class World:
             return Unknown()
 
     def set_physics(self, state):
-        MuJoCo.of(self.inner).set(state)
+        self.physics.set(state)
         self.observation = self.observed()
 
     def labels(self):

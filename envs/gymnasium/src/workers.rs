@@ -46,7 +46,7 @@ impl Process {
         Self { free: vec![World { worker: worker.clone(), number: 0 }], worker, worlds: 1 }
     }
 
-    /// How little it suits one more: its worlds in use, then whether one of them is being asked.
+    /// Worlds in use, and true while one of them is being asked.
     fn load(&self) -> (u64, bool) {
         (self.worlds - self.free.len() as u64, self.worker.try_lock().is_err())
     }

@@ -8,5 +8,5 @@ mod table;
 
 pub use find::find;
 pub use groups::{Comparison, Group, compare};
-pub use result::{Measure, RunResult, newest_report};
+pub use result::{Measure, RunResult};
 pub use table::Format;

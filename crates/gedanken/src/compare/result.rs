@@ -26,7 +26,7 @@ pub struct RunResult {
     pub keys: BTreeMap<String, Value>,
     /// Updates.
     pub step: Option<u64>,
-    /// What its rate is a rate of.
+    /// The kind of its rate.
     pub measure: Measure,
     /// Success rate of the model, or the share of the true ends that it finds.
     pub rate: f64,
@@ -147,7 +147,7 @@ impl RunResult {
 }
 
 /// The newest report of a run and its file: of the most updates, and of those the last. JSON's null where it is damaged.
-pub fn newest_report(run: &Path) -> Option<(PathBuf, Value)> {
+fn newest_report(run: &Path) -> Option<(PathBuf, Value)> {
     let entries = std::fs::read_dir(run.join("eval")).ok()?;
     let number = |path: &Path| -> Option<(u64, u64)> {
         let name = path.file_name()?.to_str()?.strip_prefix("step-")?;

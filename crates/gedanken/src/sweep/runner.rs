@@ -7,12 +7,13 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use gedanken_eval::wilson;
 use gedanken_run::{Board, BoardLine, FolderError};
 use serde_json::Value;
 
 use super::Plan;
 use crate::commands::Failure;
-use crate::compare::newest_report;
+use crate::compare::RunResult;
 
 /// The end of an arm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,17 +222,10 @@ fn last_words(log: &str, status: ExitStatus) -> String {
 
 /// The success of a run, or the share of true ends that it finds, with its interval, in words.
 fn success(run: &Path) -> String {
-    let found = newest_report(run).and_then(|(_, report)| {
-        let percent = |value: &Value| value.as_f64().map(|x| 100.0 * x);
-        let retrieval = &report["worthiness"]["retrieval"];
-        let (name, rate, interval) = match report["rows"].get(0) {
-            Some(row) => ("success", percent(&row["success"])?, &row["interval"]),
-            None => ("found", percent(&retrieval["found"])?, &retrieval["interval"]),
-        };
-        let (low, high) = (percent(&interval[0])?, percent(&interval[1])?);
-        Some(format!("{name} {rate:.1} % ({low:.0}-{high:.0})"))
-    });
-    found.unwrap_or_else(|| "finished".to_owned())
+    let Ok(Some(RunResult { measure, rate, tasks, .. })) = RunResult::read(run) else { return "finished".to_owned() };
+    let [name, ..] = measure.names();
+    let [low, high] = wilson((rate * tasks as f64).round() as usize, tasks).map(|share| 100.0 * share);
+    format!("{name} {:.1} % ({low:.0}-{high:.0})", 100.0 * rate)
 }
 
 fn whole(outcomes: &[Outcome], running: usize) -> String {
