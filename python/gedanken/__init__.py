@@ -46,7 +46,7 @@ def environments() -> dict[str, dict[str, Any]]:
 
 
 #: The names under which Gymnasium knows the environments; those of other processes are Gymnasium's own.
-IDS = {"gedanken/TwoRooms-v0": "two-rooms", "gedanken/PushT-v0": "push-t", "gedanken/Maze-v0": "maze"}
+IDS = {"gedanken/TwoRooms-v0": "two-rooms", "gedanken/PushT-v0": "push-t", "gedanken/Maze-v0": "maze", "gedanken/Car-v0": "car"}
 
 for _id, _name in IDS.items():
     if _id not in gymnasium.registry:

@@ -12,7 +12,7 @@ from ._types import Floats32, Info, Pixels
 
 
 class Env(gymnasium.Env[Pixels, Floats32]):
-    """An environment of Gedanken's: ``two-rooms``, ``push-t``, ``maze``, or any other of :func:`gedanken.environments`.
+    """An environment of Gedanken's: ``two-rooms``, ``push-t``, ``maze``, ``car``, or any other of :func:`gedanken.environments`.
 
     An observation is a picture, uint8 ``[channels, height, width]``, as models take it; an action is float32 ``[action]`` in the
     environment's unit. The reward is the distance to the goal after the step, negative, in the task's unit; 0 without a task.

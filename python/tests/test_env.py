@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-IDS = ["gedanken/TwoRooms-v0", "gedanken/PushT-v0", "gedanken/Maze-v0"]
+IDS = ["gedanken/TwoRooms-v0", "gedanken/PushT-v0", "gedanken/Maze-v0", "gedanken/Car-v0"]
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -25,7 +25,7 @@ def test_gymnasiums_own_check_passes(name):
 
 def test_the_catalogue_has_spaces_and_options():
     found = gedanken.environments()
-    assert {"two-rooms", "push-t", "maze"} <= set(found)
+    assert {"two-rooms", "push-t", "maze", "car"} <= set(found)
     rooms = found["two-rooms"]
     env = gedanken.Env("two-rooms", **rooms["options"])
     assert env.observation_space.shape == tuple(rooms["observation"][key] for key in ("channels", "height", "width"))

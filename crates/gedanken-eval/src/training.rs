@@ -10,6 +10,7 @@ use crate::checks::behind;
 use crate::films::Film;
 use crate::page::page;
 use crate::report::EpisodeRow;
+use crate::worthiness::STANDS_STILL;
 use crate::{Checks, Contest, EvalError, Protocol, Report, Setup, Splits, Standings, checks, compare, evaluate, films};
 
 impl Protocol {
@@ -135,7 +136,8 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
         let setup = Setup { protocol: self.protocol, model };
         let checks = self.protocol.checks(model)?;
         let mut numbers = checks.numbers();
-        if let Some(worthiness) = setup.worthiness(1)? {
+        let worthiness = setup.worthiness(1)?;
+        if let Some(worthiness) = &worthiness {
             numbers.append(&mut worthiness.numbers());
         }
         if let Some(splits) = &self.splits {
@@ -184,9 +186,14 @@ impl Evaluate<WorldModel> for TrainingEvaluation<'_> {
             said.push(format!("rank correlation {correlation:.3}"));
         }
         if let Some(push) = checks.pushes.iter().find(|p| p.kind == "blocked" && p.count > 0) {
-            said.push(format!("leak {:.1} px in {} pushes (true {:.1})", push.model[2], push.steps[2], push.truth[2]));
+            let unit = checks.probes.first().map_or(String::new(), |place| behind(&place.unit));
+            let (model, truth, steps) = (push.model[2], push.truth[2], push.steps[2]);
+            said.push(format!("leak {model:.1}{unit} in {steps} pushes (true {truth:.1})"));
         }
         (self.say)(&format!("update {step}: {}", said.join(", ")));
+        if worthiness.is_some_and(|worthiness| worthiness.stands_still()) {
+            (self.say)(&format!("warning: {STANDS_STILL}"));
+        }
         Ok(numbers.into_iter().collect())
     }
 }

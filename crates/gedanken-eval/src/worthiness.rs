@@ -194,6 +194,10 @@ impl Worthiness {
     }
 }
 
+/// What latents that stand still mean, and what moves them.
+pub(crate) const STANDS_STILL: &str = "within an episode latents hardly change: they hold what stays, not what moves. Inverse dynamics shows them the agent (loss.inverse_dynamics), \
+     a price on change hides it (loss.time_similarity); see docs/not-learning.md";
+
 /// The energies of every episode's end under every episode's actions, `[episodes, episodes]`.
 fn energies(
     world: &LearnedWorld<'_>,
@@ -233,7 +237,7 @@ impl fmt::Display for Worthiness {
             at(&self.persistence)
         )?;
         if self.stands_still() {
-            writeln!(f, "within an episode latents hardly change: they hold what stays, not what moves")?;
+            writeln!(f, "{STANDS_STILL}")?;
         }
         writeln!(
             f,

@@ -27,6 +27,7 @@ pub fn parts() -> Parts {
         .with(gedanken_two_rooms::entry())
         .with(gedanken_push_t::entry())
         .with(gedanken_maze::entry())
+        .with(gedanken_car::entry())
         .with(gedanken_gymnasium::entry())
         .with(gedanken_recordings::entry());
     Parts { environments, model: gedanken_model::Parts::default(), strategies: strategies() }

@@ -144,10 +144,10 @@ class World:
         elif self.kind == "attributes":
             for name in self.options["state"]:
                 old = getattr(self.inner, name)
-                size = int(numpy.size(old))
-                part, own = own[:size], own[size:]
-                new = part.reshape(numpy.shape(old)).astype(numpy.asarray(old).dtype)
-                setattr(self.inner, name, new if isinstance(old, numpy.ndarray) else type(old)(new.tolist() if numpy.ndim(old) else new.item()))
+                like = numpy.asarray(old)
+                part, own = own[: like.size], own[like.size :]
+                new = part.reshape(like.shape).astype(like.dtype)
+                setattr(self.inner, name, new if old is like else type(old)(new.tolist() if like.ndim else new.item()))
             self.info = Unknown()
             self.observation = self.observed()
         else:

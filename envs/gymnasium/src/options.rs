@@ -46,12 +46,13 @@ pub struct Options {
     #[schemars(range(min = 0.0))]
     pub action_bound: f32,
     /// The Python that has the environment. Default `python3`.
+    #[schemars(extend("x-same-world" = true))]
     pub python: String,
     /// Processes; 0 for one a core. Default 0.
-    #[schemars(range(min = 0, max = 1024))]
+    #[schemars(range(min = 0, max = 1024), extend("x-same-world" = true))]
     pub workers: usize,
     /// Seconds that an answer may take. Default 60.
-    #[schemars(range(min = 0.1))]
+    #[schemars(range(min = 0.1), extend("x-same-world" = true))]
     pub timeout: f64,
 }
 

@@ -75,7 +75,7 @@ pub fn train(args: &TrainArgs, parts: &Parts) -> Result<(), Failure> {
         };
         opened.map_err(|error| format!("{}: phase[{number}]: {error}", file.display()))?;
     }
-    if let Some(difference) = other_world(&experiment, env.as_ref())? {
+    if let Some(difference) = other_world(&experiment, env.as_ref(), parts)? {
         say(&format!("warning: {difference}"));
     }
 
@@ -264,12 +264,15 @@ fn beginning(
     format!("{name} on {device}: {parameters} parameters, update {step} of {steps}, into {folder}")
 }
 
-/// Differences between the world of a dataset and the experiment's, in which its model is evaluated, if there are any.
-fn other_world(experiment: &Experiment, env: &dyn Env) -> Result<Option<String>, Failure> {
+/// Differences between the world of a dataset and the experiment's, in which its model is evaluated, if there are any. Options that the schema marks
+/// `x-same-world` say how a world is run (a Python, its processes), not which one it is.
+fn other_world(experiment: &Experiment, env: &dyn Env, parts: &Parts) -> Result<Option<String>, Failure> {
     let (SourceKind::Disk, Some(path)) = (experiment.data.source, &experiment.data.path) else { return Ok(None) };
     let made = Dataset::open(path)?.manifest().env.clone();
+    let schema = parts.environments.entry(&experiment.env.name)?.schema();
+    let tells = |key: &str| schema["properties"][key]["x-same-world"] != true;
     // An option that there was not yet says nothing.
-    let options = experiment.env.options.iter().filter_map(|(key, here)| {
+    let options = experiment.env.options.iter().filter(|(key, _)| tells(key)).filter_map(|(key, here)| {
         let there = made.options.get(key).filter(|there| *there != here)?;
         Some(format!("env.{key} = {there}, here {here}"))
     });
