@@ -164,7 +164,7 @@ fn spec(options: &Options) -> Spec {
         policies: vec![
             PolicyInfo::new(
                 "drive",
-                "throttle and steering held for 4 to 20 steps, away from what stopped it; starts anywhere",
+                "throttle and steering held for 5 to 30 steps, away from what stopped it; starts anywhere",
             ),
             PolicyInfo::new(
                 "expert",

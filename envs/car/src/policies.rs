@@ -39,14 +39,11 @@ impl Policy for Drive {
     fn act(&mut self, env: &dyn Env, rng: &mut Rng, action: &mut [f32]) {
         let stopped = Lot::of(env).car.speed == 0.0;
         if self.left == 0 || stopped {
-            // Away from what stopped it.
-            let away = if self.action[0] > 0.0 { -1.0 } else { 1.0 };
-            let throttle = match stopped {
-                true => away * rng.random_range(0.3..=1.0),
-                false => rng.random_range(-1.0..=1.0),
-            };
-            self.action = [throttle, rng.random_range(-1.0..=1.0)];
-            self.left = rng.random_range(4..=20);
+            // Away from what stopped it; else mostly on, as far as the lot is wide.
+            let back = if stopped { self.action[0] > 0.0 } else { rng.random_bool(0.3) };
+            let throttle = if back { -1.0 } else { 1.0 } * rng.random_range(0.2..=1.0);
+            self.action = [throttle, rng.random_range(-1.5f64..=1.5).clamp(-1.0, 1.0)];
+            self.left = rng.random_range(5..=30);
         }
         self.left -= 1;
         action.copy_from_slice(&self.action.map(|number| number as f32));
