@@ -24,7 +24,7 @@ pub fn entry() -> Entry<dyn Env> {
     gedanken_env::entry(NAME, Parking::new)
 }
 
-/// The keys of the `[env]` table beside `name` and `factors`.
+/// The options of the car.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
