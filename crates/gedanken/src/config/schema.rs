@@ -195,6 +195,8 @@ pub fn unknown_keywords(schema: &Value) -> Vec<String> {
         "default",
         "examples",
         "deprecated",
+        // For `gedanken train`, which tells other worlds.
+        "x-same-world",
         "type",
         "format",
         "enum",
