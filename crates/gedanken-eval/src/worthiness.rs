@@ -194,9 +194,9 @@ impl Worthiness {
     }
 }
 
-/// What latents that stand still mean, and what moves them.
-pub(crate) const STANDS_STILL: &str = "within an episode latents hardly change: they hold what stays, not what moves. Inverse dynamics shows them the agent (loss.inverse_dynamics), \
-     a price on change hides it (loss.time_similarity); see docs/not-learning.md";
+/// The finding that latents stand still, and what moves them.
+pub(crate) const STANDS_STILL: &str = "within an episode latents hardly change: they hold what stays, not what moves. Draw several episodes of \
+     each layout into a batch (data.window.episodes), then try inverse dynamics (loss.inverse_dynamics); see docs/not-learning.md";
 
 /// The energies of every episode's end under every episode's actions, `[episodes, episodes]`.
 fn energies(
