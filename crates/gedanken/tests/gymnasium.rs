@@ -23,9 +23,10 @@ fn a_pendulum_is_collected_learned_and_planned_with() {
     place.write("pendulum.toml", text);
     place.run(&["collect", "pendulum.toml", "--out", "data"]).good();
     let from_disk = ["--set", "data.source=disk", "--set", "data.path=data", "--set", "data.validation=0.5"];
-    let train = ["train", "pendulum.toml"];
+    let train = ["train", "pendulum.toml", "--set", "env.timeout=59"];
     let run = place.run(&[&train[..], &from_disk].concat()).good();
     assert!(run.out.contains("gymnasium: 3 recorded tasks"), "{}", run.out);
+    assert!(!run.err.contains("data was made with env."), "a patience is no other world: {}", run.err);
     place.run(&["plan", run.last(), "--film", "task.gif"]).good();
     place.run(&["probe", run.last()]).good();
 }

@@ -20,7 +20,7 @@ pub const DRAG: f64 = 1.0;
 /// Curvature of the way at full steering, 1/m: a circle of radius 1.25 m.
 pub const CURVATURE: f64 = 0.8;
 
-/// What the motor and the steering do, as factors of their normal strength.
+/// Strength of motor and steering, as factors of the normal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Laws {
     /// Factor on the acceleration.

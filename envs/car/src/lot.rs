@@ -6,7 +6,6 @@ use gedanken_env::{Env, Rng};
 use rand::RngExt;
 
 use crate::car::{BODY, Car, POST, Point, SIDE, apart};
-use crate::policies::any_heading;
 
 /// Posts in a lot.
 pub const POSTS: usize = 2;
@@ -94,7 +93,7 @@ impl Lot {
     pub fn anywhere(&self, rng: &mut Rng) -> Car {
         loop {
             let at = [0, 1].map(|_| rng.random_range(0.0..=SIDE));
-            let car = Car { at, heading: any_heading(rng), speed: 0.0 };
+            let car = Car { at, heading: rng.random_range(-PI..PI), speed: 0.0 };
             if car.fits(&self.posts) {
                 return car;
             }

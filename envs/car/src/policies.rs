@@ -1,11 +1,9 @@
 //! Scripted ways of driving: the generator of training data, a floor and a ceiling.
 
-use std::f64::consts::PI;
-
 use gedanken_env::{Env, Policy, Rng, Uniform};
 use rand::RngExt;
 
-use crate::car::{Laws, Point, STEP};
+use crate::car::{ACCELERATION, DRAG, Laws, Point, STEP};
 use crate::lot::Lot;
 
 /// The policy of this name, for cars with these laws.
@@ -41,13 +39,18 @@ impl Policy for Drive {
         if self.left == 0 || stopped {
             // Away from what stopped it; else mostly on, as far as the lot is wide.
             let back = if stopped { self.action[0] > 0.0 } else { rng.random_bool(0.3) };
-            let throttle = if back { -1.0 } else { 1.0 } * rng.random_range(0.2..=1.0);
-            self.action = [throttle, rng.random_range(-1.5f64..=1.5).clamp(-1.0, 1.0)];
+            let direction = if back { -1.0 } else { 1.0 };
+            self.action = [direction * rng.random_range(0.2..=1.0), steering(rng)];
             self.left = rng.random_range(5..=30);
         }
         self.left -= 1;
         action.copy_from_slice(&self.action.map(|number| number as f32));
     }
+}
+
+/// Steering within ±1, at full lock every third time.
+fn steering(rng: &mut Rng) -> f64 {
+    rng.random_range(-1.5f64..=1.5).clamp(-1.0, 1.0)
 }
 
 /// Arcs, each driven at one throttle and steering for some steps, then brakes.
@@ -59,10 +62,9 @@ struct Plan {
 impl Plan {
     fn draw(rng: &mut Rng) -> Self {
         let mut arc = || {
-            let throttle = if rng.random() { 1.0 } else { -1.0 };
-            // Straight ahead and full lock are what ways are made of.
-            let steer = rng.random_range(-1.5f64..=1.5).clamp(-1.0, 1.0);
-            ([throttle * rng.random_range(0.2..=1.0), steer], rng.random_range(0..=25))
+            let direction = if rng.random() { 1.0 } else { -1.0 };
+            let steer = steering(rng);
+            ([direction * rng.random_range(0.2..=1.0), steer], rng.random_range(0..=25))
         };
         Self { arcs: [arc(), arc(), arc()] }
     }
@@ -81,7 +83,7 @@ impl Plan {
         self.arcs.into_iter().flat_map(|(action, steps)| std::iter::repeat_n(action, steps as usize))
     }
 
-    /// What is left of it after a step.
+    /// Its rest after a step.
     fn later(mut self) -> Self {
         if let Some((_, steps)) = self.arcs.iter_mut().find(|(_, steps)| *steps > 0) {
             *steps -= 1;
@@ -106,7 +108,6 @@ const BRAKES: usize = 10;
 
 /// The throttle that ends a speed within the step, as far as it can.
 fn brake(laws: Laws, speed: f64) -> f64 {
-    use crate::car::{ACCELERATION, DRAG};
     ((DRAG * speed - speed / STEP) / (ACCELERATION * laws.power)).clamp(-1.0, 1.0)
 }
 
@@ -141,9 +142,4 @@ impl Policy for Search {
         let first = best.actions().next().unwrap_or([brake(self.laws, lot.car.speed), 0.0]);
         action.copy_from_slice(&first.map(|number| number as f32));
     }
-}
-
-/// An angle, all as likely.
-pub fn any_heading(rng: &mut Rng) -> f64 {
-    rng.random_range(-PI..PI)
 }

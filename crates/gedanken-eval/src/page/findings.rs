@@ -70,7 +70,7 @@ fn of_plans(found: &Worthiness) -> Vec<Finding> {
         findings.push(Finding {
             verdict: Verdict::Poor,
             found: "Within an episode latents hardly change.".to_owned(),
-            meaning: "They hold what stays (the layout, the background), not what moves. The agent needs a larger share: a weaker weight against collapse, inverse dynamics, or longer steps between frames.",
+            meaning: "They hold what stays (the layout, the background), not what moves. Several episodes of each layout in a batch show them the agent; else inverse dynamics, a weaker weight against collapse, or longer steps between frames.",
         });
     }
     let (retrieval, percent) = (&found.retrieval, |share: f64| 100.0 * share);
